@@ -1,0 +1,51 @@
+"""taxo: a language, a compiler and a trainer for learning with perturbation.
+
+Nothing here imports torch until `compile` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxo.catalog import Value, load, parse
+from taxo.catalog import shipped as methods
+from taxo.language.errors import TaxoError
+from taxo.language.method import Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from taxo.runtime.step import Step
+
+__version__ = "0.1.0"
+__all__ = ["Method", "TaxoError", "__version__", "compile", "load", "methods", "parse"]
+
+
+def compile(
+    method: str | Path | Method,
+    model: nn.Module,
+    *,
+    classes: int,
+    samples: int | None = None,
+    class_counts: Sequence[int] | None = None,
+    params: Mapping[str, Value] | None = None,
+    seed: int = 0,
+) -> Step:
+    """The step that trains `model` by a method: a shipped name, a path, a variant or a `Method`.
+
+    >>> import torch
+    >>> step = compile("label_smoothing", torch.nn.Linear(4, 3), classes=3, params={"lam": 0.2})
+    >>> step(torch.rand(8, 4), torch.zeros(8, dtype=torch.long)).shape
+    torch.Size([])
+
+    `samples` is the size of the data set and `class_counts` the number of samples of each class, for the methods
+    that read them; `params` sets parameters; `seed` starts the step's own random numbers.
+    Raises `TaxoError` for anything that a user can mend.
+    """
+    from taxo.runtime.bind import compile_step
+
+    return compile_step(
+        method, model, classes=classes, samples=samples, class_counts=class_counts, params=params, seed=seed
+    )

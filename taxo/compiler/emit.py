@@ -1,0 +1,237 @@
+"""The plan as a program: Python a person can read, and the only thing that runs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from taxo.compiler.acts import ActWriter, early, expressions, read_lets, watched
+from taxo.compiler.expressions import LIBRARY, Spot, Writer, identifier
+from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.plan import Plan
+from taxo.compiler.text import Text, call, quoted
+from taxo.language.constants import constant
+from taxo.language.method import Draw, Method
+from taxo.language.options import given
+from taxo.language.printer import PRODUCT
+from taxo.language.shapes import ANYWHERE, Reader
+from taxo.language.source import Span
+from taxo.language.vocabulary import SOLVERS, Place, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled method: the text that runs, where each line of it comes from, and what it needs."""
+
+    method: Method
+    plan: Plan
+    name: str
+    text: str
+    origins: dict[int, Span] = field(repr=False)
+    needs: dict[str, Span | None]
+
+    @property
+    def filename(self) -> str:
+        """The name under which tracebacks quote the text."""
+        return f"<taxo {self.method.name}>"
+
+    def place_of(self, error: BaseException) -> Span | None:
+        """The clause that an exception comes from."""
+        place, trace = None, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self.filename:
+                place = self.origins.get(trace.tb_lineno, place)
+            trace = trace.tb_next
+        return place
+
+
+def class_name(method: Method) -> str:
+    """The name of a method's class: `label_smoothing` is `LabelSmoothing`."""
+    return "".join(part.capitalize() for part in method.name.text.split("_")) or "Method"
+
+
+def emit(method: Method, graph: Graph, plan: Plan) -> Program:
+    """The program of a planned method; `method` is as its author sees it, the graph what is left of it."""
+    writer = Writer(graph.scope)
+    body = Text()
+    _run(body, graph, plan, writer)
+    text = Text()
+    text.line(*_docstring(method), "")
+    text.line(*_imports(writer, graph), *_parameters(graph, body.words()), "", "")
+    text.line(f"class {class_name(method)}(Step):")
+    with text.indented():
+        text.line(*textwrap.wrap(f'"""{method.summary or method.title or method.name}"""', 100), "")
+        text.line(*_settings(graph, writer))
+        text.block("def run(self, x, y, index):")
+        with text.indented():
+            text.extend(body)
+    return Program(method, plan, class_name(method), text.joined(), text.origins(), _needs(graph))
+
+
+def _docstring(method: Method) -> Iterator[str]:
+    yield f'"""{method.title or method.name}, compiled by taxo from `{method.name}.taxo`.'
+    for cite in method.cite:
+        yield from ("", *textwrap.wrap(cite, 100))
+    yield '"""'
+
+
+def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
+    for module in sorted(writer.modules):
+        yield f"import {module}"
+    if writer.modules:
+        yield ""
+    tables = ["Table"] if any(act.learned for act in graph.acts()) else []
+    wanted: dict[str, list[str]] = {}
+    for name in sorted({*writer.imports, "Step", *tables}):
+        wanted.setdefault(LIBRARY[name], []).append(name)
+    for module, names in sorted(wanted.items()):
+        yield f"from {module} import {', '.join(names)}"
+
+
+def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
+    """The parameters that the program reads, as constants above its class."""
+    scope = graph.scope
+    read = [(identifier(name), param) for name, param in scope.params.items() if not scope.is_word(param)]
+    lines = [f"{name} = {Writer(scope).code(param.default, Spot(ANYWHERE))}" for name, param in read if name in words]
+    if lines:
+        yield from ("", *lines)
+
+
+def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
+    """What the class says of itself, and the tables it makes."""
+    split = graph.method.split
+    parts = 1 if split is None else int(constant(split, graph.scope.constants()) or 1)
+    settings = [f"parts = {parts}"] * (parts != 1)
+    learned = [act for act in graph.acts() if act.learned]
+    settings += ["reads_index = True"] * bool(learned)
+    if settings:
+        yield from (*settings, "")
+    if learned:
+        yield "def setup(self):"
+        for act in learned:
+            shape = "()" if act.target.shape == Shape.SAMPLE else "(self.classes,)"
+            like = "next(self.model.parameters())"
+            yield f"    self.{table(act)} = {writer.use('Table')}(self.samples, {shape}, {like})"
+        yield ""
+
+
+def table(act: Act) -> str:
+    """The attribute that keeps the table of an act."""
+    return f"table_{act.key}"
+
+
+def _needs(graph: Graph) -> dict[str, Span | None]:
+    """What must be given at compile time, and the clause that needs it."""
+    needs: dict[str, Span | None] = {}
+    for act in graph.acts():
+        reads = graph.reads(act) - set(graph.scope.declared)
+        if act.learned or "N" in reads:
+            needs.setdefault("samples", act.item.span)
+        if reads & {"class_prior", "class_count"}:
+            needs.setdefault("class_counts", act.item.span)
+    return needs
+
+
+def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
+    """The body of `run`: what is drawn, the clean pass, every line, and their sum."""
+    for draw in graph.scope.draws.values():
+        if any(draw.name.text in graph.reads(act) for act in graph.acts()):
+            with text.of(draw.span):
+                text.line(f"{identifier(draw.name.text)} = {_drawn(draw, graph, writer)}")
+    for act in graph.acts():
+        if act.learned:
+            with text.of(act.item.span):
+                text.line(f"{identifier(act.key)} = self.{table(act)}.rows(index)")
+    if plan.has("clean", ""):
+        text.line("# the clean pass")
+        modes = f"{writer.module('torch')}.no_grad(), {writer.use('norms')}(self.model, {quoted('batch')})"
+        text.block(f"with {modes}:", "clean = self.line(x, y)")
+    weights = [line.weight for line in graph.lines]
+    read = [part for act in graph.acts() for part in expressions(act)]
+    for name in read_lets(graph, [*read, *weights]):
+        let = graph.scope.lets[name]
+        if early(graph, let.value):
+            with text.of(let.span):
+                text.line(f"{identifier(name)} = {writer.code(let.value, Spot(ANYWHERE))}")
+    if text.written:
+        text.line("")
+    for number in range(len(graph.lines)):
+        _line(text, graph, plan, writer, number)
+    _sum(text, graph, writer)
+
+
+def _drawn(draw: Draw, graph: Graph, writer: Writer) -> str:
+    spot = Spot(ANYWHERE)
+    numbers = [writer.code(argument.value, spot) for argument in draw.distribution.arguments]
+    sample = f"self.draws.{draw.distribution.name}"
+    if draw.like is not None and writer.shape(draw.like, Spot(Reader(Place.LOSS, "weights"))) == Shape.W:
+        return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
+    rows = "self.draws.per_sample(x)" if draw.per.text == "sample" else "x.new_empty(())"
+    like = rows if draw.like is None else writer.code(draw.like, spot)
+    return f"{sample}({', '.join([*numbers, like])})"
+
+
+def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> None:
+    """One line: its acts, and the training pass through them."""
+    line = graph.lines[number]
+    acts = ActWriter(graph, plan, writer, number, watched(graph, line))
+    if line.name:
+        text.line(f"# branch {line.name}")
+    acts.write(text)
+    passed = call("self.line", ["x", "y", *acts.lists()])
+    norm = plan.norm("train", line.name)
+    if norm != "update":
+        text.line(f"with {writer.use('norms')}(self.model, {quoted(norm)}):")
+    with text.indented() if norm != "update" else text.of(None):
+        text.line(f"{variable(line)} = {passed[0]}", *passed[1:])
+
+
+def variable(line: Line) -> str:
+    """The name of a line's pass in the program."""
+    return f"line_{line.name}" if line.name else "line"
+
+
+def _sum(text: Text, graph: Graph, writer: Writer) -> None:
+    """The loss of each sample: the weighted lines, and the penalties of what is learned."""
+    spot = Spot(ANYWHERE)
+    terms = [
+        f"{variable(line)}.loss" if not line.name else f"{writer.held(line.weight, spot, PRODUCT)} * {variable(line)}.loss"
+        for line in graph.lines
+    ]
+    penalised = [act for act in graph.acts() if act.item.infer.manner.text == "regularization"]
+    if not penalised:
+        text.line(f"return {' + '.join(terms)}")
+        return
+    text.line(f"losses = {' + '.join(terms)}")
+    for act in penalised:
+        goal = act.item.infer.goal
+        assert goal is not None
+        reader = Reader(Place.LOSS, "loss", act.unknown, act.target.shape)
+        last = variable(graph.lines[-1])
+        spot = Spot(reader, u=f"{last}.u", loss="losses", unknown=identifier(act.key))
+        with text.of(goal.span):
+            text.line(f"losses = {writer.code(goal.objective, spot)}")
+    for act in penalised:
+        if act.learned:
+            _descent(text, act, writer)
+    text.line("return losses")
+
+
+def _descent(text: Text, act: Act, writer: Writer) -> None:
+    """The step of a table beside the weights, in training only."""
+    via = act.item.infer.via
+    assert via is not None
+    solver = SOLVERS[via.name.text]
+    options = given(via, solver.options)
+    spot = Spot(ANYWHERE)
+    numbers = {
+        name: writer.held(options[name], spot, PRODUCT) if name in options else repr(option.default)
+        for name, option in solver.options.items()
+        if not option.words
+    }
+    dense = "rows" in options and writer.scope.word(options["rows"]) == "dense"
+    with text.of(act.item.infer.span):
+        arguments = ["losses.mean()", identifier(act.key), "index", f"lr={numbers['lr']} * self.schedule"]
+        arguments += [f"momentum={numbers['momentum']}", f"dense={dense}"]
+        text.block("if self.training:", *call(f"self.{table(act)}.descend", arguments))

@@ -1,0 +1,199 @@
+"""The graph of a method: values along the training line, what acts on them, and what each reads.
+
+Order, shared passes and cost are read off this graph; nothing else knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from taxo.language.method import Branch, Method, Perturbation
+from taxo.language.scope import Scope
+from taxo.language.syntax import Expression, Number
+from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Target
+
+if TYPE_CHECKING:
+    import networkx
+
+LINE = ("w", "x", "u", "y", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value on one line, after `stage` perturbations acted on it."""
+
+    name: str
+    line: int = -1
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A perturbation where it acts; `order` is its place in the source."""
+
+    key: str
+    order: int
+    item: Perturbation
+    unknown: str | None
+
+    @property
+    def target(self) -> Target:
+        """The vocabulary's row of its target."""
+        return TARGETS[self.item.target.text]
+
+    @property
+    def place(self) -> Place:
+        """Where on the line it acts."""
+        return self.target.place
+
+    @property
+    def learned(self) -> bool:
+        """Whether its unknown is kept in a table."""
+        via = self.item.infer.via
+        return via is not None and SOLVERS[via.name.text].learned
+
+    @property
+    def solved(self) -> bool:
+        """Whether its unknown is found anew in every step."""
+        return self.unknown is not None and not self.learned
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """An act on one of the lines: a node of the graph."""
+
+    key: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One weighted copy of the training line, and the acts on it in source order."""
+
+    name: str
+    weight: Expression
+    acts: tuple[Act, ...]
+
+    def in_order(self) -> list[Act]:
+        """The acts in the order they act."""
+        return sorted(self.acts, key=lambda act: (act.place, act.order))
+
+    def above(self, act: Act) -> list[Act]:
+        """The acts written above one."""
+        return [other for other in self.acts if other.order < act.order]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A method as a graph of values and deeds, edges from what is read to what reads it."""
+
+    method: Method
+    scope: Scope
+    lines: tuple[Line, ...]
+    net: networkx.DiGraph[Value | Deed]
+
+    def acts(self) -> list[Act]:
+        """Every act once, in source order."""
+        return sorted({act.key: act for line in self.lines for act in line.acts}.values(), key=lambda a: a.order)
+
+    def upstream(self, act: Act, line: int) -> set[str]:
+        """The keys of the acts that an act's value has already been through."""
+        import networkx
+
+        before = networkx.ancestors(self.net, Deed(act.key, line))
+        return {node.key for node in before if isinstance(node, Deed)}
+
+    def inside(self, act: Act, line: int) -> bool:
+        """Whether the training pass itself brings an act all it needs to find its unknown.
+
+        It does from the logits on, if nothing written below the act has already acted upstream of it.
+        """
+        above = {other.key for other in self.lines[line].above(act)}
+        return act.place >= Place.LOGITS and self.upstream(act, line) <= above
+
+    def clean_is_shared(self) -> bool:
+        """Whether the training pass of every line brings unperturbed logits."""
+        import networkx
+
+        heads = [Value("u", number) for number in range(len(self.lines))]
+        before = {node for head in heads for node in networkx.ancestors(self.net, head)}
+        return not any(isinstance(node, Deed) for node in before)
+
+    def reads_clean(self) -> bool:
+        """Whether anything reads a value of the unperturbed pass."""
+        return any("clean" in self.reads(act) for act in self.acts())
+
+    def reads(self, act: Act) -> set[str]:
+        """The names that an act's form, condition and goal depend on."""
+        item = act.item
+        parts = [item.by, item.where, item.infer.goal.objective if item.infer.goal else None]
+        return {name for part in parts if part is not None for name in self.scope.reads(part)}
+
+
+def lower(method: Method) -> Graph:
+    """The graph of a method whose idle parts are gone."""
+    import networkx
+
+    scope = Scope(method)
+    lines = tuple(_lines(method, scope))
+    graph = Graph(method, scope, lines, networkx.DiGraph())
+    for number, line in enumerate(lines):
+        _draw_line(graph, number, line)
+    return graph
+
+
+def _lines(method: Method, scope: Scope) -> Iterator[Line]:
+    """One line for each branch, or a single one; acts outside branches are on each."""
+    acts = dict(_acts(method, scope))
+    branches = [clause for clause in method.clauses if isinstance(clause, Branch)]
+    common = [clause for clause in method.clauses if isinstance(clause, Perturbation)]
+    if not branches:
+        yield Line("", Number(1.0), tuple(acts[id(item)] for item in common))
+    for number, branch in enumerate(branches):
+        own = [acts[id(item)] for item in (*common, *branch.perturbations)]
+        name = branch.name.text if branch.name else f"branch{number + 1}"
+        yield Line(name, branch.weight, tuple(sorted(own, key=lambda act: act.order)))
+
+
+def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
+    """Every perturbation as an act, under the name of its unknown or target."""
+    taken: set[str] = set()
+    for order, item in enumerate(method.perturbations()):
+        unknown = scope.unknown(item)
+        key = base = unknown or item.target.text
+        number = 1
+        while key in taken:
+            number += 1
+            key = f"{base}{number}"
+        taken.add(key)
+        yield id(item), Act(key, order, item, unknown)
+
+
+def _draw_line(graph: Graph, number: int, line: Line) -> None:
+    """Add the values and deeds of one line, in the order of the training computation."""
+    net, stage = graph.net, dict.fromkeys(LINE, 0)
+
+    def now(name: str) -> Value:
+        return Value(name, number, stage[name])
+
+    for place in Place:
+        if place == Place.LOGITS:
+            net.add_edges_from([(now("w"), now("u")), (now("x"), now("u"))])
+        if place == Place.LOSS:
+            net.add_edges_from([(now("u"), now("loss")), (now("y"), now("loss"))])
+        for act in (act for act in line.in_order() if act.place == place):
+            deed, value = Deed(act.key, number), act.target.value
+            read = [now(name) if name in LINE else Value(name) for name in _readable(graph, act)]
+            net.add_edges_from((node, deed) for node in (now(value), *read))
+            stage[value] += 1
+            net.add_edge(deed, now(value))
+
+
+def _readable(graph: Graph, act: Act) -> list[str]:
+    """The names an act reads where it acts; `p` and its like are read off the logits."""
+    own = graph.scope.reads(act.item.by)
+    names = set(own) | (set(graph.scope.reads(act.item.where)) if act.item.where is not None else set())
+    off_logits = {name for name in names if name in VALUES and VALUES[name].place == Place.LOGITS}
+    return sorted((names - off_logits) | ({"u"} if off_logits else set()))

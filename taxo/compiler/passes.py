@@ -1,0 +1,205 @@
+"""Passes over methods: what the values of the parameters make needless goes before anything is built.
+
+Each pass is a plain function from method to method; `PASSES` is their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from taxo.language.constants import constant
+from taxo.language.method import Branch, Clause, Method, Perturbation
+from taxo.language.options import given
+from taxo.language.scope import Scope
+from taxo.language.syntax import Binary, Call, Expression, Member, Name, Number, Unary, names, rebuilt
+from taxo.language.vocabulary import REGIONS
+
+Names = Mapping[str, float]
+Pass = Callable[[Method], Method]
+ZERO, ONE = Number(0.0), Number(1.0)
+
+
+def fold(node: Expression, values: Names) -> Expression:
+    """The expression without the terms that the values make zero."""
+    match node:
+        case Binary(operator="and" | "or"):
+            return _fold_logic(node, fold(node.left, values), fold(node.right, values), values)
+        case Binary(operator="*" | "/" | "+" | "-"):
+            return _fold_sum_or_product(node, fold(node.left, values), fold(node.right, values), values)
+        case Unary():
+            operand = fold(node.operand, values)
+            value = constant(operand, values)
+            truth = value is not None and node.operator == "not"
+            return Number(float(not value)) if truth else replace(node, operand=operand)
+        case Member():
+            return _fold_member(node, values)
+        case _:
+            return rebuilt(node, lambda child: fold(child, values))
+
+
+def _fold_sum_or_product(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
+    a, b = constant(left, values), constant(right, values)
+    result: Expression = replace(node, left=left, right=right)
+    match node.operator:
+        case "*":
+            result = ZERO if 0 in (a, b) else result
+        case "/":
+            result = ZERO if a == 0 else result
+        case "+":
+            result = right if a == 0 else left if b == 0 else result
+        case _:
+            result = left if b == 0 else Unary("-", right, span=node.span) if a == 0 else result
+    return result
+
+
+def _fold_logic(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
+    decides = node.operator == "or"  # the truth of one side that settles the whole
+    for side, other in ((left, right), (right, left)):
+        value = constant(side, values)
+        if value is not None:
+            return Number(float(decides)) if bool(value) == decides else other
+    return replace(node, left=left, right=right)
+
+
+def _fold_member(node: Member, values: Names) -> Expression:
+    share = constant(node.group.arguments[0].value, values)
+    if share is not None and (share <= 0 or share >= 1):
+        return ZERO if share <= 0 else ONE
+    return node
+
+
+def fold_lets(method: Method) -> Method:
+    """Fold the named expressions, and put those that became constant where they are read."""
+    values = Scope(method).constants()
+    lets = tuple(let.model_copy(update={"value": fold(let.value, values)}) for let in method.lets)
+    settled = {let.name.text: let.value for let in lets if constant(let.value, values) is not None}
+    if not settled:
+        return method.model_copy(update={"lets": lets})
+    kept = tuple(let for let in lets if let.name.text not in settled)
+    return _over_expressions(
+        method.model_copy(update={"lets": kept}), lambda node: _replaced(node, settled)
+    )
+
+
+def fold_clauses(method: Method) -> Method:
+    """Fold the forms, conditions and weights of every clause."""
+    values = Scope(method).constants()
+    return _over_expressions(method, lambda node: fold(node, values))
+
+
+def drop_idle(method: Method) -> Method:
+    """Drop the perturbations that the values of the parameters leave nothing to do."""
+    scope = Scope(method)
+    return _over_clauses(method, lambda item: () if _idle(item, scope) else (item,))
+
+
+def _idle(item: Perturbation, scope: Scope) -> bool:
+    values = scope.constants()
+    if constant(item.by, values) == 0 or (item.where is not None and constant(item.where, values) == 0):
+        return True
+    return any(_radius(region, values) == 0 for region in item.infer.within) or _forbidden(item, scope)
+
+
+def _radius(region: Call, values: Names) -> float | None:
+    radius = REGIONS[region.name.text].radius
+    return None if radius is None else constant(given(region, REGIONS[region.name.text].options)[radius], values)
+
+
+def _forbidden(item: Perturbation, scope: Scope) -> bool:
+    """Whether the goal puts an infinite price on the unknown, so that it stays zero."""
+    unknown, goal = scope.unknown(item), item.infer.goal
+    if unknown is None or goal is None:
+        return False
+    values = scope.constants()
+    return any(
+        float("inf") in (constant(term.left, values), constant(term.right, values))
+        and any(name.text == unknown for name in names(term))
+        for term in _terms(goal.objective)
+        if isinstance(term, Binary) and term.operator == "*"
+    )
+
+
+def _terms(node: Expression) -> Iterator[Expression]:
+    if isinstance(node, Binary) and node.operator in ("+", "-"):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
+
+
+def always(method: Method) -> Method:
+    """Drop the conditions that are always true."""
+    values = Scope(method).constants()
+
+    def unconditional(item: Perturbation) -> tuple[Perturbation, ...]:
+        held = item.where is not None and bool(constant(item.where, values))
+        return (item.model_copy(update={"where": None}) if held else item,)
+
+    return _over_clauses(method, unconditional)
+
+
+def merge_branches(method: Method) -> Method:
+    """Drop branches of weight zero, join equal ones, and write a single one of weight one in line."""
+    values = Scope(method).constants()
+    merged: dict[tuple[Perturbation, ...], Branch] = {}
+    for branch in method.clauses:
+        if isinstance(branch, Branch) and constant(branch.weight, values) != 0:
+            twin = merged.get(branch.perturbations)
+            weight = Binary("+", twin.weight, branch.weight) if twin else branch.weight
+            merged[branch.perturbations] = branch.model_copy(update={"weight": weight})
+    single = len(merged) == 1 and all(constant(branch.weight, values) == 1 for branch in merged.values())
+    clauses: list[Clause] = []
+    for clause in method.clauses:
+        if isinstance(clause, Perturbation):
+            clauses.append(clause)
+        elif clause.perturbations in merged:
+            kept = merged.pop(clause.perturbations)
+            clauses += kept.perturbations if single else [kept]
+    return method.model_copy(update={"clauses": tuple(clauses)})
+
+
+PASSES: tuple[Pass, ...] = (fold_lets, fold_clauses, drop_idle, always, merge_branches)
+
+
+def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:
+    """The method after all passes."""
+    for one in passes:
+        method = one(method)
+    return method
+
+
+def _over_clauses(
+    method: Method, change: Callable[[Perturbation], tuple[Perturbation, ...]]
+) -> Method:
+    """The method with every perturbation replaced by what `change` makes of it."""
+    clauses: list[Clause] = []
+    for clause in method.clauses:
+        if isinstance(clause, Branch):
+            inner = tuple(new for item in clause.perturbations for new in change(item))
+            clauses.append(clause.model_copy(update={"perturbations": inner}))
+        else:
+            clauses += change(clause)
+    return method.model_copy(update={"clauses": tuple(clauses)})
+
+
+def _over_expressions(method: Method, change: Callable[[Expression], Expression]) -> Method:
+    """The method with `change` applied to the form and condition of every perturbation, and every weight."""
+
+    def changed(item: Perturbation) -> tuple[Perturbation, ...]:
+        where = None if item.where is None else change(item.where)
+        return (item.model_copy(update={"by": change(item.by), "where": where}),)
+
+    method = _over_clauses(method, changed)
+    clauses = tuple(
+        clause.model_copy(update={"weight": change(clause.weight)}) if isinstance(clause, Branch) else clause
+        for clause in method.clauses
+    )
+    return method.model_copy(update={"clauses": clauses})
+
+
+def _replaced(node: Expression, settled: Mapping[str, Expression]) -> Expression:
+    """The expression with settled names put in for their values."""
+    if isinstance(node, Name):
+        return settled.get(node.text, node)
+    return rebuilt(node, lambda child: _replaced(child, settled))

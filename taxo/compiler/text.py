@@ -1,0 +1,76 @@
+"""Program text under construction: lines, their indentation, and the clause each comes from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from taxo.language.source import Span
+
+INDENT = "    "
+
+
+@dataclass(slots=True)
+class Text:
+    """Lines in order; `indented` and `of` say how those written inside them differ."""
+
+    written: list[tuple[str, Span | None]] = field(default_factory=list[tuple[str, Span | None]])
+    depth: int = 0
+    origin: Span | None = None
+
+    def line(self, *lines: str) -> None:
+        """Add lines at the present depth."""
+        self.written += [(f"{INDENT * self.depth}{line}" if line else "", self.origin) for line in lines]
+
+    def block(self, head: str, *lines: str) -> None:
+        """Add a line and others below it, one step deeper."""
+        self.line(head)
+        with self.indented():
+            self.line(*lines)
+
+    def extend(self, other: Text) -> None:
+        """Add another text at the present depth."""
+        for line, origin in other.written:
+            self.written.append((f"{INDENT * self.depth}{line}" if line else "", origin))
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """What is added inside stands one step deeper."""
+        self.depth += 1
+        yield
+        self.depth -= 1
+
+    @contextmanager
+    def of(self, origin: Span | None) -> Iterator[None]:
+        """What is added inside comes from one clause."""
+        before, self.origin = self.origin, origin
+        yield
+        self.origin = before
+
+    def joined(self) -> str:
+        """The whole text."""
+        return "".join(f"{line}\n" for line, _ in self.written)
+
+    def origins(self) -> dict[int, Span]:
+        """The clause of each line, by line number."""
+        return {number: origin for number, (_, origin) in enumerate(self.written, 1) if origin}
+
+    def words(self) -> set[str]:
+        """Every word of the text outside comments."""
+        return {word for line, _ in self.written for word in re.findall(r"[A-Za-z_]\w*", line.partition("#")[0])}
+
+
+def call(function: str, arguments: Sequence[str], width: int = 100) -> list[str]:
+    """A call on one line, or with one argument a line where that is too long."""
+    whole = f"{function}({', '.join(arguments)})"
+    if len(whole) <= width:
+        return [whole]
+    return [f"{function}(", *(f"{INDENT}{argument}," for argument in arguments), ")"]
+
+
+def quoted(text: str) -> str:
+    """A text as a Python string in double quotes."""
+    return json.dumps(text, ensure_ascii=False)

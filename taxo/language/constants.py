@@ -1,0 +1,72 @@
+"""The values of expressions that need no data: parameters, domains, options."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+
+from taxo.language.syntax import Binary, Call, Conditional, Expression, Name, Number, Unary
+from taxo.language.vocabulary import CONSTANTS
+
+_BINARY: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: float(bool(a) and bool(b)),
+    "or": lambda a, b: float(bool(a) or bool(b)),
+}
+
+_FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "exp": math.exp,
+    "log": lambda e: math.log(e) if e > 0 else -math.inf if e == 0 else math.nan,
+    "sqrt": math.sqrt,
+    "abs": abs,
+    "sign": lambda e: float((e > 0) - (e < 0)),
+    "relu": lambda e: max(e, 0.0),
+    "sigmoid": lambda e: 1 / (1 + math.exp(-e)) if e > -700 else 0.0,
+    "stop": float,
+}
+
+
+def constant(node: Expression, names: Mapping[str, float]) -> float | None:
+    """The value of an expression of numbers and `names`; None where it reads anything else."""
+    try:
+        return _value(node, names)
+    except (OverflowError, ZeroDivisionError, ValueError, TypeError):
+        return math.nan
+
+
+def _value(node: Expression, names: Mapping[str, float]) -> float | None:
+    match node:
+        case Number():
+            return node.value
+        case Name():
+            return names.get(node.text, CONSTANTS.get(node.text))
+        case Unary():
+            inner = _value(node.operand, names)
+            return None if inner is None else float(not inner) if node.operator == "not" else -inner
+        case Binary():
+            left, right = _value(node.left, names), _value(node.right, names)
+            return None if left is None or right is None else float(_BINARY[node.operator](left, right))
+        case Conditional():
+            condition = _value(node.condition, names)
+            return None if condition is None else _value(node.value if condition else node.otherwise, names)
+        case Call():
+            return _called(node, names)
+        case _:
+            return None
+
+
+def _called(node: Call, names: Mapping[str, float]) -> float | None:
+    function = _FUNCTIONS.get(node.name.text)
+    inner = _value(node.arguments[0].value, names) if len(node.arguments) == 1 else None
+    return None if function is None or inner is None else function(inner)

@@ -1,0 +1,154 @@
+"""Methods as canonical text: one order, one indentation, aligned columns, comments kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from taxo.language.method import Choices, Clause, Draw, Interval, Let, Method, Param, Perturbation
+from taxo.language.printer import expression_text
+from taxo.language.source import Span
+
+_TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<comment>#[^\n]*)')
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text and the place in the source that it was written at."""
+
+    text: str
+    span: Span | None = None
+
+
+def method_text(method: Method) -> str:
+    """The canonical text of a method, without comments."""
+    return "".join(f"{line.text}\n" for line in method_lines(method))
+
+
+def formatted(method: Method, text: str) -> str:
+    """The canonical text of the method that `text` was parsed to, with its comments."""
+    lines = method_lines(method)
+    for found in _TOKENS.finditer(text):
+        if found["comment"]:
+            lines = _with_comment(lines, text, found.start(), found["comment"].rstrip())
+    return "".join(f"{line.text}\n" for line in lines)
+
+
+def _with_comment(lines: list[Line], text: str, start: int, comment: str) -> list[Line]:
+    """The lines with one comment beside or above the line it belongs to."""
+    line_start = text.rfind("\n", 0, start) + 1
+    if text[line_start:start].strip():
+        return _beside(lines, start, comment)
+    below = [i for i, line in enumerate(lines) if line.span and line.span.start >= start]
+    if not below:
+        return [*lines, Line(comment)]
+    spot = min(below, key=lambda i: _start(lines[i]))
+    indent = re.match(" *", lines[spot].text)
+    above = Line((indent.group() if indent else "") + comment)
+    return [*lines[:spot], above, *lines[spot:]]
+
+
+def _beside(lines: list[Line], start: int, comment: str) -> list[Line]:
+    before = [i for i, line in enumerate(lines) if line.span and line.span.start < start]
+    spot = max(before, key=lambda i: _start(lines[i]), default=0)
+    joined = replace(lines[spot], text=f"{lines[spot].text}  {comment}")
+    return [*lines[:spot], joined, *lines[spot + 1 :]]
+
+
+def _start(line: Line) -> int:
+    return line.span.start if line.span else -1
+
+
+def method_lines(method: Method) -> list[Line]:
+    """The canonical lines of a method."""
+    groups = [
+        list(_head(method)),
+        list(_params(method.params)),
+        [_draw(draw) for draw in method.draws] + [_let(let) for let in method.lets],
+        *(list(_clause(clause)) for clause in method.clauses),
+    ]
+    lines: list[Line] = []
+    for group in filter(None, groups):
+        lines += [Line("")] * bool(lines) + group
+    return lines
+
+
+def _head(method: Method) -> Iterator[Line]:
+    yield Line(f"method {method.name}", method.span)
+    texts = [method.title, method.summary] if method.title else [method.summary] * bool(method.summary)
+    for text in texts:
+        yield Line(f'  "{text}"')
+    for cite in method.cite:
+        yield Line(f'cite "{cite}"')
+    if method.null:
+        settings = ", ".join(f"{setting.name} = {expression_text(setting.value)}" for setting in method.null)
+        yield Line(f"null {settings}", method.null[0].span)
+    if method.split:
+        yield Line(f"split {expression_text(method.split)}", method.split.span)
+
+
+def _params(params: Sequence[Param]) -> Iterator[Line]:
+    starts = [f"param {param.name} = {expression_text(param.default)}" for param in params]
+    width = max((len(start) for start, param in zip(starts, params, strict=True) if param.domain), default=0)
+    for start, param in zip(starts, params, strict=True):
+        text = f"{start:<{width}} in {_domain(param.domain)}" if param.domain else start
+        yield Line(text, param.span)
+
+
+def _domain(domain: Choices | Interval) -> str:
+    if isinstance(domain, Choices):
+        return "{" + ", ".join(map(expression_text, domain.choices)) + "}"
+    ends = f"[{expression_text(domain.low)}, {expression_text(domain.high)}]"
+    return f"{ends} log" if domain.log else ends
+
+
+def _draw(draw: Draw) -> Line:
+    like = f" like {expression_text(draw.like)}" if draw.like else ""
+    return Line(f"draw {draw.name} ~ {expression_text(draw.distribution)} per {draw.per}{like}", draw.span)
+
+
+def _let(let: Let) -> Line:
+    return Line(f"let {let.name} = {expression_text(let.value)}", let.span)
+
+
+def _clause(clause: Clause) -> Iterator[Line]:
+    if isinstance(clause, Perturbation):
+        yield from _perturbation(clause)
+        return
+    name = f" {clause.name}" if clause.name else ""
+    yield Line(f"branch{name} weight {expression_text(clause.weight)} {{", clause.span)
+    for perturbation in clause.perturbations:
+        yield from (replace(line, text=f"  {line.text}") for line in _perturbation(perturbation))
+    yield Line("}")
+
+
+def _perturbation(item: Perturbation) -> Iterator[Line]:
+    site = f" at {expression_text(item.at)}" if item.at else ""
+    yield Line(f"perturb {item.target}{site} by {expression_text(item.by)} {{", item.span)
+    if item.where:
+        yield _entry("where", expression_text(item.where), item.where.span)
+    yield _entry("direction", item.direction.text, item.direction.span)
+    yield _entry("infer", inference_text(item), item.infer.span)
+    yield _entry("granularity", " + ".join(map(str, item.granularity)), item.granularity[0].span)
+    yield Line("}")
+
+
+def _entry(key: str, text: str, span: Span | None) -> Line:
+    return Line(f"  {key:<11} {text}", span)
+
+
+def inference_text(item: Perturbation) -> str:
+    """The text of an `infer` clause after its first word."""
+    infer = item.infer
+    parts = [infer.manner.text]
+    if infer.goal:
+        parts.append(f"{infer.goal.kind} {expression_text(infer.goal.objective)}")
+    if infer.within:
+        parts.append("within " + ", ".join(map(expression_text, infer.within)))
+    if infer.via:
+        parts.append(f"via {expression_text(infer.via)}")
+    return " ".join(parts)
+
+
+__all__ = ["Line", "formatted", "method_lines", "method_text"]

@@ -1,0 +1,252 @@
+"""The Method: the one frozen value where text, builder and JSON meet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from taxo.language import vocabulary
+from taxo.language.errors import Diagnostic, TaxoError
+from taxo.language.source import Span
+from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Number, String, Word
+
+
+def _as_expression(value: object) -> Expression:
+    """An expression from a node, from its text, or from a number."""
+    from taxo.language.parser import parse_expression
+
+    if isinstance(value, EXPRESSIONS):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Number(float(value))
+    return parse_expression(str(value))
+
+
+def _as_call(value: object) -> Call:
+    """A call from a node or its text; `box` is a call without arguments."""
+    expression = _as_expression(value)
+    if isinstance(expression, Name):
+        return Call(Word(expression.text, span=expression.span), span=expression.span)
+    if isinstance(expression, Call):
+        return expression
+    raise ValueError(f"`{expression_text(expression)}` is not a call")
+
+
+def _as_word(value: object) -> Word:
+    """A word from a node or its text."""
+    return value if isinstance(value, Word) else Word(str(value))
+
+
+def expression_text(expression: Expression) -> str:
+    """The canonical text of an expression."""
+    from taxo.language.printer import expression_text as text
+
+    return text(expression)
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+ExpressionField = Annotated[
+    Expression, PlainValidator(_as_expression), PlainSerializer(expression_text), _TEXT
+]
+CallField = Annotated[Call, PlainValidator(_as_call), PlainSerializer(expression_text), _TEXT]
+WordField = Annotated[Word, PlainValidator(_as_word), PlainSerializer(str), _TEXT]
+
+
+def _word_of(words: Sequence[str]) -> WithJsonSchema:
+    """The JSON schema of a word that the vocabulary owns."""
+    return WithJsonSchema({"enum": list(words)})
+
+
+TargetField = Annotated[WordField, _word_of(list(vocabulary.TARGETS))]
+DirectionField = Annotated[WordField, _word_of(list(vocabulary.DIRECTIONS))]
+MannerField = Annotated[WordField, _word_of(list(vocabulary.MANNERS))]
+GrainField = Annotated[WordField, _word_of(list(vocabulary.GRAINS))]
+GoalField = Annotated[WordField, _word_of(list(vocabulary.GOALS))]
+ScopeField = Annotated[WordField, _word_of(list(vocabulary.SCOPES))]
+
+
+class Item(BaseModel):
+    """A part of a method; its place in the text takes no part in comparisons."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    span: Annotated[Span | None, Field(exclude=True, repr=False)] = None
+
+    def _content(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in type(self).model_fields if name != "span")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._content() == other._content()  # pyright: ignore
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self._content()))
+
+
+class Choices(Item):
+    """`in {a, b, c}`: the values worth trying."""
+
+    choices: tuple[ExpressionField, ...]
+
+
+class Interval(Item):
+    """`in [low, high] log`: the bounds a value keeps."""
+
+    low: ExpressionField
+    high: ExpressionField
+    log: bool = False
+
+
+class Param(Item):
+    """A number or word that a user may set."""
+
+    name: WordField
+    default: ExpressionField
+    domain: Choices | Interval | None = None
+
+
+class Setting(Item):
+    """`name = value` of a null point."""
+
+    name: WordField
+    value: ExpressionField
+
+
+class Draw(Item):
+    """A random value, seeded and resumable."""
+
+    name: WordField
+    distribution: CallField
+    per: ScopeField
+    like: ExpressionField | None = None
+
+
+class Let(Item):
+    """A name for an expression."""
+
+    name: WordField
+    value: ExpressionField
+
+
+class Goal(Item):
+    """`minimize e` or `maximize e`."""
+
+    kind: GoalField
+    objective: ExpressionField
+
+
+class Inference(Item):
+    """How the unknown of a perturbation is found."""
+
+    manner: MannerField
+    goal: Goal | None = None
+    within: tuple[CallField, ...] = ()
+    via: CallField | None = None
+
+
+class Perturbation(Item):
+    """`v <- v + form` at one target, with its coordinates."""
+
+    target: TargetField
+    at: ExpressionField | None = None
+    by: ExpressionField
+    where: ExpressionField | None = None
+    direction: DirectionField
+    infer: Inference
+    granularity: tuple[GrainField, ...]
+
+
+class Branch(Item):
+    """A weighted copy of the batch with perturbations of its own."""
+
+    name: WordField | None = None
+    weight: ExpressionField
+    perturbations: tuple[Perturbation, ...] = ()
+
+
+Clause = Perturbation | Branch
+
+
+class Method(Item):
+    """A checked method; equal methods are equal whatever way they were written.
+
+    >>> import taxo
+    >>> taxo.load("label_smoothing") == taxo.Method.from_json(taxo.load("label_smoothing").to_json())
+    True
+    """
+
+    name: WordField
+    title: str = ""
+    summary: str = ""
+    cite: tuple[str, ...] = ()
+    null: tuple[Setting, ...] = ()
+    split: ExpressionField | None = None
+    params: tuple[Param, ...] = ()
+    draws: tuple[Draw, ...] = ()
+    lets: tuple[Let, ...] = ()
+    clauses: tuple[Clause, ...] = ()
+
+    def __str__(self) -> str:
+        from taxo.language.layout import method_text
+
+        return method_text(self)
+
+    def perturbations(self) -> Iterator[Perturbation]:
+        """Every perturbation in source order, those inside branches too."""
+        for clause in self.clauses:
+            if isinstance(clause, Branch):
+                yield from clause.perturbations
+            else:
+                yield clause
+
+    def to_json(self) -> str:
+        """The method as JSON; expressions are their canonical text."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The checked method that `to_json` wrote.
+
+        Raises `TaxoError` for anything that is not a valid method.
+        """
+        from taxo.language.check import verify
+
+        try:
+            method = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise TaxoError(_diagnostics(error)) from None
+        return verify(method)
+
+
+def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
+    """pydantic's findings as taxo's."""
+    for finding in error.errors():
+        place = ".".join(map(str, finding["loc"])) or "the document"
+        yield Diagnostic("T101", f"{place}: {finding['msg'][:1].lower()}{finding['msg'][1:]}")
+
+
+__all__ = [
+    "Branch",
+    "Choices",
+    "Clause",
+    "Draw",
+    "Goal",
+    "Inference",
+    "Interval",
+    "Let",
+    "Method",
+    "Param",
+    "Perturbation",
+    "Setting",
+    "String",
+    "expression_text",
+]

@@ -1,0 +1,1 @@
+"""What the words compute: one file per axis of the language."""

@@ -1,0 +1,129 @@
+"""The functions of forms: values per sample and class, from logits `u`, labels `y` and any unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def distribution(y: Tensor, like: Tensor) -> Tensor:
+    """The labels as distributions over the classes of the logits `like`; those that are, stay."""
+    if y.is_floating_point():
+        return y
+    return functional.one_hot(y, like.shape[-1]).to(like.dtype)
+
+
+def onehot(index: Tensor, like: Tensor) -> Tensor:
+    """The distribution that is sure of a class."""
+    return distribution(index.long(), like)
+
+
+def pick(values: Tensor, y: Tensor) -> Tensor:
+    """The entry of each sample's class; of soft labels, the mean entry under them."""
+    if y.is_floating_point():
+        return (values * y).sum(-1)
+    if values.dim() == 1:
+        return values[y]
+    return values.gather(-1, y[:, None]).squeeze(-1)
+
+
+def softmax(u: Tensor) -> Tensor:
+    """The softmax over the classes."""
+    return u.softmax(-1)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """The entropy of each row."""
+    return torch.special.entr(p).sum(-1)
+
+
+def argmax(e: Tensor) -> Tensor:
+    """The class of the largest entry."""
+    return e.argmax(-1)
+
+
+def argmin(e: Tensor) -> Tensor:
+    """The class of the smallest entry."""
+    return e.argmin(-1)
+
+
+def ce(u: Tensor, q: Tensor) -> Tensor:
+    """The cross entropy of logits and a distribution."""
+    return -(q * u.log_softmax(-1)).sum(-1)
+
+
+def l1(e: Tensor) -> Tensor:
+    """The sum of absolute values of each sample's part."""
+    return e.flatten(1).abs().sum(1)
+
+
+def l2(e: Tensor) -> Tensor:
+    """The Euclidean norm of each sample's part."""
+    return torch.linalg.vector_norm(e.flatten(1), dim=1)
+
+
+def linf(e: Tensor) -> Tensor:
+    """The largest absolute value of each sample's part."""
+    return e.flatten(1).abs().amax(1)
+
+
+def correct(u: Tensor, y: Tensor) -> Tensor:
+    """Whether the largest logit is the label's."""
+    return u.argmax(-1) == (y.argmax(-1) if y.is_floating_point() else y)
+
+
+def margin(u: Tensor, y: Tensor) -> Tensor:
+    """The label's logit minus the largest other."""
+    label = distribution(y, u).argmax(-1, keepdim=True)
+    others = u.scatter(-1, label, -torch.inf)
+    return u.gather(-1, label).squeeze(-1) - others.amax(-1)
+
+
+def gradnorm(u: Tensor, y: Tensor) -> Tensor:
+    """The norm of the cross entropy's gradient at the logits."""
+    return torch.linalg.vector_norm(softmax(u) - distribution(y, u), dim=-1)
+
+
+def per_sample(values: Tensor, like: Tensor) -> Tensor:
+    """One number per sample, shaped to multiply `like`."""
+    return values.reshape(-1, *[1] * (like.dim() - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The samples whose rank is below a count that is known without looking at the data."""
+
+    rows: Tensor
+    others: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """True for the samples selected."""
+        mask = torch.zeros(len(self.rows) + len(self.others), dtype=torch.bool, device=self.rows.device)
+        return mask.index_fill(0, self.rows, True)
+
+    def __invert__(self) -> Top:
+        return Top(self.others, self.rows)
+
+
+def top(values: Tensor, share: float) -> Top:
+    """The share of the batch with the largest values, rounded to the nearest count."""
+    order = values.detach().argsort(descending=True, stable=True)
+    count = min(len(order), int(share * len(order) + 0.5))
+    return Top(order[:count], order[count:])
+
+
+def keep(selected: Tensor | Top, delta: Tensor) -> Tensor:
+    """The perturbation where a sample is selected, zero elsewhere."""
+    mask = selected.mask if isinstance(selected, Top) else selected
+    if mask.dim():
+        mask = per_sample(mask, delta)
+    return torch.where(mask, delta, torch.zeros_like(delta))
+
+
+def spread(part: Tensor, rows: Tensor, like: Tensor) -> Tensor:
+    """Values for some rows as values for all, zero elsewhere."""
+    return torch.zeros_like(like).index_copy(0, rows, part.to(like.dtype))

@@ -1,0 +1,14 @@
+"""The base objectives: logits and labels to one loss per sample."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CrossEntropy(nn.Module):
+    """The cross entropy of each sample; labels are classes or distributions."""
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each sample."""
+        return functional.cross_entropy(u, y, reduction="none")

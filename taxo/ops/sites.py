@@ -1,0 +1,73 @@
+"""The places of a model that perturbations act on: its output's logits, and its weights by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from taxo.language.errors import fail, nearest
+
+
+def logits_of(output: object) -> Tensor:
+    """The logits in what a model returned: a tensor, a tuple's first entry, or an object's `logits`."""
+    if isinstance(output, Tensor):
+        return output
+    inner = output[0] if isinstance(output, (tuple, list)) and output else _named(output)
+    if not isinstance(inner, Tensor):
+        kind = type(output).__name__
+        fail("T405", f"the model returned a `{kind}` without logits", None, "return a tensor, or set `.logits`")
+    return inner
+
+
+def _named(output: object) -> object:
+    if isinstance(output, dict):
+        return cast("dict[str, object]", output).get("logits")
+    return getattr(output, "logits", None)
+
+
+def with_logits(output: object, change: Callable[[Tensor], Tensor]) -> object:
+    """What a model returned, its logits changed; the rest and the type stay, and the model's own object too."""
+    if isinstance(output, Tensor):
+        return change(output)
+    logits = change(logits_of(output))
+    if isinstance(output, tuple):
+        rest = cast("tuple[object, ...]", output)[1:]
+        return type(output)(logits, *rest) if hasattr(output, "_fields") else (logits, *rest)
+    if isinstance(output, list):
+        return [logits, *cast("list[object]", output)[1:]]
+    if isinstance(output, dict):
+        return _copied(cast("dict[str, object]", output), logits)
+    if is_dataclass(output) and not isinstance(output, type) and "logits" in {f.name for f in fields(output)}:
+        return replace(cast(Any, output), logits=logits)
+    return _Changed(output, logits)
+
+
+def _copied(output: dict[str, object], logits: Tensor) -> object:
+    """A mapping with other logits; subclasses such as a Hugging Face output are made by their own type."""
+    return type(output)(**{**output, "logits": logits})
+
+
+class _Changed:
+    """An object with other logits, and everything else as it was."""
+
+    def __init__(self, output: object, logits: Tensor) -> None:
+        self._output = output
+        self.logits = logits
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._output, name)
+
+
+def weights_at(model: nn.Module, pattern: str) -> dict[str, Tensor]:
+    """The trainable parameters whose name matches a pattern."""
+    named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    found = {name: weight for name, weight in named.items() if fnmatchcase(name, pattern)}
+    if not found:
+        near = nearest(pattern, named, 3) or list(named)[:3]
+        hint = "near: " + ", ".join(f"`{name}`" for name in near) if near else "the model has no trainable parameter"
+        fail("T404", f"no parameter is called `{pattern}`", None, hint)
+    return found

@@ -1,0 +1,20 @@
+"""Where the grammar and the shipped methods lie: inside the installed package, or beside it in a checkout."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def grammar_text() -> str:
+    """The grammar of the language, as Lark reads it."""
+    return (_folder("grammar") / "taxo.lark").read_text(encoding="utf-8")
+
+
+def methods_folder() -> Path:
+    """The folder of the shipped methods, one `.taxo` file each."""
+    return _folder("methods")
+
+
+def _folder(name: str) -> Path:
+    packaged = PACKAGE / "_data" / name
+    return packaged if packaged.is_dir() else PACKAGE.parent / name

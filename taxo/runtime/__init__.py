@@ -1,0 +1,1 @@
+"""The runtime: hooks, and the Step that every program is."""

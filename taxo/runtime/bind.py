@@ -1,0 +1,67 @@
+"""A method and a model to a Step: check what was given, run the program's text, make its one class."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+
+from taxo.catalog import Value, load, variant
+from taxo.compiler import Program, compile_program
+from taxo.language.errors import fail
+from taxo.language.method import Method
+from taxo.runtime.step import Step
+
+_ASK = {
+    "samples": "pass `samples=len(data)`, the number of samples in the data set",
+    "class_counts": "pass `class_counts=`, how many samples each class has",
+}
+
+
+def compile_step(
+    method: str | Path | Method,
+    model: nn.Module,
+    *,
+    classes: int,
+    samples: int | None = None,
+    class_counts: Sequence[int] | None = None,
+    params: Mapping[str, Value] | None = None,
+    seed: int = 0,
+) -> Step:
+    """The step that trains `model` by a method: a shipped name, a path, a variant or a `Method`."""
+    found = method if isinstance(method, Method) else load(method)
+    program = compile_program(variant(found, params or {}))
+    _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
+    step = program_class(program)(
+        model, classes=classes, samples=samples, class_counts=class_counts, seed=seed
+    )
+    return step.bind(program)
+
+
+def program_class(program: Program) -> type[Step]:
+    """The class that a program's text defines; tracebacks quote the text."""
+    lines = program.text.splitlines(keepends=True)
+    linecache.cache[program.filename] = (len(program.text), None, lines, program.filename)
+    names: dict[str, object] = {"__name__": program.filename}
+    exec(compile(program.text, program.filename, "exec"), names)
+    return cast("type[Step]", names[program.name])
+
+
+def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:
+    if classes < 2:
+        fail("T401", f"`classes` is {classes}", None, "a task has two classes or more")
+    for name, span in program.needs.items():
+        if given[name] is None:
+            fail("T401", f"`{program.method.name}` needs `{name}`", span, _ASK[name])
+    counts = cast("Sequence[int] | None", given["class_counts"])
+    if counts is None:
+        return
+    if len(counts) != classes:
+        fail("T401", f"{len(counts)} class counts for {classes} classes", None, "give one count for each class")
+    empty = [number for number, count in enumerate(counts) if count <= 0]
+    if empty and "class_counts" in program.needs:
+        hint = "leave the class out, or give every class a sample"
+        fail("T402", f"class {empty[0]} has no sample", program.needs["class_counts"], hint)

@@ -1,0 +1,1 @@
+"""The training room: data, noise, models, the loop, checkpoints and comparisons."""

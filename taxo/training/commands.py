@@ -1,0 +1,97 @@
+"""The commands `train` and `compare`, as the command line adds them; no torch until one of them runs."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from typing import Protocol
+
+from taxo.language.errors import TaxoError, fail
+from taxo.training.options import add_compare_options, add_run_options, add_train_options
+
+FAILED = 3
+
+_METHOD = "a shipped name, a path, or a variant such as 'NAME(eps: 0, pro: 45%%)'"
+
+_TRAIN = """Train a model with one method.
+
+  taxo train METHOD --noise pair:30%
+  taxo train 'METHOD(lam: 0.175)' --epochs 50 --output runs/first
+  taxo train --resume runs/first"""
+
+_COMPARE = """Train methods on the same data, noise and initial weights, seed by seed, and compare them.
+Differences are to the method named first.
+
+  taxo compare plain METHOD 'METHOD(lam: 0.175)' --noise pair:30% --seeds 3
+  taxo compare --resume"""
+
+
+class Subparsers(Protocol):
+    """What `ArgumentParser.add_subparsers` gives."""
+
+    def add_parser(
+        self, name: str, *, help: str, description: str, formatter_class: type[RawDescriptionHelpFormatter]
+    ) -> ArgumentParser:
+        """Add a command."""
+        ...
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add `train` and `compare`; each sets `handler` to a function from the namespace to an exit code."""
+    train = _add(subparsers, "train", "train a model with one method", _TRAIN)
+    train.add_argument("method", metavar="METHOD", nargs="?", help=_METHOD)
+    add_run_options(train)
+    add_train_options(train)
+    train.set_defaults(handler=train_command)
+    compare = _add(subparsers, "compare", "compare methods over seeds", _COMPARE)
+    compare.add_argument("methods", metavar="METHOD", nargs="*", help=_METHOD)
+    add_run_options(compare)
+    add_compare_options(compare)
+    compare.set_defaults(handler=compare_command)
+
+
+def train_command(namespace: Namespace) -> int:
+    """Run `taxo train`."""
+    from taxo.training.train import train
+
+    return _guarded(train, namespace)
+
+
+def compare_command(namespace: Namespace) -> int:
+    """Run `taxo compare`."""
+    from taxo.training.compare import compare
+
+    return _guarded(compare, namespace)
+
+
+def _add(subparsers: Subparsers, name: str, help: str, description: str) -> ArgumentParser:
+    return subparsers.add_parser(
+        name, help=help, description=description, formatter_class=RawDescriptionHelpFormatter
+    )
+
+
+def _guarded(command: Callable[[Namespace], int], namespace: Namespace) -> int:
+    """Give a run that failed its own exit code; mistakes in specifications and settings go to the caller."""
+    try:
+        return _with_memory_message(command, namespace)
+    except TaxoError as error:
+        if not all(diagnostic.code.startswith("T6") for diagnostic in error.diagnostics):
+            raise
+        print(error, file=sys.stderr)
+        return FAILED
+
+
+def _with_memory_message(command: Callable[[Namespace], int], namespace: Namespace) -> int:
+    try:
+        return command(namespace)
+    except (MemoryError, RuntimeError) as error:
+        # torch says it in three ways: its own class on a GPU, and two wordings of RuntimeError on a CPU
+        if not isinstance(error, MemoryError) and not any(word in str(error) for word in _OUT_OF_MEMORY):
+            raise
+        fail(
+            "T602", "the machine ran out of memory", help="lower `--batch-size`, or take a smaller `--model`"
+        )
+
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")

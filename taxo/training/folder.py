@@ -1,0 +1,197 @@
+"""The run folder: what ran, with what, how it went, and where it stopped."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import unified_diff
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import cast
+
+from taxo.language.errors import fail
+from taxo.training import checkpoint
+from taxo.training.checkpoint import Checkpoint
+from taxo.training.contract import Step
+from taxo.training.device import describe
+from taxo.training.loop import Recorder
+from taxo.training.metrics import EpochMetrics
+from taxo.training.run import Run, restore
+from taxo.training.settings import Plain, Settings, from_json, to_json
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What `run.json` says that a resumed run needs: the method as it was typed, and the settings."""
+
+    method: str
+    settings: Settings
+
+
+class RunFolder(Recorder):
+    """A folder that keeps one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def record(self, metrics: EpochMetrics) -> None:
+        """Append the epoch to `metrics.jsonl`."""
+        with writing(self.path), (self.path / "metrics.jsonl").open("a") as file:
+            file.write(metrics.to_line() + "\n")
+
+    def save(self, state: Checkpoint) -> None:
+        """Replace `last/`."""
+        with writing(self.path):
+            checkpoint.save(self.path / "last", state)
+
+    def mark_best(self) -> None:
+        """Replace `best/` by `last/`."""
+        with writing(self.path):
+            checkpoint.copy(self.path / "last", self.path / "best")
+
+    def origin(self) -> Origin:
+        """What was run here."""
+        try:
+            note = cast("Mapping[str, object]", json.loads((self.path / "run.json").read_text()))
+            return Origin(str(note["method"]), from_json(cast("Mapping[str, Plain]", note["settings"])))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            fail("T507", f"`{self.path}` holds no run that can be read: {error}", help="give a run folder")
+
+
+def create(path: Path, typed: str, run: Run) -> RunFolder:
+    """A new run folder that says what is about to run."""
+    note = {
+        "method": typed,
+        "name": run.step.method.name,
+        "cost": run.step.plan.cost,
+        "settings": to_json(run.settings),
+        "device": describe(run.losses.device),
+        "versions": versions(),
+        "commit": commit(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    with writing(path):
+        claim(path, "run.json")
+        (path / "method.taxo").write_text(f"{run.step.method}")
+        (path / "program.py").write_text(run.step.source)
+        (path / "metrics.jsonl").write_text("")
+        (path / "run.json").write_text(json.dumps(note, indent=2) + "\n")
+    return RunFolder(path)
+
+
+def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
+    """Take the run back to where the folder's run stopped; the metrics up to there."""
+    same_method(folder.path / "method.taxo", run.step)
+    restore(run, checkpoint.load(folder.path / "last"))
+    finished = run.position.epoch + run.position.measured
+    try:
+        lines = (folder.path / "metrics.jsonl").read_text().splitlines()
+        history = [EpochMetrics.from_line(line) for line in lines[:finished]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fail("T507", f"`{folder.path / 'metrics.jsonl'}` cannot be read: {error}", help="start a new run")
+    # a run that was killed between measuring and saving has a line too many: that epoch is run again
+    with writing(folder.path):
+        (folder.path / "metrics.jsonl").write_text("".join(metrics.to_line() + "\n" for metrics in history))
+    return history
+
+
+def same_method(file: Path, step: Step) -> None:
+    """Refuse, with a diff, to go on with another specification than the one in `file`."""
+    try:
+        before = file.read_text()
+    except OSError as error:
+        fail("T507", f"`{file}` cannot be read: {error}", help="start a new run")
+    refuse_change(before, str(step.method), str(file), "the specification")
+
+
+def refuse_change(before: str, now: str, file: str, what: str) -> None:
+    """T508 with a diff if two texts differ."""
+    if before == now:
+        return
+    diff = "\n".join(unified_diff(before.splitlines(), now.splitlines(), file, "now", lineterm="", n=1))
+    fail(
+        "T508", f"{what} has changed since the run began\n{diff}", help="undo the change, or start a new run"
+    )
+
+
+def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
+    """T508 if settings differ in more than the device: where it runs may change, what it computes may not."""
+    texts = [json.dumps(to_json(settings) | {"device": None}, indent=2) for settings in (before, now)]
+    refuse_change(texts[0], texts[1], str(file), "a setting")
+
+
+def print_facts(facts: Mapping[str, Plain]) -> None:
+    """One line per fact, for `--dry-run`."""
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):14}{'none' if value in (None, {}) else value}")
+
+
+def default_path(name: str) -> Path:
+    """`runs/<time>-<name>`, with a number if two runs begin in one second."""
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+    number = 1
+    while (RUNS / (stem if number == 1 else f"{stem}-{number}")).exists():
+        number += 1
+    return RUNS / (stem if number == 1 else f"{stem}-{number}")
+
+
+def latest(file: str) -> Path:
+    """The newest folder under `runs/` that holds `file`."""
+    found = sorted(RUNS.glob(f"*/{file}"), key=lambda path: (path.stat().st_mtime_ns, path))
+    if not found:
+        fail("T507", "no run to go on with in `runs/`", help="give its folder: `--resume DIR`")
+    return found[-1].parent
+
+
+def claim(path: Path, file: str) -> None:
+    """Make a folder ready for a new run; a folder that already holds one is left alone."""
+    if (path / file).exists():
+        fail(
+            "T506",
+            f"`{path}` already holds a run",
+            help=f"`--resume {path}` goes on with it, or choose another",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Turn the system's refusal to write into a message that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        fail(
+            "T506",
+            f"`{path}` cannot be written: {reason.lower()}",
+            help="choose another folder with `--output DIR`",
+        )
+
+
+def versions() -> dict[str, str]:
+    """The versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def commit() -> str | None:
+    """The git commit of the working folder, if it is in a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,146 @@
+"""The training loop: epoch by epoch, measured, saved, and stopped between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from taxo.language.errors import fail
+from taxo.training import schedule, seeds
+from taxo.training.checkpoint import Checkpoint, Position
+from taxo.training.interrupt import Interrupted, StopRequest
+from taxo.training.metrics import EpochMetrics, accuracies, best
+from taxo.training.progress import Reporter
+from taxo.training.run import Run, snapshot
+from taxo.training.tensors import batches, numbers
+
+
+class Recorder:
+    """Where a run keeps what must survive it; this one keeps nothing."""
+
+    def record(self, metrics: EpochMetrics) -> None:
+        """Keep an epoch's metrics; the state of that epoch is saved next."""
+
+    def save(self, state: Checkpoint) -> None:
+        """Keep the latest state."""
+
+    def mark_best(self) -> None:
+        """Keep the latest state as the best one, too."""
+
+
+def fit(
+    run: Run,
+    reporter: Reporter,
+    stop: StopRequest,
+    recorder: Recorder,
+    history: Sequence[EpochMetrics] = (),
+) -> list[EpochMetrics]:
+    """Train from the run's position to the end; the metrics of every epoch, those of `history` first."""
+    done = list(history)
+    if run.position == Position():
+        torch.manual_seed(seeds.number(run.settings.seed, "torch"))
+    for epoch in run.step.epochs(run.settings.epochs):
+        rows = run.order.draw()
+        if run.position.measured and run.position.epoch == epoch:
+            continue  # saved when the epoch was measured: only the step's counters had still to move on
+        if run.position.epoch != epoch:
+            run.position = Position(epoch)
+        _train(run, rows.to(run.losses.device), reporter, stop, recorder)
+        done.append(_measure(run))
+        _keep(run, done, recorder)
+        reporter.epoch(done[-1])
+        if stop.made and epoch + 1 < run.settings.epochs:
+            raise Interrupted
+    return done
+
+
+def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, recorder: Recorder) -> None:
+    settings, position, began = run.settings, run.position, perf_counter()
+    run.step.train()
+    pieces = batches(rows, settings.batch_size)
+    for batch in range(position.batch, len(pieces)):
+        _set_rate(run, batch)
+        run.losses[batch] = _update(run, pieces[batch])
+        reporter.batch()
+        seconds = position.seconds + perf_counter() - began
+        run.position = replace(position, batch=batch + 1, seconds=seconds)
+        if stop.made and batch + 1 < len(pieces):
+            recorder.save(snapshot(run))
+            raise Interrupted
+    if run.losses.is_cuda:
+        torch.cuda.synchronize()
+    run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
+
+
+def _update(run: Run, rows: Tensor) -> Tensor:
+    train = run.data.train
+    loss = run.step(train.x[rows], train.y[rows], rows)
+    loss.backward()
+    if run.settings.clip is not None:
+        torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
+    run.optimizer.step()
+    run.optimizer.zero_grad()
+    return loss.detach()
+
+
+def _set_rate(run: Run, batch: int) -> None:
+    settings, step = run.settings, 1 / len(run.losses)
+    epoch = run.position.epoch + batch * step
+    scale = schedule.factor(settings.schedule, epoch, settings.epochs, settings.warmup, step)
+    for group in run.optimizer.param_groups:
+        group["lr"] = settings.lr * scale
+
+
+def _measure(run: Run) -> EpochMetrics:
+    """Check that the run is sound, then measure it; one synchronisation each."""
+    data, position = run.data, run.position
+    loss = _mean_loss(run)
+    _check_weights(run)
+    train, validation, test = accuracies(run.step, (data.train, data.validation, data.test))
+    return EpochMetrics(
+        epoch=position.epoch,
+        train_loss=loss,
+        train_accuracy=train or 0.0,
+        validation_accuracy=validation,
+        test_accuracy=test or 0.0,
+        lr=run.optimizer.param_groups[0]["lr"],
+        seconds=position.seconds,
+        meters=run.step.meters(),
+    )
+
+
+def _mean_loss(run: Run) -> float:
+    losses = numbers(run.losses)
+    wrong = next((number for number, loss in enumerate(losses, 1) if not isfinite(loss)), None)
+    if wrong is not None:
+        place = f"epoch {run.position.epoch + 1}, step {wrong} of {len(losses)}"
+        _not_finite(f"the loss of `{run.step.method.name}` is {losses[wrong - 1]} in {place}")
+    size, samples = run.settings.batch_size, len(run.data.train)
+    sizes = [min(size, samples - start) for start in range(0, samples, size)]
+    return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / samples
+
+
+def _check_weights(run: Run) -> None:
+    # a last update can spoil the weights after a finite loss, and the checkpoint would carry that on
+    sound = torch.stack([weight.isfinite().all() for weight in run.step.model.parameters()]).all()
+    if not bool(sound):
+        _not_finite(
+            f"a weight is not finite after epoch {run.position.epoch + 1} of `{run.step.method.name}`"
+        )
+
+
+def _not_finite(message: str) -> None:
+    fail("T601", message, help="lower `--lr` or set `--clip 1`; the last good checkpoint is kept")
+
+
+def _keep(run: Run, done: Sequence[EpochMetrics], recorder: Recorder) -> None:
+    run.position = replace(run.position, measured=True)
+    recorder.record(done[-1])
+    recorder.save(snapshot(run))
+    if best(done) is done[-1]:
+        recorder.mark_best()

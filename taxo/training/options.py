@@ -1,0 +1,95 @@
+"""The flags that `train` and `compare` share, each with the sentence that explains it; no torch here."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+
+from taxo.training.datasets import DATA_SETS
+from taxo.training.settings import DEVICES, MODEL_NAMES, OPTIMIZERS, READERS, Settings, flag, from_words
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One flag that sets one field of the settings."""
+
+    name: str
+    metavar: str
+    help: str
+
+
+OPTIONS = (
+    Option("data", "NAME", f"the data set: {', '.join(DATA_SETS)} (default: digits)"),
+    Option("data_root", "DIR", "where data sets lie that taxo does not ship (default: ~/.cache/taxo)"),
+    Option("noise", "KIND:SHARE", "wrong training labels: `pair:30%%` (c becomes c + 1) or `random:20%%`"),
+    Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
+    Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),
+    Option("epochs", "N", "passes over the training data (default: by data set)"),
+    Option("batch_size", "N", "samples per step (default: by data set)"),
+    Option("lr", "RATE", "the highest learning rate (default: by data set and optimizer)"),
+    Option("optimizer", "NAME", f"{' or '.join(OPTIMIZERS)} (default: sgd)"),
+    Option("momentum", "SHARE", "momentum of sgd, first beta of adamw (default: 0.9)"),
+    Option("weight_decay", "RATE", "weight decay (default: by data set and optimizer)"),
+    Option("schedule", "NAME", "cosine, linear, constant or multistep:60,80 (default: cosine)"),
+    Option("warmup", "EPOCHS", "epochs in which the learning rate rises to its height (default: 0)"),
+    Option("clip", "NORM", "largest gradient norm (default: none)"),
+    Option("device", "NAME", f"{', '.join(DEVICES)} (default: auto)"),
+)
+
+
+def add_run_options(parser: ArgumentParser) -> None:
+    """Add every flag that a run understands."""
+    settings = parser.add_argument_group("settings")
+    for option in OPTIONS:
+        settings.add_argument(flag(option.name), dest=option.name, metavar=option.metavar, help=option.help)
+    settings.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="set a parameter of the method; may be repeated",
+    )
+    settings.add_argument(
+        "--deterministic",
+        action="store_const",
+        const="on",
+        help="only deterministic kernels: slower, and repeatable on a GPU too",
+    )
+    _add_output_options(parser)
+
+
+def _add_output_options(parser: ArgumentParser) -> None:
+    output = parser.add_argument_group("output")
+    output.add_argument("--output", metavar="DIR", help="the run folder (default: runs/<time>-<method>)")
+    output.add_argument(
+        "--resume",
+        metavar="RUN",
+        nargs="?",
+        const="",
+        help="go on with the run in this folder; without a folder, with the latest one",
+    )
+    output.add_argument("--dry-run", action="store_true", help="show settings and cost, and write nothing")
+    output.add_argument("--quiet", action="store_true", help="no progress, only the result")
+    output.add_argument("--json", action="store_true", help="the result as JSON; progress goes to stderr")
+
+
+def add_train_options(parser: ArgumentParser) -> None:
+    """Add the flag of one run only: its seed."""
+    parser.add_argument("--seed", metavar="N", help="seed of split, noise, weights and order (default: 0)")
+
+
+def add_compare_options(parser: ArgumentParser) -> None:
+    """Add the flag of a comparison only: how many seeds."""
+    parser.add_argument("--seeds", metavar="N", help="runs per method, with seeds 0 to N - 1 (default: 5)")
+
+
+def given_words(namespace: Namespace) -> dict[str, str]:
+    """What the user typed for each field of the settings, fields left out if not typed."""
+    typed = {name: getattr(namespace, name, None) for name in READERS}
+    return {name: str(word) for name, word in typed.items() if word is not None}
+
+
+def settings_from(namespace: Namespace) -> Settings:
+    """The settings that a parsed command line asks for."""
+    return from_words(given_words(namespace), list(namespace.assignments))

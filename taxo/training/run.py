@@ -1,0 +1,100 @@
+"""One run: prepared from its settings, and turned into a checkpoint and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+
+from taxo.language.errors import fail
+from taxo.training import models
+from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
+from taxo.training.contract import Compiler, Step
+from taxo.training.data import Data, load
+from taxo.training.device import pick
+from taxo.training.order import Order
+from taxo.training.settings import Settings
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """Everything that one run moves: the step, its optimizer, the order of the samples and the position."""
+
+    settings: Settings
+    data: Data
+    step: Step
+    optimizer: Optimizer
+    order: Order
+    losses: Tensor
+    position: Position = field(default_factory=Position)
+
+
+def prepare(method: str, settings: Settings, compile: Compiler, data: Data | None = None) -> Run:
+    """Data, model, step and optimizer of a run that has not begun."""
+    device = pick(settings.device)
+    data = data or load(settings, device)
+    step = compile(
+        method,
+        models.build(settings.model, data, settings.seed),
+        classes=data.classes,
+        samples=len(data.train),
+        class_counts=data.class_counts,
+        params=dict(settings.params),
+        seed=settings.seed,
+    )
+    optimizer = _optimizer(step, settings)
+    step.attach(optimizer)
+    # one loss per step of an epoch: they stay on the device until the epoch ends
+    losses = torch.zeros(ceil(len(data.train) / settings.batch_size), device=device)
+    return Run(settings, data, step, optimizer, Order(len(data.train), settings.seed), losses)
+
+
+def snapshot(run: Run) -> Checkpoint:
+    """The state that the rest of the run depends on."""
+    tensors = {"loop.order": run.order.state, "loop.losses": run.losses}
+    tensors |= {f"step.{name}": value for name, value in run.step.state_dict().items()}
+    tensors |= {f"random.{name}": value for name, value in random_state().items()}
+    for number, values in _optimizer_state(run.optimizer).items():
+        kept = {name: value for name, value in values.items() if value is not None}
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in kept.items()}
+    return Checkpoint(run.position, tensors)
+
+
+def restore(run: Run, state: Checkpoint) -> None:
+    """Take a run back to a snapshot; T507 if the snapshot is of another model or method."""
+    try:
+        run.step.load_state_dict(state.part("step"))
+        _restore_optimizer(run.optimizer, state.part("optimizer"))
+        run.losses.copy_(state.tensors["loop.losses"])
+        run.order.rewind(state.tensors["loop.order"])
+        set_random_state(state.part("random"))
+    except (RuntimeError, KeyError, ValueError) as error:
+        lines = str(error).splitlines() or [""]
+        fail("T507", f"the checkpoint does not fit this run: {lines[0]}", help="start a new run")
+    run.position = state.position
+
+
+def _optimizer(step: Step, settings: Settings) -> Optimizer:
+    weights = [weight for weight in step.model.parameters() if weight.requires_grad]
+    lr, decay = settings.lr, settings.weight_decay
+    if settings.optimizer == "adamw":
+        return AdamW(weights, lr=lr, betas=(settings.momentum, 0.999), weight_decay=decay)
+    return SGD(weights, lr=lr, momentum=settings.momentum, weight_decay=decay)
+
+
+def _optimizer_state(optimizer: Optimizer) -> Mapping[int, Mapping[str, Tensor | None]]:
+    return cast("Mapping[int, Mapping[str, Tensor | None]]", optimizer.state_dict()["state"])
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = value
+    # the groups hold settings only, and the learning rate is set at each step
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

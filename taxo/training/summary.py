@@ -1,0 +1,83 @@
+"""The arithmetic of a comparison: means, standard errors, and differences paired by seed; no torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, median, stdev
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One method at one seed; `failure` says why there is no accuracy."""
+
+    label: str
+    seed: int
+    test: float | None
+    best: float | None
+    seconds: float | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over seeds and its standard error, unknown for a single seed."""
+
+    mean: float
+    error: float | None
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the mean is more than two standard errors from zero."""
+        return self.error is not None and abs(self.mean) > 2 * self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method over all seeds; the difference is to the first method, seed by seed."""
+
+    label: str
+    cost: str
+    test: Estimate | None
+    best: Estimate | None
+    difference: Estimate | None
+    seconds: float | None
+    runs: int
+    failed: int
+
+
+def estimate(values: Sequence[float]) -> Estimate | None:
+    """The mean and its standard error."""
+    if not values:
+        return None
+    error = stdev(values) / sqrt(len(values)) if len(values) > 1 else None
+    return Estimate(fmean(values), error)
+
+
+def rows(cells: Iterable[Cell], costs: Sequence[tuple[str, str]]) -> list[Row]:
+    """One row per method, in the order of `costs`, which names each method's passes."""
+    by_label: dict[str, list[Cell]] = {label: [] for label, _ in costs}
+    for cell in cells:
+        by_label[cell.label].append(cell)
+    baseline = {cell.seed: cell.test for cell in by_label[costs[0][0]] if cell.test is not None}
+    return [
+        _row(label, cost, by_label[label], {} if label == costs[0][0] else baseline) for label, cost in costs
+    ]
+
+
+def _row(label: str, cost: str, cells: Sequence[Cell], baseline: dict[int, float]) -> Row:
+    tests = {cell.seed: cell.test for cell in cells if cell.test is not None}
+    seconds = [cell.seconds for cell in cells if cell.seconds is not None]
+    # paired: one seed has one split, one noise and one initialisation, so its luck cancels in the difference
+    differences = [value - baseline[seed] for seed, value in tests.items() if seed in baseline]
+    return Row(
+        label=label,
+        cost=cost,
+        test=estimate(list(tests.values())),
+        best=estimate([cell.best for cell in cells if cell.best is not None]),
+        difference=estimate(differences),
+        seconds=median(seconds) if seconds else None,
+        runs=len(cells),
+        failed=len(cells) - len(tests),
+    )

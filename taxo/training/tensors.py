@@ -1,0 +1,17 @@
+"""Typed doors to what torch's annotations leave open."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor
+
+
+def numbers(tensor: Tensor) -> list[float]:
+    """A vector's numbers on the host; this waits for the device."""
+    return cast("list[float]", tensor.tolist())
+
+
+def batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """The rows in pieces of `size`, the last one as small as it comes."""
+    return cast("tuple[Tensor, ...]", rows.split(size))

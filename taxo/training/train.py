@@ -1,0 +1,111 @@
+"""`taxo train`: one run from a parsed command line to an exit code."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from taxo.language.errors import fail
+from taxo.training import folder
+from taxo.training.contract import compiler
+from taxo.training.device import describe, determinism
+from taxo.training.folder import RunFolder
+from taxo.training.interrupt import Interrupted, StopRequest
+from taxo.training.loop import fit
+from taxo.training.metrics import EpochMetrics, best
+from taxo.training.options import given_words, settings_from
+from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
+from taxo.training.run import Run, prepare
+from taxo.training.settings import Settings, change, to_json, with_params
+
+
+def train(namespace: Namespace) -> int:
+    """Train one method; 0 when done, 130 when interrupted after saving."""
+    console = Console(stderr=bool(namespace.json), soft_wrap=True)
+    kept = _kept(namespace)
+    typed, settings = _asked(namespace, kept)
+    with determinism(settings):
+        run = prepare(typed, settings, compiler())
+        if namespace.dry_run:
+            _show(run, typed, bool(namespace.json))
+            return 0
+        history = folder.resume(kept, run) if kept else []
+        place = kept or folder.create(_path(namespace, run), typed, run)
+        return _train(run, place, history, console, namespace)
+
+
+def _train(
+    run: Run, place: RunFolder, history: Sequence[EpochMetrics], console: Console, namespace: Namespace
+) -> int:
+    display = bar(console, hidden=namespace.quiet)
+    steps, epochs = len(run.losses), run.settings.epochs
+    finished = run.position.epoch * steps + run.position.batch
+    task = display.add_task(run.step.method.name, total=steps * epochs, completed=finished, note="")
+    reporter: Reporter = Lines(console, epochs)
+    if namespace.quiet or not display.disable:
+        reporter = Silent() if namespace.quiet else Bar(display, task)
+    try:
+        with StopRequest() as stop, display:
+            done = fit(run, reporter, stop, place, history)
+    except (Interrupted, KeyboardInterrupt) as reason:
+        saved = "saved" if isinstance(reason, Interrupted) else "stopped at once; the last checkpoint is kept"
+        command = f"taxo train --resume {shlex.quote(str(place.path))}"
+        console.print(f"{saved}; go on with: {command}", highlight=False, markup=False)
+        return 130
+    _report(done, place.path, namespace)
+    return 0
+
+
+def _kept(namespace: Namespace) -> RunFolder | None:
+    if namespace.resume is None:
+        return None
+    return RunFolder(Path(namespace.resume or namespace.output or folder.latest("run.json")))
+
+
+def _asked(namespace: Namespace, kept: RunFolder | None) -> tuple[str, Settings]:
+    if kept is None:
+        if namespace.method is None:
+            fail("T401", "`taxo train` needs a method", help="`taxo list` shows them")
+        return str(namespace.method), settings_from(namespace)
+    origin = kept.origin()
+    asked = with_params(change(origin.settings, given_words(namespace)), list(namespace.assignments))
+    folder.refuse_setting(origin.settings, asked, kept.path / "run.json")
+    return str(namespace.method or origin.method), asked
+
+
+def _path(namespace: Namespace, run: Run) -> Path:
+    return Path(namespace.output) if namespace.output else folder.default_path(run.step.method.name)
+
+
+def _show(run: Run, typed: str, as_json: bool) -> None:
+    settings = to_json(run.settings)
+    facts = {
+        "method": typed,
+        "cost": run.step.plan.cost,
+        "device": describe(run.losses.device),
+        "samples": run.data.sizes,
+        "steps": f"{len(run.losses)} per epoch",
+        "weights": f"{sum(weight.numel() for weight in run.step.model.parameters()):,}",
+    }
+    if as_json:
+        print(json.dumps(facts | {"settings": settings}))
+        return
+    folder.print_facts(facts | settings)
+
+
+def _report(done: Sequence[EpochMetrics], path: Path, namespace: Namespace) -> None:
+    final, chosen = done[-1], best(done)
+    if namespace.json:
+        names = ("epoch", "test_accuracy", "validation_accuracy", "train_accuracy")
+        numbers = [{name: getattr(metrics, name) for name in names} for metrics in (final, chosen)]
+        print(json.dumps({"run": str(path), "final": numbers[0], "best": numbers[1]}))
+        return
+    print(f"test accuracy {final.test_accuracy:.1%} after {len(done)} epochs")
+    if final.validation_accuracy is not None:
+        print(f"test accuracy {chosen.test_accuracy:.1%} at the best validation, epoch {chosen.epoch + 1}")
+    print(f"run folder    {path}")

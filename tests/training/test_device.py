@@ -1,0 +1,35 @@
+"""Devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from taxo.language.errors import TaxoError
+from taxo.training.device import describe, determinism, pick
+from taxo.training.settings import sensible
+
+
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick("auto") == torch.device("cpu")
+    with pytest.raises(TaxoError, match=r"T505.*no device `cuda`.*\n.*--device cpu"):
+        pick("cuda")
+
+
+def test_a_gpu_is_taken_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [pick(name).type for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+
+
+def test_the_cpu_is_described_with_its_threads():
+    assert describe(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+
+
+def test_determinism_is_given_back():
+    assert not torch.are_deterministic_algorithms_enabled()
+    with determinism(replace(sensible(), deterministic=True)):
+        assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()

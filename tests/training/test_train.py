@@ -1,0 +1,197 @@
+"""`taxo train`, from words to files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from taxo.training import checkpoint
+
+pytestmark = pytest.mark.usefixtures("double")
+
+FAST = ("--model", "mlp", "--batch-size", "200", "--lr", "0.1", "--noise", "pair:30%")
+SHORT = (*FAST, "--epochs", "3")
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    read = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = (checkpoint.load(folder / "last").tensors for folder in (one, other))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_folder_says_everything(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run_command("train", "table", *SHORT, "--output", "a", "--set", "eta=4") == 0
+    folder = tmp_path / "a"
+    names = ["best", "last", "method.taxo", "metrics.jsonl", "program.py", "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert (folder / "method.taxo").read_text() == "method table\n  nothing\n"
+    assert (folder / "program.py").read_text() == "# the program\n"
+    note = json.loads((folder / "run.json").read_text())
+    assert note["method"] == "table"
+    assert note["settings"]["noise"] == "pair:30%"
+    assert note["settings"]["params"] == {"eta": 4}
+    assert note["versions"]["torch"] == torch.__version__
+    assert note["device"].startswith("cpu")
+    assert [line["epoch"] for line in lines(folder)] == [0, 1, 2]
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
+    assert f"test accuracy {lines(folder)[-1]['test_accuracy']:.1%} after 3 epochs" in out
+    assert "run folder    a" in out
+
+
+def test_the_folder_is_named_by_time_and_method(run_command, tmp_path: Path):
+    assert run_command("train", "plain", *SHORT, "--quiet") == 0
+    assert run_command("train", "plain", *SHORT, "--quiet") == 0
+    names = [path.name for path in (tmp_path / "runs").iterdir()]
+    assert len(names) == 2
+    assert all("-plain" in name for name in names)
+
+
+def test_quiet_prints_only_the_result(run_command, capsys: pytest.CaptureFixture[str]):
+    run_command("train", "plain", *SHORT, "--quiet", "--output", "a")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["test", "test", "run"]
+
+
+def test_json_is_alone_on_stdout(run_command, capsys: pytest.CaptureFixture[str]):
+    assert run_command("train", "plain", *SHORT, "--json", "--output", "a") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["final"]["epoch"] == 2
+    assert json.loads(said.out)["run"] == "a"
+    assert "epoch 3/3" in said.err
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_dry_run_shows_and_writes_nothing(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+):
+    assert run_command("train", "plain", *SHORT, "--dry-run", "--output", "a", *words) == 0
+    assert list(tmp_path.iterdir()) == []
+    out = capsys.readouterr().out
+    for fact in ("1 F + 1 B", "pair:30%", "972 train", "mlp"):
+        assert fact in out
+    assert not words or json.loads(out)["settings"]["epochs"] == 3
+
+
+@pytest.mark.parametrize("at", [2, 5, 8])
+def test_ctrl_c_saves_and_resume_goes_on(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], double, at: int
+):
+    double.texts = {"interrupt": "method x\n", "plain": "method x\n"}
+    assert run_command("train", "plain", *SHORT, "--output", "whole") == 0
+    capsys.readouterr()
+    assert run_command("train", f"interrupt({at})", *SHORT, "--output", "a b") == 130
+    assert "saved; go on with: taxo train --resume 'a b'" in capsys.readouterr().out
+    assert run_command("train", "plain", "--resume", "a b") == 0
+    assert same(tmp_path / "whole", tmp_path / "a b")
+    assert lines(tmp_path / "whole") == lines(tmp_path / "a b")
+
+
+def test_a_second_ctrl_c_stops_at_once(run_command, capsys: pytest.CaptureFixture[str]):
+    assert run_command("train", "interrupt_twice(7)", *SHORT, "--output", "a") == 130
+    assert "stopped at once; the last checkpoint is kept" in capsys.readouterr().out
+
+
+def test_resume_without_a_folder_takes_the_latest(run_command, tmp_path: Path):
+    run_command("train", "table", *SHORT, "--output", "whole")
+    assert run_command("train", "table", *SHORT) == 0
+    folder = next((tmp_path / "runs").iterdir())
+    before = lines(folder)
+    assert run_command("train", "--resume") == 0  # finished: nothing is left to do, and nothing is lost
+    assert lines(folder) == before == lines(tmp_path / "whole")
+
+
+def test_a_run_killed_between_metrics_and_checkpoint_goes_on(run_command, tmp_path: Path):
+    run_command("train", "table", *SHORT, "--output", "whole")
+    shutil.copytree("whole", "a")
+    shutil.rmtree("a/last")
+    run_command("train", "interrupt(5)", *SHORT, "--output", "b")
+    shutil.copytree("b/last", "a/last")
+    (tmp_path / "a" / "method.taxo").write_text("method interrupt(5)\n  nothing\n")
+    assert run_command("train", "interrupt(5)", "--resume", "a") == 0
+    assert [line["epoch"] for line in lines(tmp_path / "a")] == [0, 1, 2]
+
+
+def test_resume_refuses_another_specification(run_command, capsys: pytest.CaptureFixture[str]):
+    run_command("train", "plain", *SHORT, "--output", "a")
+    assert run_command("train", "table", "--resume", "a") == 1
+    error = capsys.readouterr().err
+    assert "error[T508]" in error
+    assert "-method plain\n+method table" in error
+
+
+def test_resume_refuses_another_setting_but_not_another_device(
+    run_command, capsys: pytest.CaptureFixture[str]
+):
+    run_command("train", "plain", *SHORT, "--output", "a")
+    assert run_command("train", "plain", "--resume", "a", "--device", "cpu", *SHORT) == 0
+    assert run_command("train", "plain", "--resume", "a", "--lr", "0.5") == 1
+    error = capsys.readouterr().err
+    assert "error[T508]" in error
+    assert '-  "lr": 0.1,\n+  "lr": 0.5,' in error
+
+
+def test_resume_refuses_a_broken_checkpoint(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_command("train", "plain", *SHORT, "--output", "a")
+    (tmp_path / "a" / "last" / "state.safetensors").write_bytes(b"no")
+    assert run_command("train", "--resume", "a") == 1
+    assert "error[T507]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--resume",), ("--resume", "nothing")])
+def test_resume_of_nothing(run_command, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]):
+    assert run_command("train", "plain", *words) == 1
+    assert "error[T507]" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_overwritten(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run_command("train", "plain", *SHORT, "--output", "a")
+    before = (tmp_path / "a" / "metrics.jsonl").read_bytes()
+    assert run_command("train", "table", *SHORT, "--output", "a") == 1
+    assert "error[T506]: `a` already holds a run" in capsys.readouterr().err
+    assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").write_text("in the way")
+    assert run_command("train", "plain", *SHORT, "--output", "file/a") == 1
+    assert "error[T506]: `file/a` cannot be written: not a directory" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_exits_3_and_keeps_the_last_good_checkpoint(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run_command("train", "nan(13)", *SHORT, "--output", "a") == 3
+    assert "error[T601]: the loss of `nan` is nan in epoch 3, step 3 of 5" in capsys.readouterr().err
+    assert checkpoint.load(tmp_path / "a" / "last").position.epoch == 1
+    assert [line["epoch"] for line in lines(tmp_path / "a")] == [0, 1]
+
+
+def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str]):
+    assert run_command("train", "memory(2)", *SHORT) == 3
+    assert "error[T602]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("plane",), "T201"),
+        ((), "T401"),
+        (("plain", "--set", "eat=1"), "T403"),
+        (("plain", "--data", "digit"), "T501"),
+        (("plain", "--lr", "high"), "T503"),
+    ],
+)
+def test_a_mistake_exits_1_and_writes_nothing(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: str
+):
+    assert run_command("train", *words) == 1
+    assert f"error[{code}]" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
