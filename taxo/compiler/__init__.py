@@ -1,6 +1,6 @@
 """The compiler: a method to the program that runs it. The stages, on one screen:
 
-    Method -simplify-> Method -lower-> Graph -schedule-> Plan -emit-> Program
+Method -simplify-> Method -lower-> Graph -schedule-> Plan -emit-> Program
 """
 
 from __future__ import annotations

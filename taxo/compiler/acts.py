@@ -44,7 +44,7 @@ class ActWriter:
             self.hooks[act.key] = f"perturb_{identifier(act.key)}"
             with text.of(item.span):
                 form = expression_text(item.by)
-                text.line(f"# {item.target} by {form}: {item.direction}, {inference_text(item)}")
+                text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item)}")
                 if act.solved and not self.graph.inside(act, self.number):
                     self._solve(act).before(text)
                 self._hook(text, act)
@@ -78,8 +78,9 @@ class ActWriter:
     def _hook(self, text: Text, act: Act) -> None:
         item, target = act.item, act.item.target.text
         spot = self._spot(act)
-        solved_before = act.solved and not self.graph.inside(act, self.number)
-        text.line(*[""] * solved_before, f"def {self.hooks[act.key]}({SIGNATURES[target]}):")
+        if act.solved and not self.graph.inside(act, self.number):
+            text.gap()
+        text.line(f"def {self.hooks[act.key]}({SIGNATURES[target]}):")
         with text.indented():
             inside = act.solved and self.graph.inside(act, self.number)
             if self._reads_clean(act) and self.graph.clean_is_shared() and not self.watched:
@@ -96,7 +97,9 @@ class ActWriter:
                 return
             value = TARGETS[target].value
             form = self.writer.expanded(item.by, spot, act.target.shape, value, CONDITIONAL)
-            text.line(f"return self.add({', '.join([quoted(act.key), value, form, *self._where(act, spot)])})")
+            text.line(
+                f"return self.add({', '.join([quoted(act.key), value, form, *self._where(act, spot)])})"
+            )
 
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
         """The condition, unless the unknown was found on the selected rows only."""
@@ -133,8 +136,10 @@ def watched(graph: Graph, line: Line) -> bool:
         return False
     readers, acts = clean_readers(graph, line), line.in_order()
     first = bool(readers) and readers[0] is acts[0] and readers[0].item.target.text == "logits"
-    return bool(readers) and not (first and len(readers) == 1) or any(
-        "clean" in graph.scope.reads(other.weight) for other in graph.lines
+    return (
+        bool(readers)
+        and not (first and len(readers) == 1)
+        or any("clean" in graph.scope.reads(other.weight) for other in graph.lines)
     )
 
 
@@ -162,15 +167,10 @@ def read_lets(graph: Graph, nodes: list[Expression]) -> list[str]:
     return found
 
 
-def expressions(act: Act) -> list[Expression]:
-    """What an act reads."""
-    goal = act.item.infer.goal
-    parts = [act.item.by, act.item.where, goal.objective if goal else None]
-    return [part for part in parts if part is not None]
-
-
 def local_lets(graph: Graph, act: Act) -> list[str]:
     """The `let`s that an act computes where it acts."""
-    return [name for name in read_lets(graph, expressions(act)) if not early(graph, graph.scope.lets[name].value)]
-
-
+    return [
+        name
+        for name in read_lets(graph, graph.expressions(act))
+        if not early(graph, graph.scope.lets[name].value)
+    ]

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from taxo.compiler.acts import ActWriter, early, expressions, read_lets, watched
+from taxo.compiler.acts import ActWriter, early, read_lets, watched
 from taxo.compiler.expressions import LIBRARY, Spot, Writer, identifier
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.plan import Plan
@@ -14,7 +14,7 @@ from taxo.compiler.text import Text, call, quoted
 from taxo.language.constants import constant
 from taxo.language.method import Draw, Method
 from taxo.language.options import given
-from taxo.language.printer import PRODUCT
+from taxo.language.printer import PRODUCT, expression_text
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
 from taxo.language.vocabulary import SOLVERS, Place, Shape
@@ -93,7 +93,11 @@ def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
     """The parameters that the program reads, as constants above its class."""
     scope = graph.scope
     read = [(identifier(name), param) for name, param in scope.params.items() if not scope.is_word(param)]
-    lines = [f"{name} = {Writer(scope).code(param.default, Spot(ANYWHERE))}" for name, param in read if name in words]
+    lines = [
+        f"{name} = {Writer(scope).code(param.default, Spot(ANYWHERE))}"
+        for name, param in read
+        if name in words
+    ]
     if lines:
         yield from ("", *lines)
 
@@ -148,14 +152,13 @@ def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
         modes = f"{writer.module('torch')}.no_grad(), {writer.use('norms')}(self.model, {quoted('batch')})"
         text.block(f"with {modes}:", "clean = self.line(x, y)")
     weights = [line.weight for line in graph.lines]
-    read = [part for act in graph.acts() for part in expressions(act)]
+    read = [part for act in graph.acts() for part in graph.expressions(act)]
     for name in read_lets(graph, [*read, *weights]):
         let = graph.scope.lets[name]
         if early(graph, let.value):
             with text.of(let.span):
                 text.line(f"{identifier(name)} = {writer.code(let.value, Spot(ANYWHERE))}")
-    if text.written:
-        text.line("")
+    text.gap()
     for number in range(len(graph.lines)):
         _line(text, graph, plan, writer, number)
     _sum(text, graph, writer)
@@ -177,7 +180,8 @@ def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> 
     line = graph.lines[number]
     acts = ActWriter(graph, plan, writer, number, watched(graph, line))
     if line.name:
-        text.line(f"# branch {line.name}")
+        text.gap()
+        text.comment(f"branch {line.name}, weight {expression_text(line.weight)}")
     acts.write(text)
     passed = call("self.line", ["x", "y", *acts.lists()])
     norm = plan.norm("train", line.name)
@@ -196,7 +200,9 @@ def _sum(text: Text, graph: Graph, writer: Writer) -> None:
     """The loss of each sample: the weighted lines, and the penalties of what is learned."""
     spot = Spot(ANYWHERE)
     terms = [
-        f"{variable(line)}.loss" if not line.name else f"{writer.held(line.weight, spot, PRODUCT)} * {variable(line)}.loss"
+        f"{variable(line)}.loss"
+        if not line.name
+        else f"{writer.held(line.weight, spot, PRODUCT)} * {variable(line)}.loss"
         for line in graph.lines
     ]
     penalised = [act for act in graph.acts() if act.item.infer.manner.text == "regularization"]

@@ -37,9 +37,29 @@ LIBRARY: dict[str, str] = {
 }
 TORCH = {"exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid"}
 DERIVED = {"margin", "gradnorm", "correct"}
-STEP_VALUES = {"C": "self.classes", "N": "self.samples", "epoch": "self.epoch", "epochs": "self.planned",
-               "progress": "self.progress"}
-LOCAL = {"self", "x", "y", "index", "u", "w", "line", "loss", "clean", "losses", "torch", "math", "name", "key"}
+STEP_VALUES = {
+    "C": "self.classes",
+    "N": "self.samples",
+    "epoch": "self.epoch",
+    "epochs": "self.planned",
+    "progress": "self.progress",
+}
+LOCAL = {
+    "self",
+    "x",
+    "y",
+    "index",
+    "u",
+    "w",
+    "line",
+    "loss",
+    "clean",
+    "losses",
+    "torch",
+    "math",
+    "name",
+    "key",
+}
 
 
 def identifier(name: str) -> str:
@@ -95,7 +115,9 @@ class Writer:
         """The expression's code."""
         return self.of(node, place)[0]
 
-    def expanded(self, node: Expression, place: Spot, target: Shape, like: str, least: int = CONDITIONAL) -> str:
+    def expanded(
+        self, node: Expression, place: Spot, target: Shape, like: str, least: int = CONDITIONAL
+    ) -> str:
         """The expression's code with the axes that `target` has and it lacks."""
         shape = self.shape(node, place)
         if shape == Shape.SAMPLE and target == Shape.ROW:
@@ -200,7 +222,9 @@ class Writer:
 
     def _conditional(self, node: Conditional, place: Spot) -> tuple[str, int]:
         if self.plain(node.condition):
-            parts = [self.held(part, place, COMPARISON) for part in (node.value, node.condition, node.otherwise)]
+            parts = [
+                self.held(part, place, COMPARISON) for part in (node.value, node.condition, node.otherwise)
+            ]
             return f"{parts[0]} if {parts[1]} else {parts[2]}", CONDITIONAL
         shape = self.shape(node, place)
         condition = self._mask(node.condition, place)
@@ -245,5 +269,3 @@ class Writer:
         if self.shape(node.index, place) == Shape.SCALAR:
             return f"{value}[..., {index}]", ATOM
         return f"{self.use('pick')}({value}, {index})", ATOM
-
-

@@ -17,7 +17,7 @@ from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Target
 if TYPE_CHECKING:
     import networkx
 
-LINE = ("w", "x", "u", "y", "loss")
+LINE: tuple[str, ...] = ("w", "x", "u", "y", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ class Graph:
 
     def acts(self) -> list[Act]:
         """Every act once, in source order."""
-        return sorted({act.key: act for line in self.lines for act in line.acts}.values(), key=lambda a: a.order)
+        return sorted(
+            {act.key: act for line in self.lines for act in line.acts}.values(), key=lambda a: a.order
+        )
 
     def upstream(self, act: Act, line: int) -> set[str]:
         """The keys of the acts that an act's value has already been through."""
@@ -127,9 +129,13 @@ class Graph:
 
     def reads(self, act: Act) -> set[str]:
         """The names that an act's form, condition and goal depend on."""
+        return {name for part in self.expressions(act) for name in self.scope.reads(part)}
+
+    def expressions(self, act: Act) -> list[Expression]:
+        """An act's form, condition and goal."""
         item = act.item
         parts = [item.by, item.where, item.infer.goal.objective if item.infer.goal else None]
-        return {name for part in parts if part is not None for name in self.scope.reads(part)}
+        return [part for part in parts if part is not None]
 
 
 def lower(method: Method) -> Graph:
@@ -173,7 +179,8 @@ def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
 
 def _draw_line(graph: Graph, number: int, line: Line) -> None:
     """Add the values and deeds of one line, in the order of the training computation."""
-    net, stage = graph.net, dict.fromkeys(LINE, 0)
+    net = graph.net
+    stage: dict[str, int] = {name: 0 for name in LINE}
 
     def now(name: str) -> Value:
         return Value(name, number, stage[name])
@@ -193,7 +200,7 @@ def _draw_line(graph: Graph, number: int, line: Line) -> None:
 
 def _readable(graph: Graph, act: Act) -> list[str]:
     """The names an act reads where it acts; `p` and its like are read off the logits."""
-    own = graph.scope.reads(act.item.by)
-    names = set(own) | (set(graph.scope.reads(act.item.where)) if act.item.where is not None else set())
+    parts = [part for part in (act.item.by, act.item.where) if part is not None]
+    names = {name for part in parts for name in graph.scope.reads(part)}
     off_logits = {name for name in names if name in VALUES and VALUES[name].place == Place.LOGITS}
-    return sorted((names - off_logits) | ({"u"} if off_logits else set()))
+    return sorted((names - off_logits) | ({"u"} if off_logits else set[str]()))

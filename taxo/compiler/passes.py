@@ -77,9 +77,7 @@ def fold_lets(method: Method) -> Method:
     if not settled:
         return method.model_copy(update={"lets": lets})
     kept = tuple(let for let in lets if let.name.text not in settled)
-    return _over_expressions(
-        method.model_copy(update={"lets": kept}), lambda node: _replaced(node, settled)
-    )
+    return _over_expressions(method.model_copy(update={"lets": kept}), lambda node: _replaced(node, settled))
 
 
 def fold_clauses(method: Method) -> Method:
@@ -103,7 +101,9 @@ def _idle(item: Perturbation, scope: Scope) -> bool:
 
 def _radius(region: Call, values: Names) -> float | None:
     radius = REGIONS[region.name.text].radius
-    return None if radius is None else constant(given(region, REGIONS[region.name.text].options)[radius], values)
+    return (
+        None if radius is None else constant(given(region, REGIONS[region.name.text].options)[radius], values)
+    )
 
 
 def _forbidden(item: Perturbation, scope: Scope) -> bool:
@@ -169,9 +169,7 @@ def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:
     return method
 
 
-def _over_clauses(
-    method: Method, change: Callable[[Perturbation], tuple[Perturbation, ...]]
-) -> Method:
+def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturbation, ...]]) -> Method:
     """The method with every perturbation replaced by what `change` makes of it."""
     clauses: list[Clause] = []
     for clause in method.clauses:

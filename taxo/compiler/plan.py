@@ -135,8 +135,11 @@ def gathers(graph: Graph, line: Line, act: Act) -> bool:
     if act.place != Place.FEATURES or goal is None or selection(graph.scope, act.item.where) is None:
         return False
     own = {act.unknown, "loss", "u", "p", "y"}
-    free = all(name in own or name in graph.scope.params for part in (goal.objective, act.item.by)
-               for name in graph.scope.reads(part))
+    free = all(
+        name in own or name in graph.scope.params
+        for part in (goal.objective, act.item.by)
+        for name in graph.scope.reads(part)
+    )
     return free and not line.above(act)
 
 

@@ -96,13 +96,16 @@ class Solve:
 
     def spot(self) -> Spot:
         """The program's level, where the act's place on the line is not reached yet."""
-        return Spot(Reader(self.act.place, self.act.item.target.text, self.act.unknown, self.act.target.shape),
-                    unknown=self.name)
+        return Spot(
+            Reader(self.act.place, self.act.item.target.text, self.act.unknown, self.act.target.shape),
+            unknown=self.name,
+        )
 
     def _objective(self, text: Text, passed: list[str]) -> None:
         """The function of the unknown that the solver moves up or down."""
         total = "mean" if self.act.place == Place.WEIGHTS else "sum"
-        text.line("", f"def objective({self.name}):")
+        text.gap()
+        text.line(f"def objective({self.name}):")
         with text.indented():
             text.line(f"line = {passed[0]}", *passed[1:])
             goal = self._goal("line", "y")
@@ -165,15 +168,22 @@ class Solve:
         kind = self.graph.scope.word(word) if word is not None else "zero"
         self._within(text, around)
         device = "self.draws.generator(x.device)"
-        text.line(f"first = {self.writer.use('first_guess')}({quoted(kind or 'zero')}, {around}, within, {device})")
+        text.line(
+            f"first = {self.writer.use('first_guess')}({quoted(kind or 'zero')}, {around}, within, {device})"
+        )
         if solver.linear:
             text.line("first = first.requires_grad_()")
             self._linearized(text, f"{self.writer.use('slope')}(objective(first), first)", None)
             return
-        numbers = [f"{name}={self._option(options.get(name), option.default)}"
-                   for name, option in solver.options.items() if not option.words]
+        numbers = [
+            f"{name}={self._option(options.get(name), option.default)}"
+            for name, option in solver.options.items()
+            if not option.words
+        ]
         maximize = f"maximize={infer.goal is not None and infer.goal.kind.text == 'maximize'}"
-        found = call(self.writer.use(infer.via.name.text), ["objective", "first", "within", *numbers, maximize])
+        found = call(
+            self.writer.use(infer.via.name.text), ["objective", "first", "within", *numbers, maximize]
+        )
         text.line(f"{self.name} = {found[0]}", *found[1:])
 
     def _linearized(self, text: Text, slope: str, around: str | None) -> None:
@@ -204,5 +214,3 @@ class Solve:
 def _not_none(node: Expression | None) -> Expression:
     assert node is not None
     return node
-
-

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -25,6 +26,16 @@ class Text:
         """Add lines at the present depth."""
         self.written += [(f"{INDENT * self.depth}{line}" if line else "", self.origin) for line in lines]
 
+    def gap(self) -> None:
+        """Add an empty line, unless a block just began or there is one."""
+        last = self.written[-1][0] if self.written else ""
+        if last and not last.endswith(":"):
+            self.line("")
+
+    def comment(self, text: str) -> None:
+        """Add a comment, wrapped."""
+        self.line(*textwrap.wrap(f"# {text}", 92, subsequent_indent="#   "))
+
     def block(self, head: str, *lines: str) -> None:
         """Add a line and others below it, one step deeper."""
         self.line(head)
@@ -37,14 +48,14 @@ class Text:
             self.written.append((f"{INDENT * self.depth}{line}" if line else "", origin))
 
     @contextmanager
-    def indented(self) -> Iterator[None]:
+    def indented(self) -> Generator[None]:
         """What is added inside stands one step deeper."""
         self.depth += 1
         yield
         self.depth -= 1
 
     @contextmanager
-    def of(self, origin: Span | None) -> Iterator[None]:
+    def of(self, origin: Span | None) -> Generator[None]:
         """What is added inside comes from one clause."""
         before, self.origin = self.origin, origin
         yield
@@ -60,7 +71,9 @@ class Text:
 
     def words(self) -> set[str]:
         """Every word of the text outside comments."""
-        return {word for line, _ in self.written for word in re.findall(r"[A-Za-z_]\w*", line.partition("#")[0])}
+        return {
+            word for line, _ in self.written for word in re.findall(r"[A-Za-z_]\w*", line.partition("#")[0])
+        }
 
 
 def call(function: str, arguments: Sequence[str], width: int = 100) -> list[str]:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from taxo.ops.norms import norm_per_sample
+
 
 def distribution(y: Tensor, like: Tensor) -> Tensor:
     """The labels as distributions over the classes of the logits `like`; those that are, stay."""
@@ -37,7 +39,7 @@ def softmax(u: Tensor) -> Tensor:
 
 def entropy(p: Tensor) -> Tensor:
     """The entropy of each row."""
-    return torch.special.entr(p).sum(-1)
+    return -torch.xlogy(p, p).sum(-1)
 
 
 def argmax(e: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ def l1(e: Tensor) -> Tensor:
 
 def l2(e: Tensor) -> Tensor:
     """The Euclidean norm of each sample's part."""
-    return torch.linalg.vector_norm(e.flatten(1), dim=1)
+    return norm_per_sample(e)
 
 
 def linf(e: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ def margin(u: Tensor, y: Tensor) -> Tensor:
 
 def gradnorm(u: Tensor, y: Tensor) -> Tensor:
     """The norm of the cross entropy's gradient at the logits."""
-    return torch.linalg.vector_norm(softmax(u) - distribution(y, u), dim=-1)
+    return norm_per_sample(softmax(u) - distribution(y, u))
 
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from taxo.ops.forms import per_sample
+from taxo.ops.norms import norm_of_all, norm_per_sample
+
 TINY = 1e-12
 
 
@@ -56,7 +59,9 @@ class Linf:
 
     def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
         """Every entry uniform between plus and minus the radius."""
-        return [torch.empty_like(part).uniform_(-self.radius, self.radius, generator=generator) for part in like]
+        return [
+            torch.empty_like(part).uniform_(-self.radius, self.radius, generator=generator) for part in like
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,9 @@ class L2:
     def _scaled(self, delta: list[Tensor], factor: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Every part times a factor of its norm."""
         if not self.each_sample:
-            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in delta]))
-            return [part * factor(norm) for part in delta]
-        norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in delta]
-        return [
-            part * factor(norm).reshape(-1, *[1] * (part.dim() - 1)) for part, norm in zip(delta, norms, strict=True)
-        ]
+            whole = factor(norm_of_all(delta))
+            return [part * whole for part in delta]
+        return [part * per_sample(factor(norm_per_sample(part)), part) for part in delta]
 
     def project(self, delta: list[Tensor]) -> list[Tensor]:
         """Scaled down to the radius where longer."""

@@ -14,29 +14,36 @@ from taxo.language.errors import fail, nearest
 
 def logits_of(output: object) -> Tensor:
     """The logits in what a model returned: a tensor, a tuple's first entry, or an object's `logits`."""
-    if isinstance(output, Tensor):
-        return output
-    inner = output[0] if isinstance(output, (tuple, list)) and output else _named(output)
+    inner = _inner(output)
     if not isinstance(inner, Tensor):
-        kind = type(output).__name__
-        fail("T405", f"the model returned a `{kind}` without logits", None, "return a tensor, or set `.logits`")
+        kind = type(cast(object, output)).__name__
+        fail(
+            "T405", f"the model returned a `{kind}` without logits", None, "return a tensor, or set `.logits`"
+        )
     return inner
 
 
-def _named(output: object) -> object:
-    if isinstance(output, dict):
-        return cast("dict[str, object]", output).get("logits")
-    return getattr(output, "logits", None)
+def _inner(output: object) -> object:
+    match output:
+        case Tensor():
+            return output
+        case tuple() | list():
+            return next(iter(cast("tuple[object, ...]", output)), None)
+        case dict():
+            return cast("dict[str, object]", output).get("logits")
+        case _:
+            return getattr(output, "logits", None)
 
 
 def with_logits(output: object, change: Callable[[Tensor], Tensor]) -> object:
-    """What a model returned, its logits changed; the rest and the type stay, and the model's own object too."""
+    """What a model returned, its logits changed in a copy; the rest and the type stay."""
     if isinstance(output, Tensor):
         return change(output)
     logits = change(logits_of(output))
     if isinstance(output, tuple):
         rest = cast("tuple[object, ...]", output)[1:]
-        return type(output)(logits, *rest) if hasattr(output, "_fields") else (logits, *rest)
+        maker = getattr(cast(object, output), "_make", tuple)
+        return maker((logits, *rest))
     if isinstance(output, list):
         return [logits, *cast("list[object]", output)[1:]]
     if isinstance(output, dict):
@@ -64,10 +71,16 @@ class _Changed:
 
 def weights_at(model: nn.Module, pattern: str) -> dict[str, Tensor]:
     """The trainable parameters whose name matches a pattern."""
-    named = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    named: dict[str, Tensor] = {
+        name: weight for name, weight in model.named_parameters() if weight.requires_grad
+    }
     found = {name: weight for name, weight in named.items() if fnmatchcase(name, pattern)}
     if not found:
         near = nearest(pattern, named, 3) or list(named)[:3]
-        hint = "near: " + ", ".join(f"`{name}`" for name in near) if near else "the model has no trainable parameter"
+        hint = (
+            "near: " + ", ".join(f"`{name}`" for name in near)
+            if near
+            else "the model has no trainable parameter"
+        )
         fail("T404", f"no parameter is called `{pattern}`", None, hint)
     return found

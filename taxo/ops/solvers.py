@@ -89,7 +89,9 @@ def _iterate(
         leaves = _like([part.detach().requires_grad_() for part in delta], first)
         with torch.enable_grad():
             slopes = _parts(slope(objective(leaves), leaves))
-        moved = [part.detach() + step * way for part, way in zip(_parts(leaves), direction(slopes), strict=True)]
+        moved = [
+            part.detach() + step * way for part, way in zip(_parts(leaves), direction(slopes), strict=True)
+        ]
         delta = _projected(moved, within)
     return _like(delta, first)
 

@@ -60,7 +60,9 @@ def _check_given(program: Program, classes: int, given: Mapping[str, object]) ->
     if counts is None:
         return
     if len(counts) != classes:
-        fail("T401", f"{len(counts)} class counts for {classes} classes", None, "give one count for each class")
+        fail(
+            "T401", f"{len(counts)} class counts for {classes} classes", None, "give one count for each class"
+        )
     empty = [number for number, count in enumerate(counts) if count <= 0]
     if empty and "class_counts" in program.needs:
         hint = "leave the class out, or give every class a sample"

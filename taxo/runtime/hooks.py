@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ Norm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  #
 
 
 @contextmanager
-def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[Change]) -> Iterator[None]:
+def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[Change]) -> Generator[None]:
     """Perturb what enters a model and the logits that leave it."""
 
     def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -43,7 +43,7 @@ def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[C
 @contextmanager
 def objective_hooks(
     objective: nn.Module, labels: Sequence[LabelChange], loss: Sequence[LossChange]
-) -> Iterator[None]:
+) -> Generator[None]:
     """Perturb the labels that an objective compares with and the losses that it returns."""
 
     def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -68,7 +68,7 @@ def objective_hooks(
 
 
 @contextmanager
-def norms(model: nn.Module, mode: str) -> Iterator[None]:
+def norms(model: nn.Module, mode: str) -> Generator[None]:
     """Run the batch norms of a model with `frozen` statistics, or with those of the `batch` and no update."""
     switch, value = ("training", False) if mode == "frozen" else ("track_running_stats", False)
     changed = [module for module in model.modules() if isinstance(module, Norm) and module.training]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from taxo.ops.norms import norm_of_all, norm_per_sample
 
 Delta = Tensor | dict[str, Tensor]
 
@@ -11,9 +12,8 @@ Delta = Tensor | dict[str, Tensor]
 def measure(delta: Delta) -> dict[str, float]:
     """The share of samples that a perturbation moved, and its mean Euclidean size on those."""
     if isinstance(delta, dict):
-        norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in delta.values()])))
-        return {"fired": float(norm > 0), "size": norm}
-    sizes = torch.linalg.vector_norm(delta.flatten(1) if delta.dim() > 1 else delta[:, None], dim=1)
-    fired = sizes > 0
-    count = int(fired.sum())
+        size = float(norm_of_all(list(delta.values())))
+        return {"fired": float(size > 0), "size": size}
+    sizes = norm_per_sample(delta)
+    count = int((sizes > 0).sum())
     return {"fired": count / max(len(sizes), 1), "size": float(sizes.sum()) / max(count, 1)}

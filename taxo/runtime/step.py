@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -173,8 +173,12 @@ class Step(nn.Module):
             output = functional_call(self.model, self._moved(weights), (x,)) if weights else self.model(x)
         u = logits_of(output)
         if u.dim() != 2 or u.shape[1] != self.classes:
-            fail("T405", f"the model returned {list(u.shape)}, not [{len(x)}, {self.classes}]", None,
-                 "set `classes=` to the width of the model's output")
+            fail(
+                "T405",
+                f"the model returned {list(u.shape)}, not [{len(x)}, {self.classes}]",
+                None,
+                "set `classes=` to the width of the model's output",
+            )
         return self.head(u, y, labels=labels, loss=loss)
 
     def head(
@@ -188,7 +192,9 @@ class Step(nn.Module):
         """The trainable parameters whose name matches."""
         return weights_at(self.model, pattern)
 
-    def add(self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | None = None) -> Tensor:
+    def add(
+        self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | None = None
+    ) -> Tensor:
         """`v <- v + delta` where a sample is selected; the perturbation is noted for `deltas` and `meters`."""
         full = torch.as_tensor(delta, dtype=value.dtype, device=value.device).expand_as(value)
         if where is not None:
@@ -229,7 +235,7 @@ class Step(nn.Module):
             self._constants[key] = make(counts).to(like)
         return self._constants[key]
 
-    def _moved(self, changes: Sequence[WeightChange]) -> Mapping[str, Tensor]:
+    def _moved(self, changes: Sequence[WeightChange]) -> Weights:
         weights = self.weights()
         for change in changes:
             weights = weights | change(weights)
@@ -248,8 +254,12 @@ class Step(nn.Module):
         if len(x) != len(y):
             fail("T207", f"{len(x)} samples, {len(y)} labels", None, "one label for each sample")
         if self.reads_index and index is None:
-            fail("T406", f"`{type(self).__name__}` keeps a table per sample and was given no index", None,
-                 "call `step(x, y, index)` with each sample's place in the data set")
+            fail(
+                "T406",
+                f"`{type(self).__name__}` keeps a table per sample and was given no index",
+                None,
+                "call `step(x, y, index)` with each sample's place in the data set",
+            )
         if y.device.type == "cpu" and not y.is_floating_point():
             self._check_range("T407", "label", y, self.classes)
         if self.reads_index and index is not None and index.device.type == "cpu":

@@ -17,9 +17,8 @@ from rich.progress import Progress, TaskID
 
 from taxo.language.errors import TaxoError, fail
 from taxo.training import folder, table, words
-from taxo.training.contract import compiler
 from taxo.training.data import load
-from taxo.training.device import determinism, pick
+from taxo.training.device import tuned, pick
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import Recorder, fit
@@ -38,7 +37,7 @@ def compare(namespace: Namespace) -> int:
     console = Console(stderr=bool(namespace.json))
     kept = _kept(namespace)
     grid = _asked(namespace, kept)
-    with determinism(grid.settings):
+    with tuned(grid.settings):
         entrants = _entrants(grid)
         if namespace.dry_run:
             _show(grid, entrants, bool(namespace.json))
@@ -80,7 +79,7 @@ def _asked(namespace: Namespace, kept: GridFolder | None) -> Grid:
 def _entrants(grid: Grid) -> list[Entrant]:
     """Compile every method once, so that a mistake in the last one shows before the first one trains."""
     data = load(grid.settings, pick(grid.settings.device))
-    steps = [(label, prepare(label, grid.settings, compiler(), data).step) for label in grid.labels]
+    steps = [(label, prepare(label, grid.settings, data).step) for label in grid.labels]
     return [Entrant(label, str(step.method), step.plan.cost) for label, step in steps]
 
 
@@ -124,7 +123,7 @@ def _runs(todo: Sequence[tuple[int, str]], shared: Settings) -> Iterator[tuple[s
         settings = replace(shared, seed=seed)
         data = load(settings, pick(settings.device))
         for _, label in cells:
-            yield label, prepare(label, settings, compiler(), data)
+            yield label, prepare(label, settings, data)
 
 
 def _refuse_to_go_on(stop: StopRequest) -> None:

@@ -42,12 +42,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One row: a name, what it is, how it is read, and its recipe."""
+    """One row: a name, what it is, how it is read, its recipe, and whether its samples are tiny."""
 
     name: str
     title: str
     load: Callable[[Path], Raw]
     recipe: Recipe
+    light: bool = False
 
 
 def _digits(_: Path) -> Raw:
@@ -65,6 +66,7 @@ _ROWS = (
         title="1,797 handwritten digits of 8 x 8 pixels, shipped with scikit-learn",
         load=_digits,
         recipe=Recipe(model="cnn", epochs=60, batch_size=64, lr=0.02, weight_decay=5e-4),
+        light=True,
     ),
 )
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import cast
 
 from taxo.language.errors import fail
+from taxo.runtime.step import Step
 from taxo.training import checkpoint
 from taxo.training.checkpoint import Checkpoint
-from taxo.training.contract import Step
 from taxo.training.device import describe
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
@@ -69,7 +69,7 @@ def create(path: Path, typed: str, run: Run) -> RunFolder:
     """A new run folder that says what is about to run."""
     note = {
         "method": typed,
-        "name": run.step.method.name,
+        "name": str(run.step.method.name),
         "cost": run.step.plan.cost,
         "settings": to_json(run.settings),
         "device": describe(run.losses.device),

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from taxo.training.contract import Step
+from taxo.runtime.step import Step
 from taxo.training.data import Split
 from taxo.training.tensors import numbers
 

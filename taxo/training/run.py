@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
+import taxo
 from taxo.language.errors import fail
+from taxo.runtime.step import Step
 from taxo.training import models
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
-from taxo.training.contract import Compiler, Step
 from taxo.training.data import Data, load
 from taxo.training.device import pick
 from taxo.training.order import Order
@@ -34,11 +35,11 @@ class Run:
     position: Position = field(default_factory=Position)
 
 
-def prepare(method: str, settings: Settings, compile: Compiler, data: Data | None = None) -> Run:
+def prepare(method: str, settings: Settings, data: Data | None = None) -> Run:
     """Data, model, step and optimizer of a run that has not begun."""
     device = pick(settings.device)
     data = data or load(settings, device)
-    step = compile(
+    step = taxo.compile(
         method,
         models.build(settings.model, data, settings.seed),
         classes=data.classes,

@@ -15,7 +15,7 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "linear", "multistep")
 DEVICES = ("auto", "cpu", "cuda")
 
-Plain = str | int | float | bool | None | dict[str, float]
+Plain = str | int | float | bool | None | dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Settings:
     schedule: Schedule
     warmup: int
     clip: float | None
-    params: tuple[tuple[str, float], ...]
+    params: tuple[tuple[str, str], ...]
     seed: int
     device: str
     deterministic: bool

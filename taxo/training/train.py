@@ -12,8 +12,7 @@ from rich.console import Console
 
 from taxo.language.errors import fail
 from taxo.training import folder
-from taxo.training.contract import compiler
-from taxo.training.device import describe, determinism
+from taxo.training.device import describe, tuned
 from taxo.training.folder import RunFolder
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import fit
@@ -29,8 +28,8 @@ def train(namespace: Namespace) -> int:
     console = Console(stderr=bool(namespace.json), soft_wrap=True)
     kept = _kept(namespace)
     typed, settings = _asked(namespace, kept)
-    with determinism(settings):
-        run = prepare(typed, settings, compiler())
+    with tuned(settings):
+        run = prepare(typed, settings)
         if namespace.dry_run:
             _show(run, typed, bool(namespace.json))
             return 0
@@ -45,7 +44,7 @@ def _train(
     display = bar(console, hidden=namespace.quiet)
     steps, epochs = len(run.losses), run.settings.epochs
     finished = run.position.epoch * steps + run.position.batch
-    task = display.add_task(run.step.method.name, total=steps * epochs, completed=finished, note="")
+    task = display.add_task(str(run.step.method.name), total=steps * epochs, completed=finished, note="")
     reporter: Reporter = Lines(console, epochs)
     if namespace.quiet or not display.disable:
         reporter = Silent() if namespace.quiet else Bar(display, task)
@@ -79,7 +78,7 @@ def _asked(namespace: Namespace, kept: RunFolder | None) -> tuple[str, Settings]
 
 
 def _path(namespace: Namespace, run: Run) -> Path:
-    return Path(namespace.output) if namespace.output else folder.default_path(run.step.method.name)
+    return Path(namespace.output) if namespace.output else folder.default_path(str(run.step.method.name))
 
 
 def _show(run: Run, typed: str, as_json: bool) -> None:

@@ -56,14 +56,9 @@ def whole(word: str, flag: str, low: int) -> int:
     unreadable(word, flag, f"a whole number of at least {low}")
 
 
-def assignment(text: str, flag: str) -> tuple[str, float]:
-    """The name and the number of `name=value`; a whole number stays whole."""
+def assignment(text: str, flag: str) -> tuple[str, str]:
+    """The name and the value of `name=value`; what the value means is the method's to say."""
     name, equals, value = (part.strip() for part in text.partition("="))
-    if not (name and equals and value):
-        fail("T503", f"`{flag} {text}` is not `name=value`", help=f"for example `{flag} eta=4`")
-    if value.lstrip("-").isdecimal() and len(value) <= 12:
-        return name, int(value)
-    try:
-        return name, number(value)
-    except ValueError:
-        unreadable(value, f"{flag} {name}", "a number such as `4`, `30%` or `8/255`")
+    if name and equals and value:
+        return name, value
+    fail("T503", f"`{flag} {text}` is not `name=value`", help=f"for example `{flag} eta=4`")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from taxo.language.errors import TaxoError
-from taxo.training.device import describe, determinism, pick
+from taxo.training.device import describe, pick, tuned
 from taxo.training.settings import sensible
 
 
@@ -30,6 +30,16 @@ def test_the_cpu_is_described_with_its_threads():
 
 def test_determinism_is_given_back():
     assert not torch.are_deterministic_algorithms_enabled()
-    with determinism(replace(sensible(), deterministic=True)):
+    with tuned(replace(sensible(), deterministic=True)):
         assert torch.are_deterministic_algorithms_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("model", "threads"), [("cnn", 1), ("resnet20", 2)])
+def test_tiny_models_take_one_thread_and_give_the_others_back(model: str, threads: int):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with tuned(replace(sensible(), model=model)):
+        assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)

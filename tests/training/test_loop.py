@@ -10,7 +10,6 @@ import torch
 
 from taxo.language.errors import TaxoError
 from taxo.training.checkpoint import Checkpoint
-from taxo.training.contract import compiler
 from taxo.training.data import load
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import Recorder, fit
@@ -19,7 +18,7 @@ from taxo.training.progress import Silent
 from taxo.training.run import Run, prepare, restore, snapshot
 from taxo.training.settings import Noise, Settings, change, sensible
 
-pytestmark = pytest.mark.usefixtures("double")
+from .conftest import spoil_the_gradient, spoil_the_loss
 
 SMALL = change(
     replace(sensible("digits"), noise=Noise("pair", 0.3)),
@@ -58,8 +57,11 @@ class Memory(Recorder):
         pass
 
 
-def new(method: str = "table", settings: Settings = SMALL) -> Run:
-    return prepare(method, settings, compiler(), DATA)
+METHODS = ("logpert", "mixpert(eps: 8/255, eta: 4, pro: 45%)")  # tables with momentum; random starts
+
+
+def new(method: str = METHODS[0], settings: Settings = SMALL) -> Run:
+    return prepare(method, settings, DATA)
 
 
 def train(run: Run, memory: Memory | None = None, history: list[EpochMetrics] | None = None):
@@ -77,25 +79,27 @@ def same(one: Checkpoint, other: Checkpoint) -> bool:
     )
 
 
-def resume_from(memory: Memory, settings: Settings) -> tuple[Run, list[EpochMetrics]]:
+def resume_from(memory: Memory, settings: Settings, method: str) -> tuple[Run, list[EpochMetrics]]:
     torch.rand(17)  # another process would find the generator elsewhere
-    run = new(settings=settings)
+    run = new(method, settings)
     restore(run, memory.saved[-1])
     return run, train(run, history=memory.recorded)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("method", "optimizer"), [(METHODS[0], "sgd"), (METHODS[1], "sgd"), (METHODS[1], "adamw")]
+)
 @pytest.mark.parametrize("stop_after", [*Random(5).sample(range(1, 3 * BATCHES), 6), BATCHES])
-def test_stopped_anywhere_and_resumed_is_uninterrupted(stop_after: int, optimizer: str):
+def test_stopped_anywhere_and_resumed_is_uninterrupted(stop_after: int, method: str, optimizer: str):
     settings = replace(SMALL, optimizer=optimizer, lr=0.01)
-    whole = new(settings=settings)
+    whole = new(method, settings)
     expected = train(whole)
     stop = StopRequest()
     memory = Memory(stop, stop_after)
     with pytest.raises(Interrupted):
-        train(new(settings=settings), memory)
+        train(new(method, settings), memory)
     assert memory.saved[-1].position.epoch * BATCHES + memory.saved[-1].position.batch == stop_after
-    resumed, history = resume_from(memory, settings)
+    resumed, history = resume_from(memory, settings, method)
     assert same(snapshot(resumed), snapshot(whole))
     assert timeless(history) == timeless(expected)
 
@@ -106,7 +110,7 @@ def test_killed_at_an_epochs_end_and_resumed_is_uninterrupted():
     for kept in range(1, 4):
         part = Memory()
         part.saved, part.recorded = memory.saved[:kept], memory.recorded[:kept]
-        resumed, history = resume_from(part, SMALL)
+        resumed, history = resume_from(part, SMALL, METHODS[0])
         assert same(snapshot(resumed), snapshot(whole))
         assert timeless(history) == timeless(expected)
 
@@ -123,7 +127,7 @@ def test_stopped_twice():
     with pytest.raises(Interrupted):
         train(run, second)
     second.recorded = first.recorded + second.recorded
-    resumed, history = resume_from(second, SMALL)
+    resumed, history = resume_from(second, SMALL, METHODS[0])
     assert same(snapshot(resumed), snapshot(whole))
     assert timeless(history) == timeless(expected)
 
@@ -135,7 +139,7 @@ def test_a_stop_in_the_last_step_is_a_finished_run():
 
 def test_training_learns_and_is_measured_on_clean_test_labels():
     settings = replace(SMALL, noise=None, epochs=8)
-    run = prepare("plain", settings, compiler())
+    run = prepare("plain", settings)
     history = train(run)
     assert history[-1].test_accuracy > 0.9
     assert history[-1].train_loss < history[0].train_loss / 3
@@ -171,24 +175,26 @@ def test_the_best_epoch_is_by_validation():
 def test_without_validation_every_epoch_is_the_best_so_far():
     memory = Memory()
     settings = replace(SMALL, validation=0.0, epochs=2)
-    run = prepare("plain", settings, compiler())
+    run = prepare("plain", settings)
     assert [metrics.validation_accuracy for metrics in train(run, memory)] == [None, None]
     assert memory.bests == [0, 1]
 
 
-def test_a_loss_that_is_not_finite_names_epoch_and_step_and_saves_nothing():
+def test_a_loss_that_is_not_finite_names_epoch_and_step_and_saves_nothing(trouble):
     memory = Memory()
+    trouble(spoil_the_loss, BATCHES + 3, "plain")
     with pytest.raises(
-        TaxoError, match=r"T601.*loss of `nan` is nan in epoch 2, step 3 of 5.*\n.*lower `--lr`"
+        TaxoError, match=r"T601.*loss of `plain` is nan in epoch 2, step 3 of 5.*\n.*lower `--lr`"
     ):
-        train(new(f"nan({BATCHES + 3})"), memory)
+        train(new("plain"), memory)
     assert [state.position.epoch for state in memory.saved] == [0]
 
 
-def test_weights_that_are_not_finite_are_not_saved():
+def test_weights_that_are_not_finite_are_not_saved(trouble):
     memory = Memory()
-    with pytest.raises(TaxoError, match=r"T601.*a weight is not finite after epoch 1 of `burst`"):
-        train(new(f"burst({BATCHES})"), memory)
+    trouble(spoil_the_gradient, BATCHES, "plain")
+    with pytest.raises(TaxoError, match=r"T601.*a weight is not finite after epoch 1 of `plain`"):
+        train(new("plain"), memory)
     assert memory.saved == []
 
 

@@ -8,7 +8,6 @@ from math import isnan
 import pytest
 import torch
 
-from taxo.training.contract import compiler
 from taxo.training.metrics import EpochMetrics, accuracies, best
 from taxo.training.run import prepare
 from taxo.training.settings import change, sensible
@@ -36,9 +35,8 @@ def test_the_best_is_the_first_of_equals():
     assert best([metrics(0, 0.0), metrics(1, 0.0)]).epoch == 0
 
 
-@pytest.mark.usefixtures("double")
 def test_accuracies_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch):
-    run = prepare("plain", change(sensible(), {"model": "linear", "validation": "0"}), compiler())
+    run = prepare("plain", change(sensible(), {"model": "linear", "validation": "0"}))
     data = run.data
     whole = accuracies(run.step, (data.train, data.validation, data.test))
     monkeypatch.setattr("taxo.training.metrics.EVALUATION_BATCH", 100)

@@ -33,7 +33,7 @@ def test_flags_reach_the_settings():
         parse("--noise", "pair:0.3", "--batch-size", "7", "--set", "a=1", "--set", "b=2%", "--seed", "3")
     )
     assert settings.noise == Noise("pair", 0.3)
-    assert (settings.batch_size, settings.seed, settings.params) == (7, 3, (("a", 1), ("b", 0.02)))
+    assert (settings.batch_size, settings.seed, settings.params) == (7, 3, (("a", "1"), ("b", "2%")))
     assert settings_from(parse("--deterministic")).deterministic
 
 

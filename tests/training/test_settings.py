@@ -33,7 +33,7 @@ def test_words_become_values():
     assert settings.noise == Noise("pair", 0.3)
     assert settings.schedule == Schedule("multistep", (3, 5))
     assert (settings.epochs, settings.clip, settings.validation) == (8, 1.0, 0.2)
-    assert settings.params == (("eta", 4), ("pro", 0.45))
+    assert settings.params == (("eta", "4"), ("pro", "45%"))
 
 
 def test_what_is_sensible_depends_on_the_optimizer():

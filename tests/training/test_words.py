@@ -39,21 +39,12 @@ def test_a_wrong_choice_names_the_nearest():
         words.choice("cosin", "--schedule", ("cosine", "linear"))
 
 
-def test_an_assignment_keeps_whole_numbers_whole():
-    assert words.assignment("steps = 5", "--set") == ("steps", 5)
-    assert isinstance(words.assignment("steps=5", "--set")[1], int)
-    assert words.assignment("eps=8/255", "--set") == ("eps", 8 / 255)
-    assert words.assignment("lam=inf", "--set") == ("lam", float("inf"))
+def test_an_assignment_is_two_words():
+    assert words.assignment(" eps = 8/255 ", "--set") == ("eps", "8/255")
+    assert words.assignment("a=b=c", "--set") == ("a", "b=c")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("eta", "`--set eta` is not `name=value`"),
-        ("=3", "is not `name=value`"),
-        ("eta=big", "cannot be `big`"),
-    ],
-)
-def test_an_assignment_that_cannot_be_read(text: str, message: str):
-    with pytest.raises(TaxoError, match=message):
+@pytest.mark.parametrize("text", ["eta", "=3", "eta=", ""])
+def test_an_assignment_that_cannot_be_read(text: str):
+    with pytest.raises(TaxoError, match=rf"T503.*`--set {text}` is not `name=value`"):
         words.assignment(text, "--set")

@@ -1,0 +1,50 @@
+"""The command `taxo`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from taxo import __version__
+from taxo.cli import specs
+from taxo.language.errors import TaxoError
+from taxo.training import commands
+
+DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
+USAGE_CODES = ("T403", "T503", "T504", "T505")
+Handler = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code says how it went."""
+    parser = _parser()
+    namespace = parser.parse_args(arguments)
+    handler = cast("Handler | None", getattr(namespace, "handler", None))
+    if handler is None:
+        parser.print_help()
+        return USAGE
+    try:
+        return handler(namespace)
+    except TaxoError as error:
+        print(error, file=sys.stderr)
+        return USAGE if any(found.code in USAGE_CODES for found in error.diagnostics) else WRONG
+    except BrokenPipeError:
+        # whoever read our output has seen enough; Python must not try to flush it again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="taxo", description="Learning with perturbation, one file a method."
+    )
+    parser.add_argument("--version", action="version", version=f"taxo {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+    specs.register(subparsers)
+    commands.register(subparsers)
+    return parser

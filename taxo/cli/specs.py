@@ -1,0 +1,148 @@
+"""The commands about specifications: list, show, check, fmt, emit. None of them imports torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from taxo.catalog import examine, load, shipped, source_of
+from taxo.cli.describe import catalogue, entry, show_text
+from taxo.compiler import compile_program
+from taxo.language.errors import Diagnostic, TaxoError, fail
+from taxo.language.layout import formatted
+from taxo.language.parser import parse_method
+from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
+
+METHOD = "a shipped name, a path, or a variant such as 'NAME(parameter: value)'"
+
+
+class Subparsers(Protocol):
+    """What `ArgumentParser.add_subparsers` gives."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> ArgumentParser:
+        """Add a command."""
+        ...
+
+
+def register(subparsers: Subparsers) -> None:
+    """Add the commands; each sets `handler` to a function from the namespace to an exit code."""
+    listing = _add(subparsers, "list", "the shipped methods by their coordinates", run_list)
+    listing.add_argument("--target", choices=list(TARGETS), help="only methods that perturb this")
+    listing.add_argument("--manner", choices=list(MANNERS), help="only methods that infer in this manner")
+    listing.add_argument("--granularity", choices=list(GRAINS), help="only methods of this granularity")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    show = _add(subparsers, "show", "what a method is, what it does in a step, and what that costs", run_show)
+    show.add_argument("method", metavar="METHOD", help=METHOD)
+    check = _add(subparsers, "check", "find every mistake in methods", run_check)
+    check.add_argument("methods", metavar="METHOD", nargs="+", help=METHOD)
+    check.add_argument("--json", action="store_true", help="print the findings as JSON, for editors")
+    fmt = _add(subparsers, "fmt", "write methods in their canonical form", run_fmt)
+    fmt.add_argument("methods", metavar="METHOD", nargs="+", help="a path, or a shipped name (printed)")
+    fmt.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file would change")
+    emit = _add(subparsers, "emit", "print the program that a method compiles to", run_emit)
+    emit.add_argument("method", metavar="METHOD", help=METHOD)
+    emit.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+
+
+def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namespace], int]) -> ArgumentParser:
+    parser = subparsers.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def run_list(namespace: Namespace) -> int:
+    """Run `taxo list`."""
+    wanted = {"target": namespace.target, "manner": namespace.manner, "granularity": namespace.granularity}
+    entries = [entry(load(name)) for name in shipped()]
+    kept = [
+        one for one in entries if all(word is None or word in one.words(key) for key, word in wanted.items())
+    ]
+    print(json.dumps([one.to_json() for one in kept], indent=2) if namespace.json else catalogue(kept))
+    return 0
+
+
+def run_show(namespace: Namespace) -> int:
+    """Run `taxo show`."""
+    print(show_text(load(namespace.method)))
+    return 0
+
+
+def run_check(namespace: Namespace) -> int:
+    """Run `taxo check`: every method is looked at, whatever is wrong with the others."""
+    findings: list[Diagnostic] = []
+    for reference in namespace.methods:
+        found = _findings(reference)
+        findings += found
+        if not namespace.json:
+            _report(reference, found)
+    if namespace.json:
+        print(json.dumps([finding.to_json() for finding in findings], indent=2))
+    return int(any(finding.severity == "error" for finding in findings))
+
+
+def _findings(reference: str) -> list[Diagnostic]:
+    try:
+        if "(" in reference:
+            load(reference)
+            return []
+        return examine(source_of(reference), Path(reference).stem)[1]
+    except TaxoError as error:
+        return list(error.diagnostics)
+
+
+def _report(reference: str, findings: list[Diagnostic]) -> None:
+    for finding in findings:
+        print(finding, file=sys.stderr if finding.severity == "error" else sys.stdout)
+    wrong = sum(finding.severity == "error" for finding in findings)
+    if not wrong:
+        print(f"{reference}: fine")
+    elif wrong > 1:
+        print(f"{reference}: {wrong} errors", file=sys.stderr)
+
+
+def run_fmt(namespace: Namespace) -> int:
+    """Run `taxo fmt`: files are rewritten in place, shipped methods printed."""
+    changed = [reference for reference in namespace.methods if _format(reference, namespace.check)]
+    return int(namespace.check and bool(changed))
+
+
+def _format(reference: str, check: bool) -> bool:
+    """Bring one method into canonical form; true if it was in another."""
+    source = source_of(reference)
+    method, findings = parse_method(source)
+    if findings:
+        raise TaxoError(findings)
+    text = formatted(method, source.text)
+    is_file = Path(reference).suffix == ".taxo"
+    if not is_file and not check:
+        print(text, end="")
+    if text == source.text:
+        return False
+    if check:
+        print(f"{reference} is not in canonical form")
+    elif is_file:
+        _write(Path(reference), text)
+        print(f"{reference} rewritten")
+    return True
+
+
+def run_emit(namespace: Namespace) -> int:
+    """Run `taxo emit`."""
+    program = compile_program(load(namespace.method))
+    if namespace.output is None:
+        print(program.text, end="")
+    else:
+        _write(Path(namespace.output), program.text)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fail("T506", f"`{path}` cannot be written: {reason}", None, "give another path")

@@ -1,0 +1,61 @@
+"""Small models and batches that the tests of fidelity, laws, runtime and compiler share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+torch.set_num_threads(1)  # the nets are too small to gain from more, and the machine is shared
+
+CLASSES = 5
+SAMPLES = 40
+COUNTS = (16, 10, 8, 4, 2)
+SIDE = 5
+
+
+def conv(classes: int = CLASSES, seed: int = 0) -> nn.Module:
+    """A convolutional net with batch norm, for images of one channel."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.Conv2d(3, 4, 3, stride=2),
+        nn.BatchNorm2d(4),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(16, classes),
+    )
+
+
+def mlp(classes: int = CLASSES, seed: int = 0) -> nn.Module:
+    """A net of two layers without batch norm, for the same images."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 7), nn.Tanh(), nn.Linear(7, classes))
+
+
+NETS = {"conv": conv, "mlp": mlp}
+
+
+def batch(
+    rows: int = 8, classes: int = CLASSES, seed: int = 1, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images in [0, 1], labels and places in a data set of `SAMPLES`."""
+    dice = torch.Generator().manual_seed(seed)
+    x = torch.rand(rows, 1, SIDE, SIDE, generator=dice, dtype=dtype)
+    y = torch.randint(classes, (rows,), generator=dice)
+    return x, y, torch.randperm(SAMPLES, generator=dice)[:rows]
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    """The trainable parameters."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+@torch.no_grad()
+def descend(model: nn.Module, slopes: Sequence[Tensor], lr: float = 0.1) -> None:
+    """One plain gradient step."""
+    for weight, slope in zip(weights(model), slopes, strict=True):
+        weight -= lr * slope
