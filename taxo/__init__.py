@@ -40,7 +40,7 @@ def compile(
     >>> step(torch.rand(8, 4), torch.zeros(8, dtype=torch.long)).shape
     torch.Size([])
 
-    `samples` is the size of the data set and `class_counts` the number of samples of each class, for the methods
+    `samples` is the size of the data set and `class_counts` how many samples each class has, for methods
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
     Raises `TaxoError` for anything that a user can mend.
     """

@@ -1,4 +1,6 @@
-"""The compiler: a method to the program that runs it. The stages, on one screen:
+"""The compiler: a method to the program that runs it.
+
+The stages, on one screen:
 
 Method -simplify-> Method -lower-> Graph -schedule-> Plan -emit-> Program
 """

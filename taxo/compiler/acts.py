@@ -71,8 +71,7 @@ class ActWriter:
 
     def clean(self, text: Text) -> None:
         """The clean pass that is this very pass."""
-        text.line(f"with {self.writer.module('torch')}.no_grad():")
-        with text.indented():
+        with text.under(self.writer.norms("update", gradient=False)):
             text.line("clean = self.head(u, y)")
 
     def _hook(self, text: Text, act: Act) -> None:
@@ -125,22 +124,14 @@ class ActWriter:
         return "clean" in self.graph.reads(act)
 
 
-def clean_readers(graph: Graph, line: Line) -> list[Act]:
-    """The acts of a line that read the unperturbed pass."""
-    return [act for act in line.in_order() if "clean" in graph.reads(act)]
-
-
 def watched(graph: Graph, line: Line) -> bool:
     """Whether the clean logits of a line must be kept for more than the first act on them."""
     if not graph.clean_is_shared():
         return False
-    readers, acts = clean_readers(graph, line), line.in_order()
-    first = bool(readers) and readers[0] is acts[0] and readers[0].item.target.text == "logits"
-    return (
-        bool(readers)
-        and not (first and len(readers) == 1)
-        or any("clean" in graph.scope.reads(other.weight) for other in graph.lines)
-    )
+    readers = [act for act in line.in_order() if "clean" in graph.reads(act)]
+    weighed = any("clean" in graph.scope.reads(other.weight) for other in graph.lines)
+    alone = len(readers) == 1 and readers[0] is line.in_order()[0] and readers[0].place == Place.LOGITS
+    return weighed or (bool(readers) and not alone)
 
 
 def early(graph: Graph, node: Expression) -> bool:

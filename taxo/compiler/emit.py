@@ -10,7 +10,7 @@ from taxo.compiler.acts import ActWriter, early, read_lets, watched
 from taxo.compiler.expressions import LIBRARY, Spot, Writer, identifier
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.plan import Plan
-from taxo.compiler.text import Text, call, quoted
+from taxo.compiler.text import Text, call
 from taxo.language.constants import constant
 from taxo.language.method import Draw, Method
 from taxo.language.options import given
@@ -148,9 +148,9 @@ def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
             with text.of(act.item.span):
                 text.line(f"{identifier(act.key)} = self.{table(act)}.rows(index)")
     if plan.has("clean", ""):
-        text.line("# the clean pass")
-        modes = f"{writer.module('torch')}.no_grad(), {writer.use('norms')}(self.model, {quoted('batch')})"
-        text.block(f"with {modes}:", "clean = self.line(x, y)")
+        text.comment("the clean pass")
+        with text.under(writer.norms("batch", gradient=False)):
+            text.line("clean = self.line(x, y)")
     weights = [line.weight for line in graph.lines]
     read = [part for act in graph.acts() for part in graph.expressions(act)]
     for name in read_lets(graph, [*read, *weights]):
@@ -184,10 +184,7 @@ def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> 
         text.comment(f"branch {line.name}, weight {expression_text(line.weight)}")
     acts.write(text)
     passed = call("self.line", ["x", "y", *acts.lists()])
-    norm = plan.norm("train", line.name)
-    if norm != "update":
-        text.line(f"with {writer.use('norms')}(self.model, {quoted(norm)}):")
-    with text.indented() if norm != "update" else text.of(None):
+    with text.under(writer.norms(plan.norm("train", line.name))):
         text.line(f"{variable(line)} = {passed[0]}", *passed[1:])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from dataclasses import dataclass, field
 
+from taxo.compiler.text import quoted
 from taxo.language.errors import fail
 from taxo.language.printer import ATOM, COMPARISON, CONDITIONAL, MINUS, POWER, STRENGTH
 from taxo.language.scope import Findings, Scope
@@ -105,6 +106,13 @@ class Writer:
         """A module, imported."""
         self.modules.add(name)
         return name
+
+    def norms(self, mode: str, gradient: bool = True) -> str:
+        """The head of the block that passes of a norm mode stand under; empty for a plain training pass."""
+        modes = [] if gradient else [f"{self.module('torch')}.no_grad()"]
+        if mode != "update":
+            modes.append(f"{self.use('norms')}(self.model, {quoted(mode)})")
+        return f"with {', '.join(modes)}:" if modes else ""
 
     def held(self, node: Expression, place: Spot, least: int) -> str:
         """The expression's code, in parentheses where it is weaker than its place."""

@@ -180,7 +180,7 @@ def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
 def _draw_line(graph: Graph, number: int, line: Line) -> None:
     """Add the values and deeds of one line, in the order of the training computation."""
     net = graph.net
-    stage: dict[str, int] = {name: 0 for name in LINE}
+    stage: dict[str, int] = dict.fromkeys(LINE, 0)
 
     def now(name: str) -> Value:
         return Value(name, number, stage[name])

@@ -129,7 +129,7 @@ def at_zero(act: Act, scope: Scope) -> bool:
 def gathers(graph: Graph, line: Line, act: Act) -> bool:
     """Whether an inference runs on the selected rows only.
 
-    The count must be known beforehand, and no other perturbation may be in place whose rows would have to follow.
+    The count must be known beforehand, and no other perturbation may be in place whose rows had to follow.
     """
     goal = act.item.infer.goal
     if act.place != Place.FEATURES or goal is None or selection(graph.scope, act.item.where) is None:

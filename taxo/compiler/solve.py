@@ -53,8 +53,7 @@ class Solve:
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]))
         around = self._value_at(x)
         norm = self.plan.norm("infer", label(self.act, self.line))
-        text.line(f"with {self.writer.use('norms')}(self.model, {quoted(norm)}):")
-        with text.indented():
+        with text.under(self.writer.norms(norm)):
             self._solver(text, around)
         if not whole:
             text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, x)")
@@ -64,9 +63,7 @@ class Solve:
         norm = self.plan.norm("infer", label(self.act, self.line))
         text.line(f"w = {self._weights()}")
         passed = call("self.line", ["x", "y", *self._in_place()])
-        if norm != "update":
-            text.line(f"with {self.writer.use('norms')}(self.model, {quoted(norm)}):")
-        with text.indented() if norm != "update" else text.of(text.origin):
+        with text.under(self.writer.norms(norm)):
             text.line(f"line = {passed[0]}", *passed[1:])
         self._linearized(text, f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)", "w")
 
@@ -74,9 +71,7 @@ class Solve:
         """Bring the logits here without what is written below, then search from them on."""
         reached = f"u_{self.name}"
         upstream = self._in_place(stop=Place.LOGITS)
-        modes = f"{self.writer.module('torch')}.no_grad(), {self.writer.use('norms')}(self.model, {quoted('batch')})"
-        text.line(f"with {modes}:")
-        with text.indented():
+        with text.under(self.writer.norms("batch", gradient=False)):
             text.line(f"{reached} = self.line({', '.join(['x', 'y', *upstream])}).u")
         self.from_logits(text, reached, inside=False)
 

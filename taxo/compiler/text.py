@@ -55,6 +55,15 @@ class Text:
         self.depth -= 1
 
     @contextmanager
+    def under(self, head: str) -> Generator[None]:
+        """What is added inside stands below `head`; nowhere in particular where that is empty."""
+        if head:
+            self.line(head)
+        self.depth += bool(head)
+        yield
+        self.depth -= bool(head)
+
+    @contextmanager
     def of(self, origin: Span | None) -> Generator[None]:
         """What is added inside comes from one clause."""
         before, self.origin = self.origin, origin

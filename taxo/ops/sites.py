@@ -16,7 +16,7 @@ def logits_of(output: object) -> Tensor:
     """The logits in what a model returned: a tensor, a tuple's first entry, or an object's `logits`."""
     inner = _inner(output)
     if not isinstance(inner, Tensor):
-        kind = type(cast(object, output)).__name__
+        kind = type(output).__name__
         fail(
             "T405", f"the model returned a `{kind}` without logits", None, "return a tensor, or set `.logits`"
         )

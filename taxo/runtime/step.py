@@ -195,7 +195,7 @@ class Step(nn.Module):
     def add(
         self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | None = None
     ) -> Tensor:
-        """`v <- v + delta` where a sample is selected; the perturbation is noted for `deltas` and `meters`."""
+        """`v <- v + delta` where a sample is selected; noted for `deltas` and `meters`."""
         full = torch.as_tensor(delta, dtype=value.dtype, device=value.device).expand_as(value)
         if where is not None:
             full = keep(where, full)

@@ -1,4 +1,4 @@
-"""What the tests of the training room share: commands run as the command line runs them, and trouble on demand."""
+"""What the tests of the training room share: commands as users run them, and trouble on demand."""
 
 from __future__ import annotations
 

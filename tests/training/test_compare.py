@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import taxo
 from taxo.training.grid import GridFolder
 
-pytestmark = pytest.mark.usefixtures("double")
+from .conftest import press_ctrl_c, spoil_the_loss
 
 FAST = ("--model", "linear", "--batch-size", "500", "--epochs", "2")
-STEPS = 4
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -27,28 +27,28 @@ def table(folder: Path) -> list[dict[str, str]]:
 def test_a_comparison_writes_and_shows_its_table(
     run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert run_command("compare", "plain", "table", *FAST, "--seeds", "3", "--output", "a") == 0
+    assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "3", "--output", "a") == 0
     names = ["compare.json", "runs.jsonl", "table.csv", "table.md"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     cells = GridFolder(tmp_path / "a").cells()
     assert [(cell.seed, cell.label) for cell in cells] == [
-        (seed, label) for seed in range(3) for label in ("plain", "table")
+        (seed, label) for seed in range(3) for label in ("plain", "logpert")
     ]
     first, second = table(tmp_path / "a")
     means = {
         label: sum(cell.test or 0 for cell in cells if cell.label == label) / 3
-        for label in ("plain", "table")
+        for label in ("plain", "logpert")
     }
     assert float(first["test"]) == pytest.approx(means["plain"])
-    assert float(second["difference"]) == pytest.approx(means["table"] - means["plain"])
+    assert float(second["difference"]) == pytest.approx(means["logpert"] - means["plain"])
     out = capsys.readouterr().out
-    assert "run 6/6  table, seed 2: test" in out
+    assert "run 6/6  logpert, seed 2: test" in out
     assert f"{means['plain']:.1%}"[:-1] in out
     assert max(map(len, out.splitlines())) <= 100
 
 
-def test_every_method_of_a_seed_starts_alike(run_command, tmp_path: Path, double):
-    same = ("plain", "plain(0)", "plain(00)")
+def test_every_method_of_a_seed_starts_alike(run_command, tmp_path: Path):
+    same = ("plain", "label_smoothing(lam: 0)", "mixpert(eta: 0, eps: 0)")
     run_command("compare", *same, *FAST, "--seeds", "3", "--output", "a")
     cells = GridFolder(tmp_path / "a").cells()
     for seed in range(3):
@@ -57,16 +57,16 @@ def test_every_method_of_a_seed_starts_alike(run_command, tmp_path: Path, double
 
 
 def test_json(run_command, capsys: pytest.CaptureFixture[str]):
-    assert run_command("compare", "plain", "table", *FAST, "--seeds", "1", "--json", "--output", "a") == 0
+    assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "1", "--json", "--output", "a") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["label"] for row in found["rows"]] == ["plain", "table"]
+    assert [row["label"] for row in found["rows"]] == ["plain", "logpert"]
     assert found["rows"][0]["test"]["error"] is None
 
 
 def test_dry_run_writes_nothing(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert run_command("compare", "plain", "table", "--dry-run") == 0
+    assert run_command("compare", "plain", "logpert", "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "table  (1 F + 1 B)" in out
+    assert "logpert  (1 F + 1 B)" in out
     assert "0 to 4" in out
     assert run_command("compare", "plain", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["seeds"] == 5
@@ -74,52 +74,63 @@ def test_dry_run_writes_nothing(run_command, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_method_that_fails_costs_the_others_nothing(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble
 ):
-    assert run_command("compare", "plain", "nan(2)", *FAST, "--seeds", "2", "--output", "a") == 3
+    trouble(spoil_the_loss, 2, "logpert")
+    assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "2", "--output", "a") == 3
     first, second = table(tmp_path / "a")
     assert (first["failed"], second["failed"], second["test"]) == ("0", "2", "")
-    assert "nan(2), seed 1: the loss of `nan` is nan in epoch 1, step 2 of 2" in capsys.readouterr().out
+    assert "logpert, seed 1: the loss of `logpert` is nan in epoch 1, step 2 of 2" in capsys.readouterr().out
 
 
 def test_ctrl_c_keeps_what_is_done_and_resume_ends_as_if_uninterrupted(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], double, monkeypatch: pytest.MonkeyPatch
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble
 ):
-    words = ("plain", "interrupt(3)", "table")
-    with monkeypatch.context() as patch:
-        patch.setattr(double, "_happen", lambda self, step: None)
-        run_command("compare", *words, *FAST, "--seeds", "2", "--output", "whole")
+    words = ("plain", "logpert", "label_smoothing")
+    run_command("compare", *words, *FAST, "--seeds", "2", "--output", "whole")
+    capsys.readouterr()
+    patch = trouble(press_ctrl_c, 3, "logpert")
     assert run_command("compare", *words, *FAST, "--seeds", "2", "--output", "a") == 130
     assert "go on with: taxo compare --resume a" in capsys.readouterr().out
     assert [cell.label for cell in GridFolder(tmp_path / "a").cells()] == ["plain"]
-    monkeypatch.setattr(double, "_happen", lambda self, step: None)
+    patch.undo()
     assert run_command("compare", "--resume", "a") == 0
     assert table(tmp_path / "a") == table(tmp_path / "whole")
+
+
+def test_ctrl_c_in_a_runs_last_step_begins_no_other_run(run_command, tmp_path: Path, trouble):
+    trouble(press_ctrl_c, 4, "plain")
+    assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "1", "--output", "a") == 130
+    assert [cell.label for cell in GridFolder(tmp_path / "a").cells()] == ["plain"]
 
 
 def test_resume_may_add_methods_and_seeds(run_command, tmp_path: Path):
     run_command("compare", "plain", *FAST, "--seeds", "1")
     folder = next((tmp_path / "runs").iterdir())
     before = GridFolder(folder).cells()
-    assert run_command("compare", "plain", "table", "--seeds", "2", "--resume") == 0
+    assert run_command("compare", "plain", "logpert", "--seeds", "2", "--resume") == 0
     after = GridFolder(folder).cells()
     assert after[:1] == before
-    assert {(cell.label, cell.seed) for cell in after} == {(m, s) for m in ("plain", "table") for s in (0, 1)}
-    assert run_command("compare", "table", "--seeds", "1", "--resume") == 0  # and then look at fewer
-    assert [(row["method"], row["runs"]) for row in table(folder)] == [("table", "1")]
-    assert GridFolder(folder).origin().labels == ("plain", "table")
+    assert {(cell.label, cell.seed) for cell in after} == {
+        (m, s) for m in ("plain", "logpert") for s in (0, 1)
+    }
+    assert run_command("compare", "logpert", "--seeds", "1", "--resume") == 0  # and then look at fewer
+    assert [(row["method"], row["runs"]) for row in table(folder)] == [("logpert", "1")]
+    assert GridFolder(folder).origin().labels == ("plain", "logpert")
     assert GridFolder(folder).cells() == after
 
 
-def test_resume_refuses_what_has_changed(run_command, capsys: pytest.CaptureFixture[str], double):
-    run_command("compare", "plain", *FAST, "--seeds", "1", "--output", "a")
+def test_resume_refuses_what_has_changed(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = str(taxo.load("label_smoothing")).replace("method label_smoothing", "method mine")
+    (tmp_path / "mine.taxo").write_text(text)
+    run_command("compare", "mine.taxo", *FAST, "--seeds", "1", "--output", "a")
     assert run_command("compare", "--resume", "a", "--lr", "0.5") == 1
     assert '+  "lr": 0.5,' in capsys.readouterr().err
-    double.texts = {"plain": "method plain\n  something\n"}
+    (tmp_path / "mine.taxo").write_text(text.replace("lam = 0.1", "lam = 0.2"))
     assert run_command("compare", "--resume", "a") == 1
     error = capsys.readouterr().err
-    assert "error[T508]: the specification of `plain` has changed" in error
-    assert "+  something" in error
+    assert "error[T508]: the specification of `mine.taxo` has changed" in error
+    assert "+param lam = 0.2" in error
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import taxo
 from taxo.training import checkpoint
 
-pytestmark = pytest.mark.usefixtures("double")
+from .conftest import press_ctrl_c, press_ctrl_c_twice, run_out_of_memory, spoil_the_loss
 
 FAST = ("--model", "mlp", "--batch-size", "200", "--lr", "0.1", "--noise", "pair:30%")
 SHORT = (*FAST, "--epochs", "3")
@@ -28,16 +29,16 @@ def same(one: Path, other: Path) -> bool:
 
 
 def test_a_run_folder_says_everything(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert run_command("train", "table", *SHORT, "--output", "a", "--set", "eta=4") == 0
+    assert run_command("train", "logpert", *SHORT, "--output", "a", "--set", "eta=3") == 0
     folder = tmp_path / "a"
     names = ["best", "last", "method.taxo", "metrics.jsonl", "program.py", "run.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
-    assert (folder / "method.taxo").read_text() == "method table\n  nothing\n"
-    assert (folder / "program.py").read_text() == "# the program\n"
+    assert taxo.parse((folder / "method.taxo").read_text()) == taxo.load("logpert(eta: 3)")
+    assert "compiled by taxo from `logpert.taxo`" in (folder / "program.py").read_text()
     note = json.loads((folder / "run.json").read_text())
-    assert note["method"] == "table"
+    assert (note["method"], note["cost"]) == ("logpert", "1 F + 1 B")
     assert note["settings"]["noise"] == "pair:30%"
-    assert note["settings"]["params"] == {"eta": 4}
+    assert note["settings"]["params"] == {"eta": "3"}
     assert note["versions"]["torch"] == torch.__version__
     assert note["device"].startswith("cpu")
     assert [line["epoch"] for line in lines(folder)] == [0, 1, 2]
@@ -82,49 +83,51 @@ def test_dry_run_shows_and_writes_nothing(
 
 @pytest.mark.parametrize("at", [2, 5, 8])
 def test_ctrl_c_saves_and_resume_goes_on(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], double, at: int
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble, at: int
 ):
-    double.texts = {"interrupt": "method x\n", "plain": "method x\n"}
-    assert run_command("train", "plain", *SHORT, "--output", "whole") == 0
+    assert run_command("train", "logpert", *SHORT, "--output", "whole") == 0
     capsys.readouterr()
-    assert run_command("train", f"interrupt({at})", *SHORT, "--output", "a b") == 130
+    patch = trouble(press_ctrl_c, at, "logpert")
+    assert run_command("train", "logpert", *SHORT, "--output", "a b") == 130
     assert "saved; go on with: taxo train --resume 'a b'" in capsys.readouterr().out
-    assert run_command("train", "plain", "--resume", "a b") == 0
+    patch.undo()
+    assert run_command("train", "--resume", "a b") == 0
     assert same(tmp_path / "whole", tmp_path / "a b")
     assert lines(tmp_path / "whole") == lines(tmp_path / "a b")
 
 
-def test_a_second_ctrl_c_stops_at_once(run_command, capsys: pytest.CaptureFixture[str]):
-    assert run_command("train", "interrupt_twice(7)", *SHORT, "--output", "a") == 130
+def test_a_second_ctrl_c_stops_at_once(run_command, capsys: pytest.CaptureFixture[str], trouble):
+    trouble(press_ctrl_c_twice, 7, "plain")
+    assert run_command("train", "plain", *SHORT, "--output", "a") == 130
     assert "stopped at once; the last checkpoint is kept" in capsys.readouterr().out
 
 
 def test_resume_without_a_folder_takes_the_latest(run_command, tmp_path: Path):
-    run_command("train", "table", *SHORT, "--output", "whole")
-    assert run_command("train", "table", *SHORT) == 0
+    run_command("train", "logpert", *SHORT, "--output", "whole")
+    assert run_command("train", "logpert", *SHORT) == 0
     folder = next((tmp_path / "runs").iterdir())
     before = lines(folder)
     assert run_command("train", "--resume") == 0  # finished: nothing is left to do, and nothing is lost
     assert lines(folder) == before == lines(tmp_path / "whole")
 
 
-def test_a_run_killed_between_metrics_and_checkpoint_goes_on(run_command, tmp_path: Path):
-    run_command("train", "table", *SHORT, "--output", "whole")
-    shutil.copytree("whole", "a")
-    shutil.rmtree("a/last")
-    run_command("train", "interrupt(5)", *SHORT, "--output", "b")
-    shutil.copytree("b/last", "a/last")
-    (tmp_path / "a" / "method.taxo").write_text("method interrupt(5)\n  nothing\n")
-    assert run_command("train", "interrupt(5)", "--resume", "a") == 0
-    assert [line["epoch"] for line in lines(tmp_path / "a")] == [0, 1, 2]
+def test_a_run_killed_between_metrics_and_checkpoint_goes_on(run_command, tmp_path: Path, trouble):
+    run_command("train", "plain", *SHORT, "--output", "whole")
+    patch = trouble(press_ctrl_c, 5, "plain")
+    run_command("train", "plain", *SHORT, "--output", "a")
+    patch.undo()
+    shutil.copy("whole/metrics.jsonl", "a/metrics.jsonl")  # two epochs more than the checkpoint knows of
+    assert run_command("train", "plain", "--resume", "a") == 0
+    assert lines(tmp_path / "a") == lines(tmp_path / "whole")
 
 
 def test_resume_refuses_another_specification(run_command, capsys: pytest.CaptureFixture[str]):
     run_command("train", "plain", *SHORT, "--output", "a")
-    assert run_command("train", "table", "--resume", "a") == 1
+    assert run_command("train", "logpert", "--resume", "a") == 1
     error = capsys.readouterr().err
     assert "error[T508]" in error
-    assert "-method plain\n+method table" in error
+    assert "-method plain\n" in error
+    assert "+method logpert\n" in error
 
 
 def test_resume_refuses_another_setting_but_not_another_device(
@@ -154,7 +157,7 @@ def test_resume_of_nothing(run_command, capsys: pytest.CaptureFixture[str], word
 def test_a_finished_run_is_not_overwritten(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run_command("train", "plain", *SHORT, "--output", "a")
     before = (tmp_path / "a" / "metrics.jsonl").read_bytes()
-    assert run_command("train", "table", *SHORT, "--output", "a") == 1
+    assert run_command("train", "logpert", *SHORT, "--output", "a") == 1
     assert "error[T506]: `a` already holds a run" in capsys.readouterr().err
     assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == before
 
@@ -166,16 +169,18 @@ def test_a_folder_that_cannot_be_written(run_command, tmp_path: Path, capsys: py
 
 
 def test_a_loss_that_is_not_finite_exits_3_and_keeps_the_last_good_checkpoint(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble
 ):
-    assert run_command("train", "nan(13)", *SHORT, "--output", "a") == 3
-    assert "error[T601]: the loss of `nan` is nan in epoch 3, step 3 of 5" in capsys.readouterr().err
+    trouble(spoil_the_loss, 13, "plain")
+    assert run_command("train", "plain", *SHORT, "--output", "a") == 3
+    assert "error[T601]: the loss of `plain` is nan in epoch 3, step 3 of 5" in capsys.readouterr().err
     assert checkpoint.load(tmp_path / "a" / "last").position.epoch == 1
     assert [line["epoch"] for line in lines(tmp_path / "a")] == [0, 1]
 
 
-def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str]):
-    assert run_command("train", "memory(2)", *SHORT) == 3
+def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str], trouble):
+    trouble(run_out_of_memory, 2, "plain")
+    assert run_command("train", "plain", *SHORT) == 3
     assert "error[T602]" in capsys.readouterr().err
 
 
@@ -185,6 +190,7 @@ def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str]):
         (("plane",), "T201"),
         ((), "T401"),
         (("plain", "--set", "eat=1"), "T403"),
+        (("logpert", "--set", "eta=big"), "T201"),
         (("plain", "--data", "digit"), "T501"),
         (("plain", "--lr", "high"), "T503"),
     ],
