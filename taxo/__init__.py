@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxo.catalog import Value, load, parse
 from taxo.catalog import shipped as methods
+from taxo.language.builder import Builder, adversarial, method, regularization
 from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 
@@ -20,11 +21,32 @@ if TYPE_CHECKING:
     from taxo.runtime.step import Step
 
 __version__ = "0.1.0"
-__all__ = ["Method", "TaxoError", "__version__", "compile", "load", "methods", "parse"]
+__all__ = [
+    "Method",
+    "TaxoError",
+    "__version__",
+    "adversarial",
+    "compile",
+    "load",
+    "method",
+    "methods",
+    "parse",
+    "regularization",
+    "schema",
+]
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of a method's JSON.
+
+    >>> schema()["title"]
+    'Method'
+    """
+    return Method.model_json_schema()
 
 
 def compile(
-    method: str | Path | Method,
+    method: str | Path | Method | Builder,
     model: nn.Module,
     *,
     classes: int,
@@ -33,7 +55,7 @@ def compile(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
 ) -> Step:
-    """The step that trains `model` by a method: a shipped name, a path, a variant or a `Method`.
+    """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
     >>> import torch
     >>> step = compile("label_smoothing", torch.nn.Linear(4, 3), classes=3, params={"lam": 0.2})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from taxo.language.check import check, errors, verify
 from taxo.language.errors import Diagnostic, TaxoError, fail, suggest
-from taxo.language.method import Method
-from taxo.language.parser import parse_expression, parse_method, parse_reference
+from taxo.language.method import Method, as_expression
+from taxo.language.parser import parse_method, parse_reference
 from taxo.language.source import Source
-from taxo.language.syntax import Expression, Name, Number, Unary
+from taxo.language.syntax import Expression
 from taxo.resources import methods_folder
 
 Value = float | str | Expression
@@ -18,7 +18,9 @@ Value = float | str | Expression
 
 def shipped() -> list[str]:
     """The names of the methods that come with taxo."""
-    return sorted(Path(entry.name).stem for entry in methods_folder().iterdir() if entry.name.endswith(".taxo"))
+    return sorted(
+        Path(entry.name).stem for entry in methods_folder().iterdir() if entry.name.endswith(".taxo")
+    )
 
 
 def examine(source: Source, stem: str | None = None) -> tuple[Method, list[Diagnostic]]:
@@ -56,7 +58,12 @@ def _file(path: Path) -> Source:
     try:
         return Source(str(path), path.read_text(encoding="utf-8"))
     except OSError as error:
-        fail("T201", f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}", None, "check the path")
+        fail(
+            "T201",
+            f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}",
+            None,
+            "check the path",
+        )
     except UnicodeDecodeError:
         fail("T101", f"`{path}` is not UTF-8 text", None, "a method is a text file")
 
@@ -89,7 +96,9 @@ def _given(arguments: str) -> dict[str, Value]:
     (call,) = parse_reference(f"method{arguments}")
     unnamed = [argument for argument in call.arguments if argument.name is None]
     if unnamed:
-        fail("T204", "a variant names what it sets", unnamed[0].span, "write `name: value`, such as `(eps: 0)`")
+        fail(
+            "T204", "a variant names what it sets", unnamed[0].span, "write `name: value`, such as `(eps: 0)`"
+        )
     return {argument.name.text: argument.value for argument in call.arguments if argument.name}
 
 
@@ -110,16 +119,3 @@ def variant(method: Method, values: Mapping[str, Value]) -> Method:
         for param in method.params
     )
     return verify(method.model_copy(update={"params": params})) if values else method
-
-
-def as_expression(value: Value) -> Expression:
-    """A number, a word or an expression's text as an expression."""
-    if isinstance(value, str):
-        return parse_expression(value, "<parameter>")
-    if not isinstance(value, (int, float)):
-        return value
-    if value < 0:
-        return Unary("-", as_expression(-value))
-    return Name("inf") if value == float("inf") else Number(float(value))
-
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal, NoReturn
 
 from taxo.language.source import Span
+from taxo.language.spelling import nearest, suggest
 
 CODES: dict[str, str] = {
     "T101": "unexpected text",
@@ -99,13 +99,4 @@ def fail(code: str, message: str, span: Span | None = None, help: str | None = N
     raise TaxoError([Diagnostic(code, message, span, help)])
 
 
-def nearest(word: str, words: Iterable[str], most: int = 1) -> list[str]:
-    """The words of `words` that `word` was probably meant to be, best first."""
-    return get_close_matches(word, sorted(set(words)), n=most, cutoff=0.5)
-
-
-def suggest(word: str, words: Iterable[str]) -> str:
-    """A hint that names the nearest word, or all of them."""
-    known = sorted(set(words))
-    match = nearest(word, known)
-    return f"did you mean `{match[0]}`?" if match else "one of " + ", ".join(f"`{name}`" for name in known)
+__all__ = ["CODES", "Diagnostic", "Severity", "TaxoError", "fail", "nearest", "suggest"]

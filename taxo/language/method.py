@@ -19,23 +19,25 @@ from pydantic import (
 from taxo.language import vocabulary
 from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.source import Span
-from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Number, String, Word
+from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Number, Unary, Word
 
 
-def _as_expression(value: object) -> Expression:
+def as_expression(value: object) -> Expression:
     """An expression from a node, from its text, or from a number."""
     from taxo.language.parser import parse_expression
 
     if isinstance(value, EXPRESSIONS):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Number(float(value))
-    return parse_expression(str(value))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return parse_expression(str(value))
+    if value < 0:
+        return Unary("-", as_expression(-value))
+    return Name("inf") if value == float("inf") else Number(float(value))
 
 
-def _as_call(value: object) -> Call:
+def as_call(value: object) -> Call:
     """A call from a node or its text; `box` is a call without arguments."""
-    expression = _as_expression(value)
+    expression = as_expression(value)
     if isinstance(expression, Name):
         return Call(Word(expression.text, span=expression.span), span=expression.span)
     if isinstance(expression, Call):
@@ -43,7 +45,7 @@ def _as_call(value: object) -> Call:
     raise ValueError(f"`{expression_text(expression)}` is not a call")
 
 
-def _as_word(value: object) -> Word:
+def as_word(value: object) -> Word:
     """A word from a node or its text."""
     return value if isinstance(value, Word) else Word(str(value))
 
@@ -57,10 +59,10 @@ def expression_text(expression: Expression) -> str:
 
 _TEXT = WithJsonSchema({"type": "string"})
 ExpressionField = Annotated[
-    Expression, PlainValidator(_as_expression), PlainSerializer(expression_text), _TEXT
+    Expression, PlainValidator(as_expression), PlainSerializer(expression_text), _TEXT
 ]
-CallField = Annotated[Call, PlainValidator(_as_call), PlainSerializer(expression_text), _TEXT]
-WordField = Annotated[Word, PlainValidator(_as_word), PlainSerializer(str), _TEXT]
+CallField = Annotated[Call, PlainValidator(as_call), PlainSerializer(expression_text), _TEXT]
+WordField = Annotated[Word, PlainValidator(as_word), PlainSerializer(str), _TEXT]
 
 
 def _word_of(words: Sequence[str]) -> WithJsonSchema:
@@ -232,21 +234,3 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
     for finding in error.errors():
         place = ".".join(map(str, finding["loc"])) or "the document"
         yield Diagnostic("T101", f"{place}: {finding['msg'][:1].lower()}{finding['msg'][1:]}")
-
-
-__all__ = [
-    "Branch",
-    "Choices",
-    "Clause",
-    "Draw",
-    "Goal",
-    "Inference",
-    "Interval",
-    "Let",
-    "Method",
-    "Param",
-    "Perturbation",
-    "Setting",
-    "String",
-    "expression_text",
-]

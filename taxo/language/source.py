@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
+
+WIDTH = 120  # of a quoted line: of a longer one, the part around the caret is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,29 @@ class Span:
 
     def excerpt(self) -> str:
         """The span's first line with carets under the span."""
-        start = self.start - self.column + 1
-        stop = self.source.text.find("\n", start)
-        line = self.source.text[start : len(self.source.text) if stop < 0 else stop]
-        width = max(1, min(self.end - self.start, len(line) - self.column + 1))
+        first = self.start - self.column + 1
+        stop = self.source.text.find("\n", first)
+        last = len(self.source.text) if stop < 0 else stop
+        if last - first > WIDTH:
+            first = max(first, self.start - WIDTH // 2)
+            last = min(last, first + WIDTH)
+        line = self.source.text[first:last].rstrip("\r")
+        before, marked = line[: self.start - first], line[self.start - first : self.end - first]
         gutter = f"{self.line:>3} | "
-        blank = "".join("\t" if character == "\t" else " " for character in line[: self.column - 1])
-        return f"{gutter}{line}\n{' ' * (len(gutter) - 2)}| {blank}{'^' * width}"
+        blank = "".join("\t" if letter == "\t" else " " * _columns(letter) for letter in before)
+        carets = "^" * max(1, sum(map(_columns, marked)))
+        return f"{gutter}{_printable(line)}\n{' ' * (len(gutter) - 2)}| {blank}{carets}"
+
+
+def _columns(letter: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def _printable(line: str) -> str:
+    """The line without the characters that would steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in line
+    )

@@ -11,6 +11,7 @@ from torch import nn
 
 from taxo.catalog import Value, load, variant
 from taxo.compiler import Program, compile_program
+from taxo.language.builder import Builder
 from taxo.language.errors import fail
 from taxo.language.method import Method
 from taxo.runtime.step import Step
@@ -22,7 +23,7 @@ _ASK = {
 
 
 def compile_step(
-    method: str | Path | Method,
+    method: str | Path | Method | Builder,
     model: nn.Module,
     *,
     classes: int,
@@ -31,8 +32,9 @@ def compile_step(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
 ) -> Step:
-    """The step that trains `model` by a method: a shipped name, a path, a variant or a `Method`."""
-    found = method if isinstance(method, Method) else load(method)
+    """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
+    built = method.build() if isinstance(method, Builder) else method
+    found = built if isinstance(built, Method) else load(built)
     program = compile_program(variant(found, params or {}))
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
     step = program_class(program)(

@@ -18,7 +18,7 @@ from rich.progress import Progress, TaskID
 from taxo.language.errors import TaxoError, fail
 from taxo.training import folder, table, words
 from taxo.training.data import load
-from taxo.training.device import tuned, pick
+from taxo.training.device import pick, tuned
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import Recorder, fit

@@ -130,7 +130,15 @@ def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
 def print_facts(facts: Mapping[str, Plain]) -> None:
     """One line per fact, for `--dry-run`."""
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):14}{'none' if value in (None, {}) else value}")
+        print(f"{name.replace('_', ' '):14}{_said(value)}")
+
+
+def _said(value: Plain) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={said}" for name, said in value.items()) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def default_path(name: str) -> Path:

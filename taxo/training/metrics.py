@@ -17,7 +17,7 @@ from taxo.training.tensors import numbers
 
 Meters = Mapping[str, Mapping[str, float]]
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from taxo.training.metrics import EpochMetrics
 
@@ -84,10 +85,13 @@ def meters(metrics: EpochMetrics) -> str:
 def bar(console: Console, hidden: bool = False) -> Progress:
     """A progress display with room for a note; nothing is drawn where there is no terminal."""
     columns = (
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim", markup=False),
+        # the note alone gives way on a narrow screen
+        TextColumn(
+            "{task.fields[note]}", style="dim", markup=False, table_column=Column(ratio=1, no_wrap=True)
+        ),
     )
-    return Progress(*columns, console=console, disable=hidden or not console.is_terminal)
+    return Progress(*columns, console=console, expand=True, disable=hidden or not console.is_terminal)

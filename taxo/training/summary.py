@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, median, stdev
+from statistics import NormalDist, fmean, median, stdev
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +20,22 @@ class Cell:
     failure: str | None = None
 
 
+# Student's 97.5% quantile for 1, 2, ... degrees of freedom: with few seeds, two standard errors are too few
+_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over seeds and its standard error, unknown for a single seed."""
+    """A mean over some runs and its standard error, unknown for a single run."""
 
     mean: float
     error: float | None
+    runs: int
 
     @property
     def beyond_noise(self) -> bool:
-        """Whether the mean is more than two standard errors from zero."""
-        return self.error is not None and abs(self.mean) > 2 * self.error
+        """Whether the mean differs from zero at the 95% level of Student's test."""
+        return self.error is not None and abs(self.mean) > _quantile(self.runs - 1) * self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,16 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     if not values:
         return None
     error = stdev(values) / sqrt(len(values)) if len(values) > 1 else None
-    return Estimate(fmean(values), error)
+    return Estimate(fmean(values), error, len(values))
+
+
+def _quantile(freedom: int) -> float:
+    if freedom <= len(_QUANTILES):
+        return _QUANTILES[freedom - 1]
+    normal = NormalDist().inv_cdf(0.975)
+    first = (normal**3 + normal) / 4
+    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
+    return normal + first / freedom + second / freedom**2
 
 
 def rows(cells: Iterable[Cell], costs: Sequence[tuple[str, str]]) -> list[Row]:

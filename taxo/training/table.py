@@ -17,7 +17,7 @@ HEADERS = ("method", "test %", "difference", "best %", "s / epoch", "passes")
 
 
 def shown(estimate: Estimate | None, signed: bool = False) -> str:
-    """A share as percent with its standard error; a star says beyond two of them."""
+    """A share as percent with its standard error; a star says beyond noise."""
     if estimate is None:
         return "–"
     mean = f"{estimate.mean * 100:{'+' if signed else ''}.1f}"
@@ -37,7 +37,7 @@ def caption(rows: Sequence[Row]) -> str:
     seeds = rows[0].runs
     return (
         f"test: accuracy on clean test labels after the last epoch, mean ± standard error of {seeds} seeds. "
-        f"difference: to {rows[0].label}, paired by seed; * beyond two standard errors. "
+        f"difference: to {rows[0].label}, paired by seed; * beyond noise (Student's t, 95%). "
         "best: test accuracy at the epoch of the highest validation accuracy."
     )
 

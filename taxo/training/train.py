@@ -20,7 +20,7 @@ from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
 from taxo.training.run import Run, prepare
-from taxo.training.settings import Settings, change, to_json, with_params
+from taxo.training.settings import Plain, Settings, change, to_json, with_params
 
 
 def train(namespace: Namespace) -> int:
@@ -82,8 +82,7 @@ def _path(namespace: Namespace, run: Run) -> Path:
 
 
 def _show(run: Run, typed: str, as_json: bool) -> None:
-    settings = to_json(run.settings)
-    facts = {
+    facts: dict[str, Plain] = {
         "method": typed,
         "cost": run.step.plan.cost,
         "device": describe(run.losses.device),
@@ -91,10 +90,11 @@ def _show(run: Run, typed: str, as_json: bool) -> None:
         "steps": f"{len(run.losses)} per epoch",
         "weights": f"{sum(weight.numel() for weight in run.step.model.parameters()):,}",
     }
+    settings = to_json(run.settings)
     if as_json:
         print(json.dumps(facts | {"settings": settings}))
         return
-    folder.print_facts(facts | settings)
+    folder.print_facts(facts | {name: value for name, value in settings.items() if name not in facts})
 
 
 def _report(done: Sequence[EpochMetrics], path: Path, namespace: Namespace) -> None:

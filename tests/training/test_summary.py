@@ -22,21 +22,22 @@ def test_an_estimate_is_mean_and_standard_error():
 
 
 def test_one_value_has_no_error_and_none_no_mean():
-    assert estimate([0.5]) == Estimate(0.5, None)
+    assert estimate([0.5]) == Estimate(0.5, None, 1)
     assert estimate([]) is None
 
 
 @pytest.mark.parametrize(
-    ("found", "beyond"),
-    [
-        (Estimate(2.1, 1.0), True),
-        (Estimate(-2.1, 1.0), True),
-        (Estimate(2.0, 1.0), False),
-        (Estimate(9, None), False),
-    ],
+    ("runs", "quantile"),
+    [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228), (12, 2.201), (31, 2.042), (1001, 1.962)],
 )
-def test_beyond_noise_is_more_than_two_errors(found: Estimate, beyond: bool):
-    assert found.beyond_noise is beyond
+def test_beyond_noise_is_students_test(runs: int, quantile: float):
+    for sign in (1, -1):
+        assert Estimate(sign * (quantile + 0.003), 1.0, runs).beyond_noise
+        assert not Estimate(sign * (quantile - 0.003), 1.0, runs).beyond_noise
+
+
+def test_a_single_run_is_never_beyond_noise():
+    assert not Estimate(9.0, None, 1).beyond_noise
 
 
 def test_differences_are_paired_by_seed():

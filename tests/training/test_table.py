@@ -12,13 +12,13 @@ from taxo.training.summary import Estimate, Row
 from taxo.training.table import shown, to_csv, to_json, to_markdown, to_rich
 
 ROWS = [
-    Row("plain", "1 F + 1 B", Estimate(0.748, 0.011), Estimate(0.86, 0.01), None, 0.0123, 5, 0),
+    Row("plain", "1 F + 1 B", Estimate(0.748, 0.011, 5), Estimate(0.86, 0.01, 5), None, 0.0123, 5, 0),
     Row(
         "a variant(eta: 4, pro: 45%, [a|b])" * 2,
         "11 F + 11 B",
-        Estimate(0.98, 0.002),
+        Estimate(0.98, 0.002, 5),
         None,
-        Estimate(0.232, 0.01),
+        Estimate(0.232, 0.01, 5),
         0.05,
         5,
         2,
@@ -34,11 +34,11 @@ def drawn(width: int) -> str:
 
 
 def test_numbers_are_percent_with_their_errors():
-    assert shown(Estimate(0.7481, 0.0114)) == "74.8 ± 1.1"
-    assert shown(Estimate(0.748, None)) == "74.8"
+    assert shown(Estimate(0.7481, 0.0114, 5)) == "74.8 ± 1.1"
+    assert shown(Estimate(0.748, None, 5)) == "74.8"
     assert shown(None) == "–"
-    assert shown(Estimate(0.01, 0.004), signed=True) == "+1.0 ± 0.4 *"
-    assert shown(Estimate(-0.01, 0.006), signed=True) == "-1.0 ± 0.6"
+    assert shown(Estimate(0.02, 0.004, 5), signed=True) == "+2.0 ± 0.4 *"
+    assert shown(Estimate(-0.01, 0.006, 5), signed=True) == "-1.0 ± 0.6"
 
 
 def test_a_pipe_of_100_columns_holds_every_number():
@@ -73,4 +73,4 @@ def test_csv_has_every_digit():
 def test_json_names_the_baseline():
     found = json.loads(to_json(ROWS, "runs/a"))
     assert found["baseline"] == "plain"
-    assert found["rows"][1]["test"] == {"mean": 0.98, "error": 0.002}
+    assert found["rows"][1]["test"] == {"mean": 0.98, "error": 0.002, "runs": 5}

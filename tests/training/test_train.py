@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 import torch
@@ -21,6 +25,10 @@ SHORT = (*FAST, "--epochs", "3")
 def lines(folder: Path) -> list[dict[str, object]]:
     read = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
+
+
+def count_lines(folder: Path) -> int:
+    return (folder / "metrics.jsonl").read_text().count("\n")
 
 
 def same(one: Path, other: Path) -> bool:
@@ -79,6 +87,17 @@ def test_dry_run_shows_and_writes_nothing(
     for fact in ("1 F + 1 B", "pair:30%", "972 train", "mlp"):
         assert fact in out
     assert not words or json.loads(out)["settings"]["epochs"] == 3
+
+
+def test_dry_run_says_parameters_and_device_as_they_are_typed(
+    run_command, capsys: pytest.CaptureFixture[str]
+):
+    assert run_command("train", "mixpert", "--dry-run", "--set", "pro=45%", "--set", "eta=4") == 0
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert said["params"] == "pro=45%, eta=4"
+    assert said["device"].startswith("cpu")
+    assert said["deterministic"] == "no"
+    assert said["noise"] == "none"
 
 
 @pytest.mark.parametrize("at", [2, 5, 8])
@@ -201,3 +220,22 @@ def test_a_mistake_exits_1_and_writes_nothing(
     assert run_command("train", *words) == 1
     assert f"error[{code}]" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(run_command, tmp_path: Path):
+    words = ["train", "logpert", *FAST, "--epochs", "60", "--quiet", "--output"]
+    assert run_command(*words, "whole") == 0
+    code = (
+        "import sys; from argparse import ArgumentParser; from taxo.training.commands import register;"
+        "p = ArgumentParser(); register(p.add_subparsers()); n = p.parse_args(sys.argv[1:]); n.handler(n)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(taxo.__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", code, *words, "killed"], env=environment)
+    kept = tmp_path / "killed"
+    while process.poll() is None and not ((kept / "last").is_dir() and count_lines(kept) >= 3):
+        sleep(0.01)
+    process.kill()
+    process.wait()
+    assert run_command("train", "--resume", "killed", "--quiet") == 0
+    assert same(tmp_path / "whole", tmp_path / "killed")
+    assert lines(tmp_path / "whole") == lines(tmp_path / "killed")

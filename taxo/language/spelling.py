@@ -1,0 +1,75 @@
+"""Which known word a misspelt one was probably meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST_WORD = 60
+MOST_LISTED = 30
+
+
+def nearest(word: str, words: Iterable[str], most: int = 1) -> list[str]:
+    """The words of `words` that `word` was probably meant to be, best first.
+
+    >>> nearest("smaple", ["sample", "category", "corpus"])
+    ['sample']
+    """
+    if len(word) > LONGEST_WORD:
+        return []
+    bound = 1 + len(word) // 4
+    near = [(distance(word, known, bound), known) for known in sorted(set(words))]
+    return [known for apart, known in sorted(near) if apart <= bound][:most]
+
+
+def distance(word: str, known: str, bound: int) -> float:
+    """How many letters are missing, extra, wrong or swapped; `bound + 1` where it is more than `bound`.
+
+    The two may differ in case for half a mistake.
+    """
+    if abs(len(word) - len(known)) > bound:
+        return bound + 1
+    a, b = word.lower(), known.lower()
+    above: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        two_above, above, row = above, row, [i]
+        for j, other in enumerate(b, 1):
+            changed = above[j - 1] + (letter != other)
+            swapped = i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other
+            row.append(min(row[-1] + 1, above[j] + 1, changed, two_above[j - 2] + 1 if swapped else changed))
+        if min(row) > bound:
+            return bound + 1
+    return row[-1] + 0.5 * (word != known and a == b)
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
+    """A hint that names the nearest words, or all of them.
+
+    >>> suggest("l", ["l1", "l2", "linf"])
+    'did you mean `l1` or `l2`?'
+    """
+    known = sorted(set(words))
+    match = nearest(word, known, 3)
+    if match:
+        best = distance(word, match[0], len(word))
+        equal = [name for name in match if distance(word, name, len(word)) == best]
+        return f"did you mean {listed(equal)}?"
+    if len(known) > MOST_LISTED:
+        return f"{listed(known[:MOST_LISTED], 'and')}, and {len(known) - MOST_LISTED} more are known"
+    return f"one of {listed(known)}" if len(known) > 1 else f"write {listed(known)}" if known else "drop it"
+
+
+def listed(words: Iterable[str], joint: str = "or") -> str:
+    """Words in backticks as a sentence lists them.
+
+    >>> listed(["low", "high"])
+    '`low` or `high`'
+    """
+    *front, last = [f"`{word}`" for word in words]
+    return f"{', '.join(front)} {joint} {last}" if front else last
+
+
+def shortened(text: object, most: int = 40) -> str:
+    """A text as messages quote it: on one line, and not too long."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return shown if len(shown) <= most else shown[: most - 3] + "..."
