@@ -77,17 +77,20 @@ class ActWriter:
     def _hook(self, text: Text, act: Act) -> None:
         item, target = act.item, act.item.target.text
         spot = self._spot(act)
-        if act.solved and not self.graph.inside(act, self.number):
+        inside = act.solved and self.graph.inside(act, self.number)
+        kept = inside and item.infer.manner.text == "regularization"
+        if kept:
+            text.line(f"{identifier(act.key)} = None")
+        if act.solved and (kept or not inside):
             text.gap()
         text.line(f"def {self.hooks[act.key]}({SIGNATURES[target]}):")
         with text.indented():
-            inside = act.solved and self.graph.inside(act, self.number)
-            if self._reads_clean(act) and self.graph.clean_is_shared() and not self.watched:
+            if self._sees_clean(act):
                 self.clean(text)
-            for name in local_lets(self.graph, act):
+            for name in local_lets(self.graph, act, self.number):
                 value = self.writer.code(self.graph.scope.lets[name].value, spot)
                 text.line(f"{identifier(name)} = {value}")
-            if inside and item.infer.manner.text == "regularization":
+            if kept:
                 text.line(f"nonlocal {identifier(act.key)}")
             if inside:
                 self._solve(act).from_logits(text, "u")
@@ -120,25 +123,27 @@ class ActWriter:
         key = "name" if target == "weights" else ""
         return Spot(reader, unknown=identifier(act.key), soft=target == "labels", key=key)
 
-    def _reads_clean(self, act: Act) -> bool:
-        return "clean" in self.graph.reads(act)
+    def _sees_clean(self, act: Act) -> bool:
+        """Whether an act is the one reader of the clean pass, and that is the pass it acts in."""
+        shared = self.number == 0 and self.graph.clean_is_shared() and not self.watched
+        return shared and "clean" in self.graph.reads(act)
 
 
-def watched(graph: Graph, line: Line) -> bool:
+def watched(graph: Graph, number: int) -> bool:
     """Whether the clean logits of a line must be kept for more than the first act on them."""
-    if not graph.clean_is_shared():
+    if number or not graph.clean_is_shared():
         return False
-    readers = [act for act in line.in_order() if "clean" in graph.reads(act)]
-    weighed = any("clean" in graph.scope.reads(other.weight) for other in graph.lines)
-    alone = len(readers) == 1 and readers[0] is line.in_order()[0] and readers[0].place == Place.LOGITS
-    return weighed or (bool(readers) and not alone)
+    acts = graph.lines[0].in_order()
+    readers = [act for act in acts if "clean" in graph.reads(act)]
+    alone = len(readers) == 1 and readers[0] is acts[0] and readers[0].place == Place.LOGITS
+    return graph.reads_clean(first=1) or (bool(readers) and not alone)
 
 
-def early(graph: Graph, node: Expression) -> bool:
-    """Whether an expression can be computed before any pass of a line."""
+def early(graph: Graph, node: Expression, number: int) -> bool:
+    """Whether an expression can be computed before the passes of a line."""
     soft = any(act.place == Place.LABELS for act in graph.acts())
     for name in graph.scope.reads(node):
-        if name == "clean" and graph.clean_is_shared():
+        if name == "clean" and graph.clean_is_shared() and number == 0:
             return False
         if name in VALUES and name not in graph.scope.declared and VALUES[name].place > Place.DATA:
             return False
@@ -158,10 +163,7 @@ def read_lets(graph: Graph, nodes: list[Expression]) -> list[str]:
     return found
 
 
-def local_lets(graph: Graph, act: Act) -> list[str]:
+def local_lets(graph: Graph, act: Act, number: int) -> list[str]:
     """The `let`s that an act computes where it acts."""
-    return [
-        name
-        for name in read_lets(graph, graph.expressions(act))
-        if not early(graph, graph.scope.lets[name].value)
-    ]
+    read = read_lets(graph, graph.expressions(act))
+    return [name for name in read if not early(graph, graph.scope.lets[name].value, number)]

@@ -151,17 +151,26 @@ def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
         text.comment("the clean pass")
         with text.under(writer.norms("batch", gradient=False)):
             text.line("clean = self.line(x, y)")
-    weights = [line.weight for line in graph.lines]
-    read = [part for act in graph.acts() for part in graph.expressions(act)]
-    for name in read_lets(graph, [*read, *weights]):
-        let = graph.scope.lets[name]
-        if early(graph, let.value):
-            with text.of(let.span):
-                text.line(f"{identifier(name)} = {writer.code(let.value, Spot(ANYWHERE))}")
-    text.gap()
+    done: list[str] = []
     for number in range(len(graph.lines)):
+        done += _lets(text, graph, writer, number, done)
+        text.gap()
         _line(text, graph, plan, writer, number)
+    _lets(text, graph, writer, len(graph.lines), done)
     _sum(text, graph, writer)
+
+
+def _lets(text: Text, graph: Graph, writer: Writer, number: int, done: list[str]) -> list[str]:
+    """The named expressions that can be computed before a line and that it, or one after it, reads."""
+    acts = [act for line in graph.lines[number:] for act in line.acts]
+    read = [part for act in acts for part in graph.expressions(act)]
+    named = read_lets(graph, [*read, *(line.weight for line in graph.lines)])
+    new = [name for name in named if name not in done and early(graph, graph.scope.lets[name].value, number)]
+    for name in new:
+        let = graph.scope.lets[name]
+        with text.of(let.span):
+            text.line(f"{identifier(name)} = {writer.code(let.value, Spot(ANYWHERE))}")
+    return new
 
 
 def _drawn(draw: Draw, graph: Graph, writer: Writer) -> str:
@@ -178,7 +187,7 @@ def _drawn(draw: Draw, graph: Graph, writer: Writer) -> str:
 def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> None:
     """One line: its acts, and the training pass through them."""
     line = graph.lines[number]
-    acts = ActWriter(graph, plan, writer, number, watched(graph, line))
+    acts = ActWriter(graph, plan, writer, number, watched(graph, number))
     if line.name:
         text.gap()
         text.comment(f"branch {line.name}, weight {expression_text(line.weight)}")

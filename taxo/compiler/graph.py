@@ -80,6 +80,10 @@ class Line:
         """The acts in the order they act."""
         return sorted(self.acts, key=lambda act: (act.place, act.order))
 
+    def moves_logits(self) -> bool:
+        """Whether something acts before the logits."""
+        return any(act.place < Place.LOGITS for act in self.acts)
+
     def above(self, act: Act) -> list[Act]:
         """The acts written above one."""
         return [other for other in self.acts if other.order < act.order]
@@ -116,16 +120,17 @@ class Graph:
         return act.place >= Place.LOGITS and self.upstream(act, line) <= above
 
     def clean_is_shared(self) -> bool:
-        """Whether the training pass of every line brings unperturbed logits."""
+        """Whether the first line's training pass brings unperturbed logits, and so is the clean pass too."""
         import networkx
 
-        heads = [Value("u", number) for number in range(len(self.lines))]
-        before = {node for head in heads for node in networkx.ancestors(self.net, head)}
-        return not any(isinstance(node, Deed) for node in before)
+        return not any(isinstance(node, Deed) for node in networkx.ancestors(self.net, Value("u", 0)))
 
-    def reads_clean(self) -> bool:
-        """Whether anything reads a value of the unperturbed pass."""
-        return any("clean" in self.reads(act) for act in self.acts())
+    def reads_clean(self, first: int = 0) -> bool:
+        """Whether a weight, or an act on the lines from `first` on, reads the unperturbed pass."""
+        parts = [part for line in self.lines[first:] for act in line.acts for part in self.expressions(act)]
+        return any(
+            "clean" in self.scope.reads(part) for part in (*parts, *(one.weight for one in self.lines))
+        )
 
     def reads(self, act: Act) -> set[str]:
         """The names that an act's form, condition and goal depend on."""
@@ -143,7 +148,8 @@ def lower(method: Method) -> Graph:
     import networkx
 
     scope = Scope(method)
-    lines = tuple(_lines(method, scope))
+    # lines whose logits are unperturbed come first: their pass serves all that read the clean one
+    lines = tuple(sorted(_lines(method, scope), key=lambda line: line.moves_logits()))
     graph = Graph(method, scope, lines, networkx.DiGraph())
     for number, line in enumerate(lines):
         _draw_line(graph, number, line)

@@ -27,9 +27,9 @@ class Text:
         self.written += [(f"{INDENT * self.depth}{line}" if line else "", self.origin) for line in lines]
 
     def gap(self) -> None:
-        """Add an empty line, unless a block just began or there is one."""
+        """Add an empty line, unless a block or its comment just began, or there is one."""
         last = self.written[-1][0] if self.written else ""
-        if last and not last.endswith(":"):
+        if last and not last.endswith(":") and not last.lstrip().startswith("#"):
             self.line("")
 
     def comment(self, text: str) -> None:
@@ -85,7 +85,7 @@ class Text:
         }
 
 
-def call(function: str, arguments: Sequence[str], width: int = 100) -> list[str]:
+def call(function: str, arguments: Sequence[str], width: int = 80) -> list[str]:
     """A call on one line, or with one argument a line where that is too long."""
     whole = f"{function}({', '.join(arguments)})"
     if len(whole) <= width:

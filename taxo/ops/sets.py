@@ -93,11 +93,12 @@ class L2:
     def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
         """A uniform direction at a radius that fills the ball evenly."""
         noise = [torch.empty_like(part).normal_(generator=generator) for part in like]
-        size = sum(part.numel() for part in like) if not self.each_sample else like[0][0].numel()
         first = like[0]
+        whole = sum(part.numel() for part in like)
+        size = first.numel() // max(len(first), 1) if self.each_sample else whole
         shape = (len(first), *[1] * (first.dim() - 1)) if self.each_sample else ()
         share = torch.empty(shape, dtype=first.dtype, device=first.device).uniform_(generator=generator)
-        return [self.radius * share ** (1 / size) * part for part in self.steepest(noise)]
+        return [self.radius * share ** (1 / max(size, 1)) * part for part in self.steepest(noise)]
 
 
 @dataclass(frozen=True, slots=True)

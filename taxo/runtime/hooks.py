@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -14,6 +14,9 @@ from taxo.ops.sites import with_logits
 Change = Callable[[Tensor], Tensor]
 LabelChange = Callable[[Tensor, Tensor], Tensor]
 LossChange = Callable[[Tensor, Tensor, Tensor], Tensor]
+Inputs = tuple[Tensor, ...]
+Enter = Callable[[Inputs], Inputs]
+Leave = Callable[[Inputs, object], object]
 Norm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  # what all batch norms derive from
 
 
@@ -21,22 +24,18 @@ Norm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  #
 def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[Change]) -> Generator[None]:
     """Perturb what enters a model and the logits that leave it."""
 
-    def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def enter(inputs: Inputs) -> Inputs:
         x = inputs[0]
         for change in features:
             x = change(x)
         return (x, *inputs[1:])
 
-    def leave(_: nn.Module, __: tuple[Any, ...], output: object) -> object:
+    def leave(_: Inputs, output: object) -> object:
         for change in logits:
             output = with_logits(output, change)
         return output
 
-    with ExitStack() as stack:
-        if features:
-            stack.callback(model.register_forward_pre_hook(enter).remove)
-        if logits:
-            stack.callback(model.register_forward_hook(leave, prepend=False).remove)
+    with _hooked(model, enter if features else None, leave if logits else None):
         yield
 
 
@@ -46,24 +45,53 @@ def objective_hooks(
 ) -> Generator[None]:
     """Perturb the labels that an objective compares with and the losses that it returns."""
 
-    def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        u, y = cast("tuple[Tensor, Tensor]", inputs)
+    def enter(inputs: Inputs) -> Inputs:
+        u, y = inputs
         y = distribution(y, u)
         for change in labels:
             y = change(y, u)
         return (u, y)
 
-    def leave(_: nn.Module, inputs: tuple[Any, ...], losses: Tensor) -> Tensor:
-        u, y = cast("tuple[Tensor, Tensor]", inputs)
+    def leave(inputs: Inputs, losses: object) -> object:
+        u, y = inputs
         for change in loss:
-            losses = change(losses, u, y)
+            losses = change(cast(Tensor, losses), u, y)
         return losses
 
+    with _hooked(objective, enter if labels else None, leave if loss else None):
+        yield
+
+
+@contextmanager
+def _hooked(module: nn.Module, enter: Enter | None, leave: Leave | None) -> Generator[None]:
+    """Hook a module's inputs and outputs; a call that a hook itself makes to the module passes untouched."""
+    busy = False
+
+    def before(_: nn.Module, inputs: Inputs) -> Inputs | None:
+        nonlocal busy
+        if busy or enter is None:
+            return None
+        busy = True
+        try:
+            return enter(inputs)
+        finally:
+            busy = False
+
+    def after(_: nn.Module, inputs: Inputs, output: object) -> object:
+        nonlocal busy
+        if busy or leave is None:
+            return None
+        busy = True
+        try:
+            return leave(inputs, output)
+        finally:
+            busy = False
+
     with ExitStack() as stack:
-        if labels:
-            stack.callback(objective.register_forward_pre_hook(enter).remove)
-        if loss:
-            stack.callback(objective.register_forward_hook(leave).remove)
+        if enter is not None:
+            stack.callback(module.register_forward_pre_hook(before).remove)
+        if leave is not None:
+            stack.callback(module.register_forward_hook(after).remove)
         yield
 
 

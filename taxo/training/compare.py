@@ -104,7 +104,6 @@ def _run(grid: Grid, place: GridFolder, console: Console, quiet: bool) -> bool:
     try:
         with StopRequest() as stop, display:
             for number, (label, run) in enumerate(_runs(todo, grid.settings), 1):
-                _refuse_to_go_on(stop)
                 name = f"run {number}/{len(todo)}  {label}, seed {run.settings.seed}"
                 watch.begin(name)
                 cell = _cell(label, run, watch, stop)
@@ -124,12 +123,6 @@ def _runs(todo: Sequence[tuple[int, str]], shared: Settings) -> Iterator[tuple[s
         data = load(settings, pick(settings.device))
         for _, label in cells:
             yield label, prepare(label, settings, data)
-
-
-def _refuse_to_go_on(stop: StopRequest) -> None:
-    # the last run ended together with Ctrl-C: it is kept, and the next one does not begin
-    if stop.made:
-        raise Interrupted
 
 
 class Watch:

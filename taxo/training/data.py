@@ -104,4 +104,4 @@ def _check(train: Split, settings: Settings) -> None:
     if len(train) == 0:
         fail("T503", f"`--validation {settings.validation:g}` leaves no training sample of `{settings.data}`")
     if not bool(train.x.isfinite().all()):
-        fail("T502", f"the data set `{settings.data}` has values that are not finite", help="mend the data")
+        fail("T509", f"the data set `{settings.data}` has values that are not finite", help="mend the data")

@@ -23,7 +23,7 @@ def pick(name: str) -> torch.device:
 
 @contextmanager
 def tuned(settings: Settings) -> Generator[None]:
-    """Torch set up for a run: its number of threads, and deterministic kernels if the settings ask for them."""
+    """Torch set up for a run: how many threads, and deterministic kernels if the settings ask for them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(min(threads, _threads(settings)))
     try:

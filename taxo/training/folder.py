@@ -90,15 +90,21 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     """Take the run back to where the folder's run stopped; the metrics up to there."""
     same_method(folder.path / "method.taxo", run.step)
     restore(run, checkpoint.load(folder.path / "last"))
-    finished = run.position.epoch + run.position.measured
-    try:
-        lines = (folder.path / "metrics.jsonl").read_text().splitlines()
-        history = [EpochMetrics.from_line(line) for line in lines[:finished]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fail("T507", f"`{folder.path / 'metrics.jsonl'}` cannot be read: {error}", help="start a new run")
+    file = folder.path / "metrics.jsonl"
+    history = _history(file, run.position.epoch + run.position.measured)
     # a run that was killed between measuring and saving has a line too many: that epoch is run again
     with writing(folder.path):
-        (folder.path / "metrics.jsonl").write_text("".join(metrics.to_line() + "\n" for metrics in history))
+        file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
+    return history
+
+
+def _history(file: Path, epochs: int) -> list[EpochMetrics]:
+    try:
+        history = [EpochMetrics.from_line(line) for line in file.read_text().splitlines()[:epochs]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fail("T507", f"`{file}` cannot be read: {error}", help="start a new run")
+    if [metrics.epoch for metrics in history] != list(range(epochs)):
+        fail("T507", f"`{file}` has not every epoch of the {epochs} that are done", help="start a new run")
     return history
 
 

@@ -7,8 +7,10 @@ from random import Random
 
 import pytest
 import torch
+from torch import nn
 
 from taxo.language.errors import TaxoError
+from taxo.training import models
 from taxo.training.checkpoint import Checkpoint
 from taxo.training.data import load
 from taxo.training.interrupt import Interrupted, StopRequest
@@ -113,6 +115,19 @@ def test_killed_at_an_epochs_end_and_resumed_is_uninterrupted():
         resumed, history = resume_from(part, SMALL, METHODS[0])
         assert same(snapshot(resumed), snapshot(whole))
         assert timeless(history) == timeless(expected)
+
+
+def test_a_model_that_draws_is_resumed_too(monkeypatch: pytest.MonkeyPatch):
+    def dropping(shape: models.Shape) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Dropout(0.5), nn.Linear(32, shape.classes))
+
+    monkeypatch.setitem(models.MODELS, "mlp", dropping)
+    whole, memory = new("plain"), Memory(StopRequest(), 7)
+    train(whole)
+    with pytest.raises(Interrupted):
+        train(new("plain"), memory)
+    resumed, _ = resume_from(memory, SMALL, "plain")
+    assert same(snapshot(resumed), snapshot(whole))
 
 
 def test_stopped_twice():

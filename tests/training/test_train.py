@@ -167,6 +167,39 @@ def test_resume_refuses_a_broken_checkpoint(run_command, tmp_path: Path, capsys:
     assert "error[T507]" in capsys.readouterr().err
 
 
+def lose_the_metrics(folder: Path) -> None:
+    (folder / "metrics.jsonl").unlink()
+
+
+def lose_an_epoch(folder: Path) -> None:
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[1:]))
+
+
+def cut_a_line_short(folder: Path) -> None:
+    (folder / "metrics.jsonl").write_text((folder / "metrics.jsonl").read_text()[:-40])
+
+
+def lose_the_method(folder: Path) -> None:
+    (folder / "method.taxo").unlink()
+
+
+def spoil_the_settings(folder: Path) -> None:
+    (folder / "run.json").write_text(json.dumps({"method": "plain", "settings": {"lr": 0.1}}))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lose_the_metrics, lose_an_epoch, cut_a_line_short, lose_the_method, spoil_the_settings]
+)
+def test_resume_refuses_a_broken_folder(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil
+):
+    run_command("train", "plain", *SHORT, "--output", "a")
+    spoil(tmp_path / "a")
+    assert run_command("train", "--resume", "a") == 1
+    assert "error[T507]" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("--resume",), ("--resume", "nothing")])
 def test_resume_of_nothing(run_command, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]):
     assert run_command("train", "plain", *words) == 1
