@@ -113,10 +113,10 @@ def run_fmt(namespace: Namespace) -> int:
 def _format(reference: str, check: bool) -> bool:
     """Bring one method into canonical form; true if it was in another."""
     source = source_of(reference)
-    method, findings = parse_method(source)
-    if findings:
-        raise TaxoError(findings)
-    text = formatted(method, source.text)
+    parsed = parse_method(source)
+    if parsed.findings:
+        raise TaxoError(parsed.findings)
+    text = formatted(parsed.method, source.text)
     is_file = Path(reference).suffix == ".taxo"
     if not is_file and not check:
         print(text, end="")

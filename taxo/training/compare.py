@@ -68,7 +68,7 @@ def _asked(namespace: Namespace, kept: GridFolder | None) -> Grid:
     seeds = None if namespace.seeds is None else words.whole(str(namespace.seeds), "--seeds", 1)
     if kept is None:
         if not labels:
-            fail("T401", "`taxo compare` needs methods", help="`taxo list` shows them")
+            fail("T503", "`taxo compare` needs methods", help="`taxo list` shows them")
         return Grid(labels, seeds or DEFAULT_SEEDS, settings_from(namespace))
     origin = kept.origin()
     settings = with_params(change(origin.settings, given_words(namespace)), list(namespace.assignments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
@@ -63,7 +62,7 @@ TEST_SHARE = 0.4
 
 def load(settings: Settings, device: torch.device) -> Data:
     """The data that the settings describe; one seed gives one split and one noise, whatever the method."""
-    raw = datasets.find(settings.data).load(Path(settings.data_root).expanduser())
+    raw = datasets.find(settings.data).load()
     x, y = torch.from_numpy(raw.x), torch.from_numpy(raw.y)
     whole = Split(x, y, y, torch.arange(len(y)))
     if raw.test_from is None:

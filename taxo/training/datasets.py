@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from taxo.language.errors import fail, suggest
@@ -46,12 +45,12 @@ class DataSet:
 
     name: str
     title: str
-    load: Callable[[Path], Raw]
+    load: Callable[[], Raw]
     recipe: Recipe
     light: bool = False
 
 
-def _digits(_: Path) -> Raw:
+def _digits() -> Raw:
     import numpy
     from sklearn.datasets import load_digits
 

@@ -20,7 +20,6 @@ class Option:
 
 OPTIONS = (
     Option("data", "NAME", f"the data set: {', '.join(DATA_SETS)} (default: digits)"),
-    Option("data_root", "DIR", "where data sets lie that taxo does not ship (default: ~/.cache/taxo)"),
     Option("noise", "KIND:SHARE", "wrong training labels: `pair:30%%` (c becomes c + 1) or `random:20%%`"),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
     Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),

@@ -46,7 +46,6 @@ class Settings:
     """Everything a run depends on besides the method; `sensible` makes one."""
 
     data: str
-    data_root: str
     noise: Noise | None
     validation: float
     model: str
@@ -79,7 +78,6 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
     sgd = words.choice(optimizer, "--optimizer", OPTIMIZERS) == "sgd"
     return Settings(
         data=data,
-        data_root="~/.cache/taxo",
         noise=None,
         validation=recipe.validation,
         model=recipe.model,
@@ -191,7 +189,6 @@ def _not_negative(word: str, flag: str) -> float:
 
 READERS: dict[str, Callable[[str, str], Value]] = {
     "data": lambda word, _: datasets.find(word).name,
-    "data_root": lambda word, _: word,
     "noise": _noise,
     "validation": words.share,
     "model": _model,

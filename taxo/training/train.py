@@ -69,7 +69,7 @@ def _kept(namespace: Namespace) -> RunFolder | None:
 def _asked(namespace: Namespace, kept: RunFolder | None) -> tuple[str, Settings]:
     if kept is None:
         if namespace.method is None:
-            fail("T401", "`taxo train` needs a method", help="`taxo list` shows them")
+            fail("T503", "`taxo train` needs a method", help="`taxo list` shows them")
         return str(namespace.method), settings_from(namespace)
     origin = kept.origin()
     asked = with_params(change(origin.settings, given_words(namespace)), list(namespace.assignments))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from taxo.language.errors import TaxoError
+from taxo.cli import main
 from taxo.runtime.step import Step
-from taxo.training.commands import register
 
 
 def spoil_the_loss(step: Step, loss: Tensor) -> Tensor:
@@ -79,13 +76,6 @@ def run_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> int:
-        parser = ArgumentParser("taxo")
-        register(parser.add_subparsers())
-        namespace = parser.parse_args(words)
-        try:
-            return namespace.handler(namespace)
-        except TaxoError as error:
-            print(error, file=sys.stderr)
-            return 1
+        return main(words)
 
     return run

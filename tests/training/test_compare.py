@@ -134,20 +134,25 @@ def test_resume_refuses_what_has_changed(run_command, tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("words", "code", "exit_code"),
     [
-        ((), "T401"),
-        (("plain", "plain"), "T103"),
-        (("plain", "plane"), "T201"),
-        (("plain", "--seeds", "0"), "T503"),
-        (("--resume",), "T507"),
-        (("--resume", "nothing"), "T507"),
+        ((), "T503", 2),
+        (("plain", "plain"), "T103", 1),
+        (("plain", "plane"), "T201", 1),
+        (("plain", "--seeds", "0"), "T503", 2),
+        (("--resume",), "T507", 1),
+        (("--resume", "nothing"), "T507", 1),
     ],
 )
-def test_a_mistake_exits_1_and_writes_nothing(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: str
+def test_a_mistake_has_its_exit_code_and_writes_nothing(
+    run_command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: str,
+    exit_code: int,
 ):
-    assert run_command("compare", *words) == 1
+    assert run_command("compare", *words) == exit_code
     assert f"error[{code}]" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy
 import pytest
@@ -42,7 +41,7 @@ def test_splits_are_disjoint_and_whole(seed: int):
 
 
 def test_rows_keep_their_labels():
-    data, raw = digits(), datasets.find("digits").load(Path())
+    data, raw = digits(), datasets.find("digits").load()
     for split in (data.train, data.validation, data.test):
         assert torch.equal(split.clean, torch.from_numpy(raw.y)[split.origin])
         assert torch.equal(split.x, torch.from_numpy(raw.x)[split.origin])

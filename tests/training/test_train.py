@@ -237,20 +237,25 @@ def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str], trou
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("words", "code", "exit_code"),
     [
-        (("plane",), "T201"),
-        ((), "T401"),
-        (("plain", "--set", "eat=1"), "T403"),
-        (("logpert", "--set", "eta=big"), "T201"),
-        (("plain", "--data", "digit"), "T501"),
-        (("plain", "--lr", "high"), "T503"),
+        (("plane",), "T201", 1),
+        ((), "T503", 2),
+        (("plain", "--set", "eat=1"), "T403", 2),
+        (("logpert", "--set", "eta=big"), "T201", 1),
+        (("plain", "--data", "digit"), "T501", 1),
+        (("plain", "--lr", "high"), "T503", 2),
     ],
 )
-def test_a_mistake_exits_1_and_writes_nothing(
-    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: str
+def test_a_mistake_has_its_exit_code_and_writes_nothing(
+    run_command,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: str,
+    exit_code: int,
 ):
-    assert run_command("train", *words) == 1
+    assert run_command("train", *words) == exit_code
     assert f"error[{code}]" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
