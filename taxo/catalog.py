@@ -6,14 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taxo.language.check import check, errors, verify
-from taxo.language.errors import Diagnostic, TaxoError, fail, suggest
-from taxo.language.method import Method, as_expression
+from taxo.language.errors import Diagnostic, TaxoError, fail
+from taxo.language.lexer import LONGEST_TEXT
+from taxo.language.method import Method, Param, as_expression
 from taxo.language.parser import parse_method, parse_reference
-from taxo.language.source import Source
+from taxo.language.printer import expression_text
+from taxo.language.scope import Scope
+from taxo.language.source import Source, Span
+from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Expression
 from taxo.resources import methods_folder
 
 Value = float | str | Expression
+MOST_BYTES = 4 * LONGEST_TEXT
 
 
 def shipped() -> list[str]:
@@ -25,18 +30,19 @@ def shipped() -> list[str]:
 
 def examine(source: Source, stem: str | None = None) -> tuple[Method, list[Diagnostic]]:
     """The method of a text and everything found in it; raises where it is no method at all."""
-    method, findings = parse_method(source)
-    findings = findings + check(method)
+    parsed = parse_method(source)
+    method, findings = parsed.method, parsed.findings + check(parsed.method, parsed.lost)
     if stem is not None and method.name.text != stem:
         message = f"the file is called `{stem}`, its method `{method.name}`"
         findings.append(Diagnostic("T105", message, method.name.span, f"did you mean `{stem}`?"))
-    return method, findings
+    return method, sorted(findings, key=lambda one: one.span.start if one.span else -1)
 
 
 def parse(text: str, name: str = "<text>") -> Method:
     """The checked method that a text spells.
 
-    >>> parse("method quiet perturb loss by -loss / 2 { direction positive infer prior granularity sample }").name.text
+    >>> text = "method quiet perturb loss by -loss / 2 { direction positive infer prior granularity sample }"
+    >>> parse(text).name.text
     'quiet'
 
     Raises `TaxoError` with every error of the text.
@@ -50,22 +56,26 @@ def source_of(reference: str) -> Source:
     if path.suffix == ".taxo":
         return _file(path)
     if reference not in shipped():
-        fail("T201", f"no method is called `{reference}`", None, suggest(reference, shipped()))
+        fail("T201", f"no method is called `{shortened(reference)}`", None, suggest(reference, shipped()))
     return Source(f"{reference}.taxo", (methods_folder() / f"{reference}.taxo").read_text(encoding="utf-8"))
 
 
 def _file(path: Path) -> Source:
     try:
-        return Source(str(path), path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        fail(
-            "T201",
-            f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}",
-            None,
-            "check the path",
-        )
-    except UnicodeDecodeError:
-        fail("T101", f"`{path}` is not UTF-8 text", None, "a method is a text file")
+        why = (error.strerror or str(error)).lower()
+        fail("T201", f"`{shortened(path)}` cannot be read: {why}", None, "check the path")
+    except ValueError:
+        fail("T201", f"`{shortened(path)}` is no path", None, "check the path")
+    if len(data) > MOST_BYTES:
+        fail("T104", f"`{path}` is larger than {MOST_BYTES:,} bytes", None, "a method is a page, not a book")
+    try:
+        # A byte order mark, which some editors write, is no part of the text.
+        return Source(str(path), data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        fail("T101", f"`{path}` is not UTF-8 text: byte {error.start}", None, "save it as UTF-8")
 
 
 def load(reference: str | Path) -> Method:
@@ -76,12 +86,21 @@ def load(reference: str | Path) -> Method:
 
     Raises `TaxoError` where there is none, or where it is wrong.
     """
-    name, bracket, rest = str(reference).strip().partition("(")
+    name, values = _split(str(reference).strip())
+    method = _sound(*examine(source_of(name), Path(name).stem))
+    return variant(method, _given(f"{method.name}{values}", method)) if values else method
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """A name or path, and the values in brackets behind it; a path may hold brackets of its own."""
+    path, dot, values = reference.rpartition(".taxo")
+    if dot and (not values or values.startswith("(")):
+        return path + dot, values
+    name, bracket, rest = reference.partition("(")
     if "+" in name + rest.rpartition(")")[2]:
-        fail("T210", f"`{reference}` composes methods, which is not in this version", None, "name one method")
-    source = source_of(name.strip())
-    method = _sound(*examine(source, Path(name.strip()).stem))
-    return variant(method, _given(bracket + rest)) if bracket else method
+        shown = shortened(reference)
+        fail("T210", f"`{shown}` composes methods, which is not in this version", None, "name one method")
+    return name.strip(), bracket + rest
 
 
 def _sound(method: Method, findings: Sequence[Diagnostic]) -> Method:
@@ -91,31 +110,54 @@ def _sound(method: Method, findings: Sequence[Diagnostic]) -> Method:
     return method
 
 
-def _given(arguments: str) -> dict[str, Value]:
-    """The values of `(eps: 0, pro: 45%)`."""
-    (call,) = parse_reference(f"method{arguments}")
-    unnamed = [argument for argument in call.arguments if argument.name is None]
-    if unnamed:
-        fail(
-            "T204", "a variant names what it sets", unnamed[0].span, "write `name: value`, such as `(eps: 0)`"
-        )
-    return {argument.name.text: argument.value for argument in call.arguments if argument.name}
+def _given(variant: str, method: Method) -> dict[str, Value]:
+    """The values of `polyloss(eps: 0)`."""
+    (call,) = parse_reference(variant)
+    given: dict[str, Value] = {}
+    for argument in call.arguments:
+        name = argument.name
+        if name is None:
+            hint = f"write `{call.name}(name: value)`"
+            fail("T204", "a variant names what it sets", argument.span, hint)
+        _check_known(name.text, name.span, method)
+        if name.text in given:
+            fail("T103", f"`{name}` is set twice", name.span, "keep one of them")
+        given[name.text] = argument.value
+    return given
+
+
+def _check_known(name: str, span: Span | None, method: Method) -> None:
+    names = [param.name.text for param in method.params]
+    if name not in names:
+        hint = suggest(name, names) if names else f"`{method.name}` has no parameters"
+        fail("T403", f"`{method.name}` has no parameter `{shortened(name)}`", span, hint)
 
 
 def variant(method: Method, values: Mapping[str, Value]) -> Method:
     """The method with other values of its parameters.
 
+    >>> str(variant(load("polyloss"), {"eps": 2}).params[0].default.value)
+    '2.0'
+
     Raises `TaxoError` for a name that is no parameter, or a value out of its domain.
     """
-    names = [param.name.text for param in method.params]
-    unknown = [name for name in values if name not in names]
-    if unknown:
-        hint = suggest(unknown[0], names) if names else f"`{method.name}` has no parameters"
-        fail("T403", f"`{method.name}` has no parameter `{unknown[0]}`", None, hint)
-    params = tuple(
-        param.model_copy(update={"default": as_expression(values[param.name.text])})
-        if param.name.text in values
-        else param
-        for param in method.params
-    )
-    return verify(method.model_copy(update={"params": params})) if values else method
+    if not values:
+        return method
+    for name in values:
+        _check_known(name, None, method)
+    params = tuple(_set(param, values, method) for param in method.params)
+    return verify(method.model_copy(update={"params": params}))
+
+
+def _set(param: Param, values: Mapping[str, Value], method: Method) -> Param:
+    """The parameter at its new value, which is of the old one's kind."""
+    if param.name.text not in values:
+        return param
+    value = as_expression(values[param.name.text])
+    changed = param.model_copy(update={"default": value})
+    scope = Scope(method)
+    if (scope.word(value) is None) == (scope.word(param.default) is None):
+        return changed
+    shown, kind = shortened(expression_text(value)), "word" if scope.is_word(param) else "number"
+    hint = f"its value is `{expression_text(param.default)}`"
+    fail("T206", f"`{param.name}` is a {kind}, not `{shown}`", value.span, hint)

@@ -58,7 +58,9 @@ class ActWriter:
         return [f"{target}=[{', '.join(hooks)}]" for target, hooks in found.items()]
 
     def _solve(self, act: Act) -> Solve:
-        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks)
+        goal = act.item.infer.goal
+        spelt = tuple(local_lets(self.graph, [goal.objective] if goal else [], self.number))
+        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt)
 
     def _watch(self, text: Text) -> None:
         """The line's own logits are the clean ones: keep them for all who read them."""
@@ -72,7 +74,7 @@ class ActWriter:
     def clean(self, text: Text) -> None:
         """The clean pass that is this very pass."""
         with text.under(self.writer.norms("update", gradient=False)):
-            text.line("clean = self.head(u, y)")
+            text.line("clean = self.head(u.detach(), y)")
 
     def _hook(self, text: Text, act: Act) -> None:
         item, target = act.item, act.item.target.text
@@ -87,7 +89,7 @@ class ActWriter:
         with text.indented():
             if self._sees_clean(act):
                 self.clean(text)
-            for name in local_lets(self.graph, act, self.number):
+            for name in local_lets(self.graph, self._read_in_place(act), self.number):
                 value = self.writer.code(self.graph.scope.lets[name].value, spot)
                 text.line(f"{identifier(name)} = {value}")
             if kept:
@@ -103,19 +105,25 @@ class ActWriter:
                 f"return self.add({', '.join([quoted(act.key), value, form, *self._where(act, spot)])})"
             )
 
+    def _read_in_place(self, act: Act) -> list[Expression]:
+        """What an act's hook computes: everything but the goal, which is a matter of the search."""
+        goal = act.item.infer.goal
+        return [node for node in self.graph.expressions(act) if goal is None or node is not goal.objective]
+
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
         """The condition, unless the unknown was found on the selected rows only."""
         if act.item.where is not None and not (act.solved and gathers(self.graph, self.line, act)):
             yield self.writer.code(act.item.where, spot)
 
     def _on_weights(self, text: Text, act: Act, spot: Spot) -> None:
-        if isinstance(act.item.by, Name) and act.item.by.text == act.unknown:
-            text.line(f"return self.add_to_weights({quoted(act.key)}, w, {spot.unknown})")
-            return
-        site = act.item.at
-        names = "w" if site is None else f"self.weights({quoted(self.graph.scope.word(site) or '*')})"
-        text.line(f"delta = {{name: {self.writer.code(act.item.by, spot)} for name in {names}}}")
-        text.line(f"return self.add_to_weights({quoted(act.key)}, w, delta)")
+        delta = spot.unknown
+        if not (isinstance(act.item.by, Name) and act.item.by.text == act.unknown):
+            site = act.item.at
+            names = "w" if site is None else f"self.weights({quoted(self.graph.scope.word(site) or '*')})"
+            text.line(f"delta = {{name: {self.writer.code(act.item.by, spot)} for name in {names}}}")
+            delta = "delta"
+        arguments = [quoted(act.key), "w", delta, *self._where(act, spot)]
+        text.line(f"return self.add_to_weights({', '.join(arguments)})")
 
     def _spot(self, act: Act) -> Spot:
         target = act.item.target.text
@@ -163,7 +171,8 @@ def read_lets(graph: Graph, nodes: list[Expression]) -> list[str]:
     return found
 
 
-def local_lets(graph: Graph, act: Act, number: int) -> list[str]:
-    """The `let`s that an act computes where it acts."""
-    read = read_lets(graph, graph.expressions(act))
-    return [name for name in read if not early(graph, graph.scope.lets[name].value, number)]
+def local_lets(graph: Graph, nodes: list[Expression], number: int) -> list[str]:
+    """The `let`s among those that expressions read which have to be computed where they are read."""
+    return [
+        name for name in read_lets(graph, nodes) if not early(graph, graph.scope.lets[name].value, number)
+    ]

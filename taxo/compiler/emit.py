@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,14 +11,19 @@ from taxo.compiler.acts import ActWriter, early, read_lets, watched
 from taxo.compiler.expressions import LIBRARY, Spot, Writer, identifier
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.plan import Plan
-from taxo.compiler.text import Text, call
+from taxo.compiler.text import Text, call, text_sum
 from taxo.language.constants import constant
 from taxo.language.method import Draw, Method
 from taxo.language.options import given
 from taxo.language.printer import PRODUCT, expression_text
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
+from taxo.language.syntax import names
 from taxo.language.vocabulary import SOLVERS, Place, Shape
+
+
+EARLY = Spot(Reader(Place.DATA, "let"))
+NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ class Program:
 
 def class_name(method: Method) -> str:
     """The name of a method's class: `label_smoothing` is `LabelSmoothing`."""
-    return "".join(part.capitalize() for part in method.name.text.split("_")) or "Method"
+    name = "".join(part.capitalize() for part in method.name.text.split("_")) or "Method"
+    return f"{name}Method" if name in LIBRARY or keyword.iskeyword(name) else name
 
 
 def emit(method: Method, graph: Graph, plan: Plan) -> Program:
@@ -85,8 +92,8 @@ def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
     wanted: dict[str, list[str]] = {}
     for name in sorted({*writer.imports, "Step", *tables}):
         wanted.setdefault(LIBRARY[name], []).append(name)
-    for module, names in sorted(wanted.items()):
-        yield f"from {module} import {', '.join(names)}"
+    for module, found in sorted(wanted.items()):
+        yield f"from {module} import {', '.join(found)}"
 
 
 def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
@@ -129,18 +136,19 @@ def _needs(graph: Graph) -> dict[str, Span | None]:
     """What must be given at compile time, and the clause that needs it."""
     needs: dict[str, Span | None] = {}
     for act in graph.acts():
-        reads = graph.reads(act) - set(graph.scope.declared)
-        if act.learned or "N" in reads:
+        if act.learned:
             needs.setdefault("samples", act.item.span)
-        if reads & {"class_prior", "class_count"}:
-            needs.setdefault("class_counts", act.item.span)
+    for node in graph.read():
+        for name in names(node):
+            if name.text in NEEDS and name.text not in graph.scope.declared:
+                needs.setdefault(NEEDS[name.text], name.span)
     return needs
 
 
 def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
     """The body of `run`: what is drawn, the clean pass, every line, and their sum."""
     for draw in graph.scope.draws.values():
-        if any(draw.name.text in graph.reads(act) for act in graph.acts()):
+        if any(name.text == draw.name.text for node in graph.read() for name in names(node)):
             with text.of(draw.span):
                 text.line(f"{identifier(draw.name.text)} = {_drawn(draw, graph, writer)}")
     for act in graph.acts():
@@ -169,7 +177,7 @@ def _lets(text: Text, graph: Graph, writer: Writer, number: int, done: list[str]
     for name in new:
         let = graph.scope.lets[name]
         with text.of(let.span):
-            text.line(f"{identifier(name)} = {writer.code(let.value, Spot(ANYWHERE))}")
+            text.line(f"{identifier(name)} = {writer.code(let.value, EARLY)}")
     return new
 
 
@@ -179,7 +187,7 @@ def _drawn(draw: Draw, graph: Graph, writer: Writer) -> str:
     sample = f"self.draws.{draw.distribution.name}"
     if draw.like is not None and writer.shape(draw.like, Spot(Reader(Place.LOSS, "weights"))) == Shape.W:
         return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
-    rows = "self.draws.per_sample(x)" if draw.per.text == "sample" else "x.new_empty(())"
+    rows = "self.draws.per_sample(x)" if draw.per.text == "sample" else "self.draws.one(x)"
     like = rows if draw.like is None else writer.code(draw.like, spot)
     return f"{sample}({', '.join([*numbers, like])})"
 
@@ -204,18 +212,19 @@ def variable(line: Line) -> str:
 
 def _sum(text: Text, graph: Graph, writer: Writer) -> None:
     """The loss of each sample: the weighted lines, and the penalties of what is learned."""
-    spot = Spot(ANYWHERE)
+    spot = Spot(ANYWHERE, u=f"{variable(graph.lines[0])}.u")
     terms = [
         f"{variable(line)}.loss"
         if not line.name
         else f"{writer.held(line.weight, spot, PRODUCT)} * {variable(line)}.loss"
         for line in graph.lines
     ]
+    total = text_sum(terms)
     penalised = [act for act in graph.acts() if act.item.infer.manner.text == "regularization"]
     if not penalised:
-        text.line(f"return {' + '.join(terms)}")
+        text.line(f"return {total[0]}", *total[1:])
         return
-    text.line(f"losses = {' + '.join(terms)}")
+    text.line(f"losses = {total[0]}", *total[1:])
     for act in penalised:
         goal = act.item.infer.goal
         assert goal is not None
@@ -237,13 +246,16 @@ def _descent(text: Text, act: Act, writer: Writer) -> None:
     solver = SOLVERS[via.name.text]
     options = given(via, solver.options)
     spot = Spot(ANYWHERE)
-    numbers = {
+    numbers: dict[str, str] = {
         name: writer.held(options[name], spot, PRODUCT) if name in options else repr(option.default)
         for name, option in solver.options.items()
         if not option.words
     }
     dense = "rows" in options and writer.scope.word(options["rows"]) == "dense"
     with text.of(act.item.infer.span):
-        arguments = ["losses.mean()", identifier(act.key), "index", f"lr={numbers['lr']} * self.schedule"]
+        goal = act.item.infer.goal
+        sign = "-" if goal is not None and goal.kind.text == "maximize" else ""
+        rate = f"lr={sign}{numbers['lr']} * self.schedule"
+        arguments = ["losses.mean()", identifier(act.key), "index", rate]
         arguments += [f"momentum={numbers['momentum']}", f"dense={dense}"]
         text.block("if self.training:", *call(f"self.{table(act)}.descend", arguments))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import keyword
+import math
+import re
 from dataclasses import dataclass, field
 
 from taxo.compiler.text import quoted
+from taxo.language.constants import constant
 from taxo.language.errors import fail
 from taxo.language.printer import ATOM, COMPARISON, CONDITIONAL, MINUS, POWER, STRENGTH
 from taxo.language.scope import Findings, Scope
@@ -29,9 +32,9 @@ FORMS = "taxo.ops.forms"
 LIBRARY: dict[str, str] = {
     **dict.fromkeys(("softmax", "entropy", "argmax", "argmin", "onehot", "ce", "l1", "l2", "linf"), FORMS),
     **dict.fromkeys(("margin", "gradnorm", "correct", "distribution", "pick", "per_sample"), FORMS),
-    **dict.fromkeys(("top", "keep", "spread"), FORMS),
+    **dict.fromkeys(("top", "keep", "spread", "choose"), FORMS),
     **dict.fromkeys(("Linf", "L2", "Box"), "taxo.ops.sets"),
-    **dict.fromkeys(("slope", "first_guess", "pgd", "gradient", "linearized"), "taxo.ops.solvers"),
+    **dict.fromkeys(("slope", "leaf", "first_guess", "pgd", "gradient", "linearized"), "taxo.ops.solvers"),
     "Table": "taxo.ops.stores",
     "norms": "taxo.runtime.hooks",
     "Step": "taxo.runtime.step",
@@ -45,33 +48,27 @@ STEP_VALUES = {
     "epochs": "self.planned",
     "progress": "self.progress",
 }
-LOCAL = {
-    "self",
-    "x",
-    "y",
-    "index",
-    "u",
-    "w",
-    "line",
-    "loss",
-    "clean",
-    "losses",
-    "torch",
-    "math",
-    "name",
-    "key",
-}
+LOCAL = (
+    "self x y index u w delta clean watch loss losses line objective rows within first name torch math max abs next"
+).split()
+FAMILIES = re.compile(r"(x|y|u|line|table|perturb)_|.*_$|__|[A-Z]")
 
 
 def identifier(name: str) -> str:
-    """A name of a spec as a name of the program."""
-    taken = name in LOCAL or name in LIBRARY or keyword.iskeyword(name) or name.startswith("_")
-    return f"{name.strip('_') or 'it'}_" if taken else name
+    """A name of a spec as a name of the program: its own, unless the program could mean something else by it.
+
+    No two names become one.
+    """
+    taken = name in LOCAL or name in LIBRARY or keyword.iskeyword(name) or FAMILIES.match(name)
+    return f"{'it' * name.startswith('__')}{name}_" if taken else name
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where in the program an expression is written: what each value is called there."""
+    """Where in the program an expression is written: what each value is called there.
+
+    The `let`s of `spelt` have no name there, and are written out.
+    """
 
     reader: Reader
     x: str = "x"
@@ -82,6 +79,7 @@ class Spot:
     clean: str = "clean"
     unknown: str = ""
     key: str = ""
+    spelt: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -107,9 +105,14 @@ class Writer:
         self.modules.add(name)
         return name
 
-    def norms(self, mode: str, gradient: bool = True) -> str:
-        """The head of the block that passes of a norm mode stand under; empty for a plain training pass."""
-        modes = [] if gradient else [f"{self.module('torch')}.no_grad()"]
+    def norms(self, mode: str, gradient: bool | None = None) -> str:
+        """The head of the block that passes of a norm mode stand under; empty for a plain training pass.
+
+        `gradient` forces gradients on or off; None leaves them as the user has them.
+        """
+        modes = []
+        if gradient is not None:
+            modes.append(f"{self.module('torch')}.{'enable_grad' if gradient else 'no_grad'}()")
         if mode != "update":
             modes.append(f"{self.use('norms')}(self.model, {quoted(mode)})")
         return f"with {', '.join(modes)}:" if modes else ""
@@ -164,6 +167,8 @@ class Writer:
         name = node.text
         if name == place.reader.unknown:
             return place.unknown + (f"[{place.key}]" if place.key else ""), ATOM
+        if name in place.spelt:
+            return self.of(self.scope.lets[name].value, place)
         if name in self.scope.declared:
             keyed = name in self.scope.draws and self.shape(node, place) == Shape.W
             return identifier(name) + (f"[{place.key}]" if keyed else ""), ATOM
@@ -184,7 +189,11 @@ class Writer:
             case "w":
                 return f"w[{place.key}]"
             case "y":
-                return place.y if place.soft else f"{self.use('distribution')}({place.y}, {self.like(place)})"
+                return (
+                    place.y
+                    if place.soft
+                    else f"{self.use('distribution')}({place.y}, self.classes, {self.like(place)})"
+                )
             case "class_prior" | "class_count":
                 return f"self.{node.text}({self.like(place)})"
             case "p":
@@ -229,16 +238,22 @@ class Writer:
         return f"{code}.mask" if self.shape(node, place) == Shape.TOP else code
 
     def _conditional(self, node: Conditional, place: Spot) -> tuple[str, int]:
-        if self.plain(node.condition):
-            parts = [
-                self.held(part, place, COMPARISON) for part in (node.value, node.condition, node.otherwise)
-            ]
-            return f"{parts[0]} if {parts[1]} else {parts[2]}", CONDITIONAL
         shape = self.shape(node, place)
+        if self.plain(node.condition):
+            sides = [
+                self.expanded(side, place, shape, place.x, COMPARISON)
+                for side in (node.value, node.otherwise)
+            ]
+            return (
+                f"{sides[0]} if {self.held(node.condition, place, COMPARISON)} else {sides[1]}",
+                CONDITIONAL,
+            )
         condition = self._mask(node.condition, place)
         if shape in (Shape.ROW, Shape.X):
             condition = f"{self.use('per_sample')}({condition}, {self.like(place)})"
         sides = [self.expanded(side, place, shape, place.x) for side in (node.value, node.otherwise)]
+        if any(self.plain(side) for side in (node.value, node.otherwise)):
+            return f"{self.use('choose')}({condition}, {', '.join(sides)}, {self.like(place)})", ATOM
         return f"{self.module('torch')}.where({condition}, {', '.join(sides)})", ATOM
 
     def plain(self, node: Expression) -> bool:
@@ -250,13 +265,19 @@ class Writer:
 
     def _call(self, node: Call, place: Spot) -> tuple[str, int]:
         name, inner = node.name.text, node.arguments[0].value
+        if name == "stop" and self.plain(inner):
+            return self.of(inner, place)
         if name == "stop":
             return f"{self.held(inner, place, ATOM)}.detach()", ATOM
         if name in TORCH and self.plain(inner):
+            value = constant(node, self.scope.constants())
+            if value is not None and not math.isfinite(value):
+                sign = "-" if value < 0 else ""
+                return f"{sign}{self.module('math')}.{'nan' if value != value else 'inf'}", MINUS
             return self._number_call(name, self.code(inner, place)), ATOM
         arguments = [self.code(argument.value, place) for argument in node.arguments]
         if name == "onehot":
-            arguments.append(self.like(place))
+            arguments += ["self.classes", self.like(place)]
         owner = f"{self.module('torch')}." if name in TORCH else ""
         return f"{owner}{name if owner else self.use(name)}({', '.join(arguments)})", ATOM
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxo.language.method import Branch, Method, Perturbation
 from taxo.language.scope import Scope
-from taxo.language.syntax import Expression, Number
+from taxo.language.syntax import Expression, Number, names
 from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Target
 
 if TYPE_CHECKING:
@@ -133,14 +133,26 @@ class Graph:
         )
 
     def reads(self, act: Act) -> set[str]:
-        """The names that an act's form, condition and goal depend on."""
+        """The names that what an act computes depends on."""
         return {name for part in self.expressions(act) for name in self.scope.reads(part)}
 
     def expressions(self, act: Act) -> list[Expression]:
-        """An act's form, condition and goal."""
-        item = act.item
-        parts = [item.by, item.where, item.infer.goal.objective if item.infer.goal else None]
+        """An act's form and condition, and its goal, sets and solver."""
+        item, infer = act.item, act.item.infer
+        calls = [*infer.within, *([] if infer.via is None else [infer.via])]
+        options = [argument.value for call in calls for argument in call.arguments]
+        parts = [item.by, item.where, infer.goal.objective if infer.goal else None, *options]
         return [part for part in parts if part is not None]
+
+    def read(self) -> list[Expression]:
+        """Every expression that the program computes, `let`s and draws among them."""
+        parts = [part for act in self.acts() for part in self.expressions(act)]
+        pending, found = [*parts, *(line.weight for line in self.lines)], list[Expression]()
+        for node in pending:
+            found.append(node)
+            for name in names(node):
+                pending += [part for part in self.scope.definition(name.text) if part not in pending]
+        return found
 
 
 def lower(method: Method) -> Graph:

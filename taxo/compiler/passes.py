@@ -5,6 +5,7 @@ Each pass is a plain function from method to method; `PASSES` is their order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -12,7 +13,18 @@ from taxo.language.constants import constant
 from taxo.language.method import Branch, Clause, Method, Perturbation
 from taxo.language.options import given
 from taxo.language.scope import Scope
-from taxo.language.syntax import Binary, Call, Expression, Member, Name, Number, Unary, names, rebuilt
+from taxo.language.syntax import (
+    Binary,
+    Call,
+    Conditional,
+    Expression,
+    Member,
+    Name,
+    Number,
+    Unary,
+    names,
+    rebuilt,
+)
 from taxo.language.vocabulary import REGIONS
 
 Names = Mapping[str, float]
@@ -72,12 +84,18 @@ def _fold_member(node: Member, values: Names) -> Expression:
 def fold_lets(method: Method) -> Method:
     """Fold the named expressions, and put those that became constant where they are read."""
     values = Scope(method).constants()
-    lets = tuple(let.model_copy(update={"value": fold(let.value, values)}) for let in method.lets)
-    settled = {let.name.text: let.value for let in lets if constant(let.value, values) is not None}
+    lets = {let.name.text: let.model_copy(update={"value": fold(let.value, values)}) for let in method.lets}
+    settled = {name: let.value for name, let in lets.items() if constant(let.value, values) is not None}
+    kept = tuple(
+        let.model_copy(update={"value": _replaced(let.value, settled)})
+        for name, let in lets.items()
+        if name not in settled
+    )
+    folded = method.model_copy(update={"lets": kept})
     if not settled:
-        return method.model_copy(update={"lets": lets})
-    kept = tuple(let for let in lets if let.name.text not in settled)
-    return _over_expressions(method.model_copy(update={"lets": kept}), lambda node: _replaced(node, settled))
+        return folded
+    # what read a constant may be one now, so look again
+    return fold_lets(_over_expressions(folded, lambda node: _replaced(node, settled)))
 
 
 def fold_clauses(method: Method) -> Method:
@@ -146,9 +164,9 @@ def merge_branches(method: Method) -> Method:
     for branch in method.clauses:
         if isinstance(branch, Branch) and constant(branch.weight, values) != 0:
             twin = merged.get(branch.perturbations)
-            weight = Binary("+", twin.weight, branch.weight) if twin else branch.weight
+            weight = _sum(twin.weight, branch.weight) if twin else branch.weight
             merged[branch.perturbations] = branch.model_copy(update={"weight": weight})
-    single = len(merged) == 1 and all(constant(branch.weight, values) == 1 for branch in merged.values())
+    single = len(merged) == 1 and all(_is_one(constant(branch.weight, values)) for branch in merged.values())
     clauses: list[Clause] = []
     for clause in method.clauses:
         if isinstance(clause, Perturbation):
@@ -157,6 +175,19 @@ def merge_branches(method: Method) -> Method:
             kept = merged.pop(clause.perturbations)
             clauses += kept.perturbations if single else [kept]
     return method.model_copy(update={"clauses": tuple(clauses)})
+
+
+def _sum(left: Expression, right: Expression) -> Expression:
+    """The sum of two weights; of two that ask the same question, side by side."""
+    if isinstance(left, Conditional) and isinstance(right, Conditional) and left.condition == right.condition:
+        value, otherwise = _sum(left.value, right.value), _sum(left.otherwise, right.otherwise)
+        return Conditional(value, left.condition, otherwise)
+    return Binary("+", left, right)
+
+
+def _is_one(weight: float | None) -> bool:
+    """Whether shares that are to add up do, whatever their rounding."""
+    return weight is not None and math.isclose(weight, 1)
 
 
 PASSES: tuple[Pass, ...] = (fold_lets, fold_clauses, drop_idle, always, merge_branches)

@@ -26,6 +26,7 @@ class Solve:
     line: Line
     act: Act
     hooks: dict[str, str]
+    spelt: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,9 +64,10 @@ class Solve:
         norm = self.plan.norm("infer", label(self.act, self.line))
         text.line(f"w = {self._weights()}")
         passed = call("self.line", ["x", "y", *self._in_place()])
-        with text.under(self.writer.norms(norm)):
+        with text.under(self.writer.norms(norm, gradient=True)):
             text.line(f"line = {passed[0]}", *passed[1:])
-        self._linearized(text, f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)", "w")
+            slope = f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)"
+            self._linearized(text, slope, "w")
 
     def _reached(self, text: Text) -> None:
         """Bring the logits here without what is written below, then search from them on."""
@@ -86,7 +88,10 @@ class Solve:
         if target == "loss" and inside:
             lists = [f"loss=[{self._candidate()['loss']}]"]
         self._objective(text, call("self.head", [given_u, "y", *lists]))
-        like = {"logits": held, "labels": "y" if inside else f"{self.writer.use('distribution')}(y, {held})"}
+        like = {
+            "logits": held,
+            "labels": "y" if inside else f"{self.writer.use('distribution')}(y, self.classes, {held})",
+        }
         self._solver(text, like.get(target, f"{held}[:, 0]"))
 
     def spot(self) -> Spot:
@@ -111,7 +116,8 @@ class Solve:
         goal = self.act.item.infer.goal
         assert goal is not None
         reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.target.shape)
-        spot = Spot(reader, u=f"{line}.u", y=y, loss=f"{line}.loss", unknown=self.name)
+        spelt = frozenset(self.spelt)
+        spot = Spot(reader, u=f"{line}.u", y=y, loss=f"{line}.loss", unknown=self.name, spelt=spelt)
         return self.writer.held(goal.objective, spot, 9)
 
     def _form(self, like: str, key: str = "") -> str:
@@ -167,7 +173,7 @@ class Solve:
             f"first = {self.writer.use('first_guess')}({quoted(kind or 'zero')}, {around}, within, {device})"
         )
         if solver.linear:
-            text.line("first = first.requires_grad_()")
+            text.line(f"first = {self.writer.use('leaf')}(first)")
             self._linearized(text, f"{self.writer.use('slope')}(objective(first), first)", None)
             return
         numbers = [

@@ -93,6 +93,14 @@ def call(function: str, arguments: Sequence[str], width: int = 80) -> list[str]:
     return [f"{function}(", *(f"{INDENT}{argument}," for argument in arguments), ")"]
 
 
+def text_sum(terms: Sequence[str], width: int = 80) -> list[str]:
+    """A sum on one line, or with one term a line where that is too long."""
+    whole = " + ".join(terms)
+    if len(whole) <= width:
+        return [whole]
+    return ["(", *(f"{INDENT}{'+ ' * (number > 0)}{term}" for number, term in enumerate(terms)), ")"]
+
+
 def quoted(text: str) -> str:
     """A text as a Python string in double quotes."""
     return json.dumps(text, ensure_ascii=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from taxo.language.check import verify
+from taxo.language.errors import fail
 from taxo.language.method import (
     Branch,
     Choices,
@@ -23,6 +24,7 @@ from taxo.language.method import (
     as_expression,
     as_word,
 )
+from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Expression
 
 Value = float | str | Expression
@@ -118,6 +120,10 @@ class Builder:
         )
         if branch is None:
             return self._clauses(*self.draft.clauses, item)
+        branches = [one.name.text for one in self.draft.clauses if isinstance(one, Branch) and one.name]
+        if branch not in branches:
+            hint = suggest(branch, branches) if branches else f"call `branch({branch!r}, weight=...)` first"
+            fail("T201", f"no branch is called `{shortened(branch)}`", None, hint)
         return self._clauses(*(_into(clause, branch, item) for clause in self.draft.clauses))
 
     def _clauses(self, *clauses: Clause) -> Builder:

@@ -58,12 +58,21 @@ def _value(node: Expression, names: Mapping[str, float]) -> float | None:
             left, right = _value(node.left, names), _value(node.right, names)
             return None if left is None or right is None else float(_BINARY[node.operator](left, right))
         case Conditional():
-            condition = _value(node.condition, names)
-            return None if condition is None else _value(node.value if condition else node.otherwise, names)
+            return _chosen(node, names)
         case Call():
             return _called(node, names)
         case _:
             return None
+
+
+def _chosen(node: Conditional, names: Mapping[str, float]) -> float | None:
+    """The side that holds; either, where both are worth the same."""
+    condition = _value(node.condition, names)
+    if condition is not None:
+        return _value(node.value if condition else node.otherwise, names)
+    value, otherwise = _value(node.value, names), _value(node.otherwise, names)
+    alike = value is not None and otherwise is not None and math.isclose(value, otherwise)
+    return value if alike else None
 
 
 def _called(node: Call, names: Mapping[str, float]) -> float | None:

@@ -42,8 +42,7 @@ def tuned(item: Perturbation, scope: Scope) -> list[str]:
 
 def _granularity(item: Perturbation, scope: Scope, unknown: str | None) -> Grain:
     if unknown is not None:
-        whole = item.target.text == "weights"
-        return Grain.CORPUS if whole else declared_grain(item) or Grain.SAMPLE
+        return Grain.CORPUS if item.target.text == "weights" else Grain.SAMPLE
     if item.infer.manner.text == "tuning" and tuned(item, scope):
         return Grain.CORPUS
     own = TARGETS[item.target.text].value if item.target.text in TARGETS else ""
@@ -56,7 +55,9 @@ def _granularity(item: Perturbation, scope: Scope, unknown: str | None) -> Grain
 
 def _grain(name: str, scope: Scope) -> Grain:
     if name in scope.draws:
-        return Grain.SAMPLE if scope.draws[name].per.text == "sample" else Grain.CORPUS
+        draw = scope.draws[name]
+        of_weights = isinstance(draw.like, Name) and draw.like.text == "w"
+        return Grain.CORPUS if draw.per.text == "batch" or of_weights else Grain.SAMPLE
     if name in scope.params or name not in VALUES:
         return Grain.CORPUS
     return Grain.SAMPLE if name == "clean" else VALUES[name].grain

@@ -45,6 +45,7 @@ CODES: dict[str, str] = {
     "T506": "a folder that cannot be written",
     "T507": "a checkpoint that cannot be read",
     "T508": "resumed with another specification",
+    "T509": "data with a value that is not finite",
     "T601": "a loss that is not finite",
     "T602": "out of memory",
 }

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from taxo.language.method import Choices, Clause, Draw, Interval, Let, Method, Param, Perturbation
-from taxo.language.printer import expression_text
+from taxo.language.printer import call_text, expression_text
 from taxo.language.source import Span
 
-_TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<comment>#[^\n]*)')
+_TOKENS = re.compile(r'"[^"\n]*"|(?P<comment>#[^\n]*)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def method_lines(method: Method) -> list[Line]:
 
 def _head(method: Method) -> Iterator[Line]:
     yield Line(f"method {method.name}", method.span)
-    texts = [method.title, method.summary] if method.title else [method.summary] * bool(method.summary)
+    texts = [method.title, method.summary] if method.title else list(filter(None, [method.summary]))
     for text in texts:
         yield Line(f'  "{text}"')
     for cite in method.cite:
@@ -105,7 +105,7 @@ def _domain(domain: Choices | Interval) -> str:
 
 def _draw(draw: Draw) -> Line:
     like = f" like {expression_text(draw.like)}" if draw.like else ""
-    return Line(f"draw {draw.name} ~ {expression_text(draw.distribution)} per {draw.per}{like}", draw.span)
+    return Line(f"draw {draw.name} ~ {call_text(draw.distribution)} per {draw.per}{like}", draw.span)
 
 
 def _let(let: Let) -> Line:
@@ -118,9 +118,11 @@ def _clause(clause: Clause) -> Iterator[Line]:
         return
     name = f" {clause.name}" if clause.name else ""
     yield Line(f"branch{name} weight {expression_text(clause.weight)} {{", clause.span)
-    for perturbation in clause.perturbations:
+    for number, perturbation in enumerate(clause.perturbations):
+        if number:
+            yield Line("")
         yield from (replace(line, text=f"  {line.text}") for line in _perturbation(perturbation))
-    yield Line("}")
+    yield _closing(clause.span)
 
 
 def _perturbation(item: Perturbation) -> Iterator[Line]:
@@ -131,7 +133,12 @@ def _perturbation(item: Perturbation) -> Iterator[Line]:
     yield _entry("direction", item.direction.text, item.direction.span)
     yield _entry("infer", inference_text(item), item.infer.span)
     yield _entry("granularity", " + ".join(map(str, item.granularity)), item.granularity[0].span)
-    yield Line("}")
+    yield _closing(item.span)
+
+
+def _closing(block: Span | None) -> Line:
+    """The brace that ends a block."""
+    return Line("}", Span(block.source, block.end - 1, block.end) if block else None)
 
 
 def _entry(key: str, text: str, span: Span | None) -> Line:
@@ -145,10 +152,10 @@ def inference_text(item: Perturbation) -> str:
     if infer.goal:
         parts.append(f"{infer.goal.kind} {expression_text(infer.goal.objective)}")
     if infer.within:
-        parts.append("within " + ", ".join(map(expression_text, infer.within)))
+        parts.append("within " + ", ".join(map(call_text, infer.within)))
     if infer.via:
-        parts.append(f"via {expression_text(infer.via)}")
+        parts.append(f"via {call_text(infer.via)}")
     return " ".join(parts)
 
 
-__all__ = ["Line", "formatted", "method_lines", "method_text"]
+__all__ = ["Line", "formatted", "inference_text", "method_lines", "method_text"]

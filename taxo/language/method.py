@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Self
 
@@ -17,9 +18,14 @@ from pydantic import (
 )
 
 from taxo.language import vocabulary
-from taxo.language.errors import Diagnostic, TaxoError
+from taxo.language.errors import Diagnostic, TaxoError, fail
+from taxo.language.printer import call_text, expression_text
 from taxo.language.source import Span
-from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Number, Unary, Word
+from taxo.language.spelling import shortened
+from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, number
+
+NAME = re.compile(r"[a-zA-Z](_?[a-zA-Z0-9])*")
+UNFIT = re.compile(r'["\\\x00-\x1f\x7f\x85\u2028\u2029]')
 
 
 def as_expression(value: object) -> Expression:
@@ -28,11 +34,11 @@ def as_expression(value: object) -> Expression:
 
     if isinstance(value, EXPRESSIONS):
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return parse_expression(str(value))
-    if value < 0:
-        return Unary("-", as_expression(-value))
-    return Name("inf") if value == float("inf") else Number(float(value))
+    if isinstance(value, str):
+        return parse_expression(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        fail("T101", f"`{shortened(value)}` is no expression", None, "give a number or a text")
+    return number(float(value))
 
 
 def as_call(value: object) -> Call:
@@ -40,28 +46,39 @@ def as_call(value: object) -> Call:
     expression = as_expression(value)
     if isinstance(expression, Name):
         return Call(Word(expression.text, span=expression.span), span=expression.span)
-    if isinstance(expression, Call):
-        return expression
-    raise ValueError(f"`{expression_text(expression)}` is not a call")
+    if not isinstance(expression, Call):
+        shown = shortened(expression_text(expression))
+        fail("T101", f"`{shown}` is no call", expression.span, "such as `linf(8/255)` or `box`")
+    return expression
 
 
 def as_word(value: object) -> Word:
-    """A word from a node or its text."""
-    return value if isinstance(value, Word) else Word(str(value))
+    """A word from a node or its text; it must be spelt like a name, and not be reserved."""
+    from taxo.language.lexer import keywords
+
+    word = value if isinstance(value, Word) else Word(str(value))
+    if word.text in keywords() and word.text not in vocabulary.GOALS:
+        fail("T101", f"`{word}` is a word of the language, not a name", word.span, "choose another name")
+    if word.text and not NAME.fullmatch(word.text):
+        hint = "a name starts with a letter of a-z; letters, digits and single `_` follow"
+        fail("T101", f"`{shortened(word)}` is no name", word.span, hint)
+    return word
 
 
-def expression_text(expression: Expression) -> str:
-    """The canonical text of an expression."""
-    from taxo.language.printer import expression_text as text
+def as_text(value: object) -> str:
+    """A text that fits between quotes."""
+    if not isinstance(value, str) or UNFIT.search(value):
+        hint = "a text has no quote, backslash or control character"
+        fail("T101", f"`{shortened(value)}` cannot be written between quotes", None, hint)
+    return value
 
-    return text(expression)
 
-
+TextField = Annotated[str, PlainValidator(as_text), WithJsonSchema({"type": "string"})]
 _TEXT = WithJsonSchema({"type": "string"})
 ExpressionField = Annotated[
     Expression, PlainValidator(as_expression), PlainSerializer(expression_text), _TEXT
 ]
-CallField = Annotated[Call, PlainValidator(as_call), PlainSerializer(expression_text), _TEXT]
+CallField = Annotated[Call, PlainValidator(as_call), PlainSerializer(call_text), _TEXT]
 WordField = Annotated[Word, PlainValidator(as_word), PlainSerializer(str), _TEXT]
 
 
@@ -88,7 +105,7 @@ class Item(BaseModel):
         return tuple(getattr(self, name) for name in type(self).model_fields if name != "span")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._content() == other._content()  # pyright: ignore
+        return isinstance(other, Item) and type(self) is type(other) and self._content() == other._content()
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._content()))
@@ -187,9 +204,9 @@ class Method(Item):
     """
 
     name: WordField
-    title: str = ""
-    summary: str = ""
-    cite: tuple[str, ...] = ()
+    title: TextField = ""
+    summary: TextField = ""
+    cite: tuple[TextField, ...] = ()
     null: tuple[Setting, ...] = ()
     split: ExpressionField | None = None
     params: tuple[Param, ...] = ()
@@ -221,7 +238,10 @@ class Method(Item):
         Raises `TaxoError` for anything that is not a valid method.
         """
         from taxo.language.check import verify
+        from taxo.language.lexer import LONGEST_TEXT
 
+        if len(text) > 4 * LONGEST_TEXT:
+            fail("T104", f"the JSON is longer than {4 * LONGEST_TEXT:,} characters")
         try:
             method = cls.model_validate_json(text)
         except ValidationError as error:

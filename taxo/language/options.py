@@ -1,14 +1,14 @@
-"""The options of solvers and sets: what a call gives, what it leaves out, what it may not say."""
+"""The options of solvers, sets and distributions: what a call gives, leaves out, and may not say."""
 
 from __future__ import annotations
 
 from taxo.language.constants import constant
-from taxo.language.errors import suggest
+from taxo.language.method import Choices
 from taxo.language.printer import expression_text
-from taxo.language.scope import Findings, Scope
 from taxo.language.shapes import Reader, Shapes
-from taxo.language.syntax import Argument, Call, Expression
-from taxo.language.vocabulary import Option, Shape
+from taxo.language.spelling import listed, shortened, suggest
+from taxo.language.syntax import Argument, Call, Expression, Name
+from taxo.language.vocabulary import Option, Place, Shape
 
 
 def given(call: Call, options: dict[str, Option]) -> dict[str, Expression]:
@@ -20,13 +20,14 @@ def given(call: Call, options: dict[str, Option]) -> dict[str, Expression]:
     }
 
 
-def check_options(call: Call, options: dict[str, Option], shapes: Shapes, reader: Reader) -> None:
+def check_options(call: Call, options: dict[str, Option], shapes: Shapes) -> None:
     """Note unknown, missing and ill-typed options of a call."""
     findings = shapes.findings
-    if sum(argument.name is None for argument in call.arguments) > len(options):
-        findings.error(
-            "T204", f"`{call.name}` takes {len(options)} options", call.span, f"it has {_named(options)}"
-        )
+    unnamed = [argument for argument in call.arguments if argument.name is None]
+    if len(unnamed) > len(options):
+        takes = f"takes {listed(options, 'and')}" if options else "takes no options"
+        message = f"`{call.name}` {takes}, not {len(call.arguments)} values"
+        findings.error("T204", message, unnamed[len(options)].span, "drop the rest")
         return
     order = iter(options)
     seen: set[str] = set()
@@ -35,50 +36,73 @@ def check_options(call: Call, options: dict[str, Option], shapes: Shapes, reader
         if name in seen:
             findings.error("T103", f"`{name}` is given twice", argument.span, "keep one of them")
         seen.add(name)
-        _check_option(call, name, argument, options, shapes, reader)
+        _check_option(call, name, argument, options, shapes)
+    unknown = seen - set(options)
     for name, option in options.items():
-        if option.default is None and name not in seen:
+        if option.default is None and name not in seen and not unknown:
             findings.error(
                 "T204", f"`{call.name}` needs `{name}`", call.span, f"`{name}` is {option.meaning}"
             )
 
 
-def _named(options: dict[str, Option]) -> str:
-    return ", ".join(f"`{name}`" for name in options) or "no options"
-
-
 def _check_option(
-    call: Call, name: str, argument: Argument, options: dict[str, Option], shapes: Shapes, reader: Reader
+    call: Call, name: str, argument: Argument, options: dict[str, Option], shapes: Shapes
 ) -> None:
-    findings, scope = shapes.findings, shapes.scope
-    option, value = options.get(name), argument.value
+    option = options.get(name)
     if option is None:
-        span = argument.name.span if argument.name else argument.span
-        findings.error("T205", f"`{call.name}` has no option `{name}`", span, suggest(name, options))
+        message = f"`{call.name}` has no option `{shortened(name)}`"
+        shapes.findings.error("T205", message, argument.name and argument.name.span, suggest(name, options))
+        shapes.scope.read |= {argument.value.text} if isinstance(argument.value, Name) else set()
     elif option.words:
-        _check_word(option, value, scope, findings)
-    elif shapes.of(value, reader) not in (Shape.SCALAR, None):
-        message = f"`{name}` is {option.meaning}: a number, not `{expression_text(value)}`"
-        findings.error("T207", message, value.span)
+        _check_word(name, option, argument.value, shapes)
     else:
-        _check_count(name, option, value, scope, findings)
+        check_number(name, option, argument.value, shapes)
 
 
-def _check_word(option: Option, value: Expression, scope: Scope, findings: Findings) -> None:
-    word = scope.word(value)
-    scope.read.add(getattr(value, "text", ""))
-    if word not in option.words:
-        shown = expression_text(value)
-        findings.error(
-            "T205", f"`{shown}` is not {option.meaning}", value.span, suggest(word or shown, option.words)
-        )
+def _check_word(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+    """A word is given as it is, or by a parameter whose words are all fit."""
+    scope, findings = shapes.scope, shapes.findings
+    param = scope.params.get(value.text) if isinstance(value, Name) else None
+    if isinstance(value, Name):
+        scope.read.add(value.text)
+        if not scope.knows(value.text) and value.text not in option.words:
+            scope.missing.setdefault(value.text, value)
+    if param is not None and isinstance(param.domain, Choices) and scope.is_word(param):
+        for choice in param.domain.choices:
+            if isinstance(choice, Name) and choice.text not in option.words:
+                message = f"`{choice.text}` is no value of the option `{name}`"
+                findings.error("T205", message, choice.span, suggest(choice.text, option.words))
+    elif scope.word(value) not in option.words:
+        shown = shortened(expression_text(value))
+        words = [name for name, param in scope.params.items() if scope.is_word(param)]
+        hint = suggest(shown, [*option.words, *words])
+        findings.error("T205", f"`{shown}` is no value of the option `{name}`", value.span, hint)
 
 
-def _check_count(name: str, option: Option, value: Expression, scope: Scope, findings: Findings) -> None:
-    """A count is a whole number, and small enough to end."""
-    number = constant(value, scope.constants())
-    if number is None or option.most is None:
+def check_number(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+    """A number is one for the whole batch, and lies within bounds where it is known beforehand."""
+    scope, findings, shown = shapes.scope, shapes.findings, shortened(expression_text(value))
+    shape = shapes.of(value, Reader(Place.DATA, f"`{name}`"))
+    if shape is None:
         return
-    if not (1 <= number <= option.most and number == int(number)):
-        message = f"`{name}` is {expression_text(value)}, not a whole number from 1 to {option.most:,}"
-        findings.error("T206", message, value.span, "set it lower")
+    if shape != Shape.SCALAR and not (option.per_sample and shape == Shape.SAMPLE):
+        message = f"`{name}` is a number, not `{shown}`"
+        findings.error(
+            "T207", message, value.span, f"`{name}` is {option.meaning}; `{shown}` is {shape.value}"
+        )
+        return
+    number = constant(value, scope.constants())
+    if number is None:
+        if option.whole:
+            message = f"`{name}` is `{shown}`, which is not known before the run"
+            findings.error("T203", message, value.span, "make it of numbers and parameters")
+    elif not option.least <= number <= option.most or (option.whole and number != number // 1):
+        message = f"`{name}` is {number:g}, not {_range(option)}"
+        findings.error("T206", message, value.span, f"`{name}` is {option.meaning}")
+
+
+def _range(option: Option) -> str:
+    kind = "a whole number" if option.whole else "a number"
+    if option.most == float("inf"):
+        return f"{kind} of {option.least:g} or more"
+    return f"{kind} from {option.least:,g} to {option.most:,g}"

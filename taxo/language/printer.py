@@ -74,12 +74,12 @@ def expression_text(node: Expression) -> str:
         case Binary():
             return _binary_text(node)
         case Member():
-            return f"{held(node.element, SUM)} in {expression_text(node.group)}"
+            return f"{held(node.element, SUM)} in {call_text(node.group)}"
         case Conditional():
             value, condition, otherwise = node.value, node.condition, node.otherwise
             return f"{held(value, OR)} if {held(condition, OR)} else {expression_text(otherwise)}"
         case Call():
-            return node.name.text + _arguments_text(node.arguments)
+            return f"{node.name.text}({_arguments_text(node.arguments)})"
         case Index():
             return f"{held(node.value, ATOM)}[{expression_text(node.index)}]"
         case Attribute():
@@ -100,4 +100,9 @@ def _arguments_text(arguments: tuple[Argument, ...]) -> str:
         (f"{argument.name.text}: " if argument.name else "") + expression_text(argument.value)
         for argument in arguments
     ]
-    return f"({', '.join(texts)})" if texts else ""
+    return ", ".join(texts)
+
+
+def call_text(call: Call) -> str:
+    """The canonical text of a set, solver, distribution or group, which needs no brackets: `box`."""
+    return expression_text(call) if call.arguments else call.name.text

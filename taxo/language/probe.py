@@ -1,4 +1,4 @@
-"""A fixed form tried on random logits and labels, with NumPy: how many losses rise, and do labels stay labels.
+"""A fixed form tried on random logits and labels: how many losses rise, and whether labels stay labels.
 
 Every value is an array that broadcasts to [B, C], so no shape needs to be known.
 """
@@ -56,24 +56,56 @@ def _entropy(p: Array) -> Array:
     return -(p * np.log(np.maximum(p, 1e-300))).sum(-1, keepdims=True)
 
 
+def _relu(e: Array) -> Array:
+    return np.maximum(e, 0.0)
+
+
+def _sigmoid(e: Array) -> Array:
+    return 1 / (1 + np.exp(-e))
+
+
+def _argmax(e: Array) -> Array:
+    return e.argmax(-1, keepdims=True).astype(float)
+
+
+def _argmin(e: Array) -> Array:
+    return e.argmin(-1, keepdims=True).astype(float)
+
+
+def _l1(e: Array) -> Array:
+    return np.abs(e).sum(-1, keepdims=True)
+
+
+def _l2(e: Array) -> Array:
+    return np.sqrt((e**2).sum(-1, keepdims=True))
+
+
+def _linf(e: Array) -> Array:
+    return np.abs(e).max(-1, keepdims=True)
+
+
+def _stop(e: Array) -> Array:
+    return e
+
+
 _FUNCTIONS: dict[str, Callable[..., Array]] = {
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
     "abs": np.abs,
     "sign": np.sign,
-    "relu": lambda e: np.maximum(e, 0.0),
-    "sigmoid": lambda e: 1 / (1 + np.exp(-e)),
+    "relu": _relu,
+    "sigmoid": _sigmoid,
     "softmax": _softmax,
     "entropy": _entropy,
-    "argmax": lambda e: e.argmax(-1, keepdims=True).astype(float),
-    "argmin": lambda e: e.argmin(-1, keepdims=True).astype(float),
+    "argmax": _argmax,
+    "argmin": _argmin,
     "onehot": _onehot,
     "ce": _cross_entropy,
-    "l1": lambda e: np.abs(e).sum(-1, keepdims=True),
-    "l2": lambda e: np.sqrt((e**2).sum(-1, keepdims=True)),
-    "linf": lambda e: np.abs(e).max(-1, keepdims=True),
-    "stop": lambda e: e,
+    "l1": _l1,
+    "l2": _l2,
+    "linf": _linf,
+    "stop": _stop,
 }
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "+": np.add,
@@ -185,7 +217,7 @@ class _Evaluation:
         element = np.broadcast_to(self.of(node.element), (BATCH, 1))
         count = int(float(self.of(node.group.arguments[0].value)) * BATCH + 0.5)
         rank = (-element[:, 0]).argsort(kind="stable").argsort(kind="stable")
-        return (rank < count)[:, None]
+        return (rank < count).astype(float)[:, None]
 
     def _index(self, node: Index) -> Array:
         index = self.of(node.index)

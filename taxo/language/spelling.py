@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_WORD = 60
 MOST_LISTED = 30
@@ -26,9 +26,9 @@ def distance(word: str, known: str, bound: int) -> float:
 
     The two may differ in case for half a mistake.
     """
-    if abs(len(word) - len(known)) > bound:
-        return bound + 1
     a, b = word.lower(), known.lower()
+    if abs(len(a) - len(b)) > bound or not set(a) & set(b):
+        return bound + 1
     above: list[int] = []
     row = list(range(len(b) + 1))
     for i, letter in enumerate(a, 1):
@@ -65,7 +65,12 @@ def listed(words: Iterable[str], joint: str = "or") -> str:
     >>> listed(["low", "high"])
     '`low` or `high`'
     """
-    *front, last = [f"`{word}`" for word in words]
+    return phrase([f"`{word}`" for word in words], joint)
+
+
+def phrase(parts: Sequence[str], joint: str = "or") -> str:
+    """Parts of a sentence with commas between them, and a word before the last."""
+    *front, last = parts
     return f"{', '.join(front)} {joint} {last}" if front else last
 
 

@@ -175,6 +175,18 @@ def walk(node: Expression) -> Iterator[Expression]:
         yield from walk(child)
 
 
+def depth(node: Expression) -> int:
+    """How many levels an expression has."""
+    return 1 + max(map(depth, children(node)), default=0)
+
+
+def number(value: float) -> Expression:
+    """A number as an expression: a negative one has a sign, infinity is a name."""
+    if value < 0:
+        return Unary("-", number(-value))
+    return Name("inf") if value == float("inf") else Number(float(value))
+
+
 def names(node: Expression) -> Iterator[Name]:
     """Every name that the expression reads; of `clean.loss` only `clean`."""
     return (part for part in walk(node) if isinstance(part, Name))

@@ -6,7 +6,7 @@ computes something, one op of the same name under `taxo/ops/`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 
@@ -14,9 +14,10 @@ class Shape(Enum):
     """What a value looks like in a step on a batch of B samples and C classes."""
 
     SCALAR = "a number"
-    CLASS = "[C]"
-    SAMPLE = "[B]"
-    ROW = "[B, C]"
+    TRUTH = "true or false"
+    CLASS = "one number per class"
+    SAMPLE = "one number per sample"
+    ROW = "one number per sample and class"
     X = "like x"
     W = "like w"
     MASK = "true or false per sample"
@@ -67,42 +68,50 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of expressions: `shapes` of its arguments, and of its result (None: as the argument)."""
+    """A function: the shapes of its arguments (None: any), and of its result (None: the argument's)."""
 
     meaning: str
-    shapes: tuple[Shape | None, ...]
+    shapes: tuple[Shape | tuple[Shape, ...] | None, ...]
     result: Shape | None
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a solver or set: the words it takes, or a number, and its default (None: required)."""
+    """An option of a solver or set: the words it takes, or a number, and its default (None: required).
+
+    A number lies between `least` and `most`; a whole one is also known before the run.
+    """
 
     meaning: str
     words: tuple[str, ...] = ()
     default: str | float | None = None
-    most: int | None = None
+    least: float = 0.0
+    most: float = float("inf")
+    whole: bool = False
+    per_sample: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """A way to find an unknown: what it takes, and the passes it makes."""
+    """A way to find an unknown: what it takes, and the targets that this version has it on (none: all)."""
 
     meaning: str
     options: dict[str, Option]
     needs_set: bool
     learned: bool = False
     linear: bool = False
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A set that an unknown is kept in: its options, and whether it bounds the unknown by itself."""
+    """A set to keep an unknown in: its options, whether it bounds by itself, its targets (none: all)."""
 
     meaning: str
     options: dict[str, Option]
     bounded: bool = True
     radius: str | None = None
+    targets: tuple[str, ...] = ()
 
 
 TARGETS: dict[str, Target] = {
@@ -160,6 +169,8 @@ VALUES: dict[str, Value] = {
 
 CONSTANTS: dict[str, float] = {"pi": 3.141592653589793, "inf": float("inf")}
 
+_PARTS = (Shape.SAMPLE, Shape.ROW, Shape.X)
+
 FUNCTIONS: dict[str, Function] = {
     "exp": Function("the exponential", (None,), None),
     "log": Function("the natural logarithm", (None,), None),
@@ -174,35 +185,41 @@ FUNCTIONS: dict[str, Function] = {
     "argmin": Function("the class of the smallest entry", (Shape.ROW,), Shape.SAMPLE),
     "onehot": Function("the distribution that is sure of a class", (Shape.SAMPLE,), Shape.ROW),
     "ce": Function("the cross entropy of logits and a distribution", (Shape.ROW, Shape.ROW), Shape.SAMPLE),
-    "l1": Function("the sum of absolute values of each sample's part", (None,), Shape.SAMPLE),
-    "l2": Function("the Euclidean norm of each sample's part", (None,), Shape.SAMPLE),
-    "linf": Function("the largest absolute value of each sample's part", (None,), Shape.SAMPLE),
+    "l1": Function("the sum of absolute values of each sample's part", (_PARTS,), Shape.SAMPLE),
+    "l2": Function("the Euclidean norm of each sample's part", (_PARTS,), Shape.SAMPLE),
+    "linf": Function("the largest absolute value of each sample's part", (_PARTS,), Shape.SAMPLE),
     "stop": Function("the value, without its gradient", (None,), None),
 }
 
-DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
-    "normal": ("mean", "deviation"),
-    "uniform": ("low", "high"),
+_ANY = float("-inf")
+
+DISTRIBUTIONS: dict[str, dict[str, Option]] = {
+    "normal": {
+        "mean": Option("the mean", least=_ANY),
+        "deviation": Option("the standard deviation"),
+    },
+    "uniform": {
+        "low": Option("the lower end", least=_ANY),
+        "high": Option("the upper end", least=_ANY),
+    },
 }
 
 GROUPS: dict[str, str] = {"top": "the share of the batch with the largest values"}
 
-_STEPS = Option("how many steps", default=1, most=10_000)
+_STEPS = Option("how many steps", least=1, most=10_000, whole=True)
+_STEP = Option("the length of a step")
 _START = Option("where the search starts", words=("zero", "uniform"), default="zero")
+_RADIUS = Option("how far the unknown may go")
 
 SOLVERS: dict[str, Solver] = {
     "pgd": Solver(
         "steps along the steepest direction of the set, each projected back",
-        {
-            "steps": Option("how many steps", most=10_000),
-            "step": Option("the length of a step"),
-            "start": _START,
-        },
+        {"steps": _STEPS, "step": _STEP, "start": _START},
         needs_set=True,
     ),
     "gradient": Solver(
         "plain gradient steps, each projected back",
-        {"steps": _STEPS, "step": Option("the length of a step"), "start": _START},
+        {"steps": replace(_STEPS, default=1), "step": _STEP, "start": _START},
         needs_set=True,
     ),
     "linearized": Solver(
@@ -212,7 +229,7 @@ SOLVERS: dict[str, Solver] = {
         "descent beside the weights; the values are kept from epoch to epoch",
         {
             "lr": Option("the step size, scaled with the model's schedule"),
-            "momentum": Option("the share of the last step that is kept", default=0.9),
+            "momentum": Option("the share of the last step that is kept", default=0.9, most=1.0),
             "rows": Option(
                 "whether momentum moves rows that are not in the batch",
                 words=("batch", "dense"),
@@ -221,22 +238,42 @@ SOLVERS: dict[str, Solver] = {
         },
         needs_set=False,
         learned=True,
+        targets=("logits", "labels", "loss"),
     ),
 }
 
 REGIONS: dict[str, Region] = {
-    "linf": Region("no entry larger than the radius", {"radius": Option("the radius")}, radius="radius"),
-    "l2": Region("Euclidean norm at most the radius", {"radius": Option("the radius")}, radius="radius"),
+    "linf": Region("no entry larger than the radius", {"radius": _RADIUS}, radius="radius"),
+    "l2": Region(
+        "Euclidean norm at most the radius",
+        {"radius": _RADIUS},
+        radius="radius",
+        targets=("features", "logits", "labels", "weights"),
+    ),
     "box": Region(
         "the perturbed value stays in the bounds",
-        {"low": Option("the lower bound", default=0.0), "high": Option("the upper bound", default=1.0)},
+        {
+            "low": Option("the lower bound", default=0.0, least=_ANY),
+            "high": Option("the upper bound", default=1.0, least=_ANY),
+        },
         bounded=False,
+        targets=("features", "logits"),
     ),
 }
 
-CLAUSES: dict[str, str] = {
-    "where": "which samples are perturbed",
-    "direction": "whether the loss rises or falls",
-    "infer": "how the perturbation is found",
-    "granularity": "what shares one value",
+# Words of the language that this version does not compile, by where they stand.
+LATER: dict[str, frozenset[str]] = {
+    kind: frozenset(words.split())
+    for kind, words in {
+        "item": "during infer loss needs state use",
+        "clause": "during norm over",
+        "manner": "meta",
+        "solver": "closed_form implicit influence lookahead sgd sign",
+        "set": "l1 nonnegative recolor simplex smooth_flow",
+        "distribution": "bernoulli beta permutation sphere truncated_normal",
+        "scope of a draw": "category corpus",
+        "function": "acos cos floor kl lid lp max mean mean_batch min mlp quadratic quantile reach sin sum"
+        " warp",
+        "name": "W corruption false gain generator h index lr lr0 prior step teacher true validation views z",
+    }.items()
 }

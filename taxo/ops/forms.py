@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taxo.ops.norms import norm_per_sample
+from taxo.ops.norms import norm_per_sample, per_row
 
 
-def distribution(y: Tensor, like: Tensor) -> Tensor:
-    """The labels as distributions over the classes of the logits `like`; those that are, stay."""
+def distribution(y: Tensor, classes: int, like: Tensor) -> Tensor:
+    """The labels as distributions over the classes, of the type of `like`; those that are, stay."""
     if y.is_floating_point():
         return y
-    return functional.one_hot(y, like.shape[-1]).to(like.dtype)
+    return functional.one_hot(y, classes).to(like.dtype)
 
 
-def onehot(index: Tensor, like: Tensor) -> Tensor:
+def onehot(index: Tensor, classes: int, like: Tensor) -> Tensor:
     """The distribution that is sure of a class."""
-    return distribution(index.long(), like)
+    return distribution(index.long(), classes, like)
 
 
 def pick(values: Tensor, y: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def ce(u: Tensor, q: Tensor) -> Tensor:
 
 def l1(e: Tensor) -> Tensor:
     """The sum of absolute values of each sample's part."""
-    return e.flatten(1).abs().sum(1)
+    return per_row(e).abs().sum(1)
 
 
 def l2(e: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def l2(e: Tensor) -> Tensor:
 
 def linf(e: Tensor) -> Tensor:
     """The largest absolute value of each sample's part."""
-    return e.flatten(1).abs().amax(1)
+    return per_row(e).abs().amax(1)
 
 
 def correct(u: Tensor, y: Tensor) -> Tensor:
@@ -79,14 +79,14 @@ def correct(u: Tensor, y: Tensor) -> Tensor:
 
 def margin(u: Tensor, y: Tensor) -> Tensor:
     """The label's logit minus the largest other."""
-    label = distribution(y, u).argmax(-1, keepdim=True)
+    label = (y.argmax(-1) if y.is_floating_point() else y)[:, None]
     others = u.scatter(-1, label, -torch.inf)
     return u.gather(-1, label).squeeze(-1) - others.amax(-1)
 
 
 def gradnorm(u: Tensor, y: Tensor) -> Tensor:
     """The norm of the cross entropy's gradient at the logits."""
-    return norm_per_sample(softmax(u) - distribution(y, u))
+    return norm_per_sample(softmax(u) - distribution(y, u.shape[-1], u))
 
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:
@@ -124,6 +124,15 @@ def keep(selected: Tensor | Top, delta: Tensor) -> Tensor:
     if mask.dim():
         mask = per_sample(mask, delta)
     return torch.where(mask, delta, torch.zeros_like(delta))
+
+
+def choose(condition: Tensor, value: Tensor | float, otherwise: Tensor | float, like: Tensor) -> Tensor:
+    """One of two where a condition holds and the other elsewhere; numbers take the type of `like`."""
+    first, second = (
+        side if isinstance(side, Tensor) else torch.full((), side, dtype=like.dtype, device=like.device)
+        for side in (value, otherwise)
+    )
+    return torch.where(condition, first, second)
 
 
 def spread(part: Tensor, rows: Tensor, like: Tensor) -> Tensor:

@@ -18,6 +18,11 @@ def norm_of_all(parts: list[Tensor]) -> Tensor:
     return norm(torch.stack([norm(part) for part in parts]))
 
 
+def per_row(e: Tensor) -> Tensor:
+    """Each sample's part as a row."""
+    return e.flatten(1) if e.dim() > 1 else e[:, None]
+
+
 def norm_per_sample(e: Tensor) -> Tensor:
     """The Euclidean norm of each sample's part."""
-    return norm(e.flatten(1) if e.dim() > 1 else e[:, None], 1)
+    return norm(per_row(e), 1)

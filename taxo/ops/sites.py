@@ -27,6 +27,8 @@ def _inner(output: object) -> object:
     match output:
         case Tensor():
             return output
+        case tuple() if hasattr(output, "logits"):
+            return getattr(output, "logits", None)
         case tuple() | list():
             return next(iter(cast("tuple[object, ...]", output)), None)
         case dict():
@@ -41,9 +43,7 @@ def with_logits(output: object, change: Callable[[Tensor], Tensor]) -> object:
         return change(output)
     logits = change(logits_of(output))
     if isinstance(output, tuple):
-        rest = cast("tuple[object, ...]", output)[1:]
-        maker = getattr(cast(object, output), "_make", tuple)
-        return maker((logits, *rest))
+        return _tuple(cast("tuple[object, ...]", output), logits)
     if isinstance(output, list):
         return [logits, *cast("list[object]", output)[1:]]
     if isinstance(output, dict):
@@ -51,6 +51,13 @@ def with_logits(output: object, change: Callable[[Tensor], Tensor]) -> object:
     if is_dataclass(output) and not isinstance(output, type) and "logits" in {f.name for f in fields(output)}:
         return replace(cast(Any, output), logits=logits)
     return _Changed(output, logits)
+
+
+def _tuple(output: tuple[object, ...], logits: Tensor) -> object:
+    """A tuple with other logits: those so named, or its first entry."""
+    maker = getattr(output, "_make", tuple)
+    place = getattr(output, "_fields", ("logits",)).index("logits") if hasattr(output, "logits") else 0
+    return maker((*output[:place], logits, *output[place + 1 :]))
 
 
 def _copied(output: dict[str, object], logits: Tensor) -> object:

@@ -32,6 +32,11 @@ def slope(value: Tensor, of: Unknown) -> Unknown:
     return _like(list(gradients), of)
 
 
+def leaf(value: Unknown) -> Unknown:
+    """The value as a leaf that gradients reach."""
+    return _like([part.detach().requires_grad_() for part in _parts(value)], value)
+
+
 def first_guess(kind: str, like: Unknown, within: Sequence[Region], generator: torch.Generator) -> Unknown:
     """The first guess: zero, or a random point of the first set brought into the others."""
     parts = _parts(like)
@@ -86,7 +91,7 @@ def _iterate(
         return first  # no row was selected: nothing to search, and a model need not accept an empty batch
     delta = _parts(first)
     for _ in range(int(steps)):
-        leaves = _like([part.detach().requires_grad_() for part in delta], first)
+        leaves = leaf(_like(delta, first))
         with torch.enable_grad():
             slopes = _parts(slope(objective(leaves), leaves))
         moved = [

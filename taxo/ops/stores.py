@@ -26,15 +26,20 @@ class Table(nn.Module):
     def descend(
         self, loss: Tensor, rows: Tensor, index: Tensor, lr: float | Tensor, momentum: float, dense: bool
     ) -> None:
-        """Take one momentum step on the rows of the batch; `dense` lets the momentum of the others run on."""
+        """Take one momentum step on the rows of the batch; `dense` lets the momentum of the others run on.
+
+        A negative `lr` climbs.
+        """
+        if not loss.requires_grad:
+            return  # the user asked for a loss without gradients: nothing is learned from it
         (slopes,) = torch.autograd.grad(loss, rows, retain_graph=True)
         if dense:
             self.velocity.mul_(momentum).index_add_(0, index, slopes)
             self.value.sub_(lr * self.velocity)
             return
-        velocity = momentum * self.velocity[index] + slopes
-        self.velocity.index_copy_(0, index, velocity)
-        self.value.index_copy_(0, index, rows.detach() - lr * velocity)
+        # decay, then add: a sample that is in the batch twice decays once and gathers both its slopes
+        self.velocity.index_copy_(0, index, momentum * self.velocity[index]).index_add_(0, index, slopes)
+        self.value.index_copy_(0, index, rows.detach() - lr * self.velocity[index])
 
 
 class Draws:
@@ -54,25 +59,39 @@ class Draws:
                 self._pending = None
         return self._generator
 
-    def normal(self, mean: float, deviation: float, like: Tensor) -> Tensor:
+    def normal(self, mean: float | Tensor, deviation: float | Tensor, like: Tensor) -> Tensor:
         """Normal numbers in the shape of `like`."""
-        return torch.empty_like(like).normal_(generator=self.generator(like.device)) * deviation + mean
+        drawn, generator = torch.empty_like(like), self.generator(like.device)
+        if isinstance(mean, Tensor) or isinstance(deviation, Tensor):
+            return drawn.normal_(generator=generator) * deviation + mean
+        return drawn.normal_(mean, deviation, generator=generator)
 
-    def uniform(self, low: float, high: float, like: Tensor) -> Tensor:
+    def uniform(self, low: float | Tensor, high: float | Tensor, like: Tensor) -> Tensor:
         """Uniform numbers in the shape of `like`."""
-        return torch.empty_like(like).uniform_(generator=self.generator(like.device)) * (high - low) + low
+        drawn, generator = torch.empty_like(like), self.generator(like.device)
+        if isinstance(low, Tensor) or isinstance(high, Tensor):
+            return drawn.uniform_(generator=generator) * (high - low) + low
+        return drawn.uniform_(low, high, generator=generator)
+
+    def one(self, x: Tensor) -> Tensor:
+        """The shape of one number per batch; of the default type where inputs are no real numbers."""
+        return torch.empty((), dtype=x.dtype if x.is_floating_point() else None, device=x.device)
 
     def per_sample(self, x: Tensor) -> Tensor:
         """The shape of one number per sample of a batch."""
-        return x.new_empty(len(x))
+        return self.one(x).expand(len(x)).clone()
 
     def state(self) -> Tensor:
-        """Where the generator stands; empty before the first draw."""
+        """Where the generator stands; before the first draw, the seed."""
         if self._generator is not None:
             return self._generator.get_state()
-        return torch.empty(0, dtype=torch.uint8) if self._pending is None else self._pending
+        seed = torch.tensor([self.seed]).view(torch.uint8)
+        return seed if self._pending is None else self._pending
 
     def restore(self, state: Tensor) -> None:
         """Go on where another generator stood."""
-        self._pending = state.cpu() if state.numel() else None
         self._generator = None
+        if state.numel() == torch.int64.itemsize:
+            self.seed, self._pending = int(state.cpu().view(torch.int64)), None
+        else:
+            self._pending = state.cpu()

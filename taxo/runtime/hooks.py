@@ -17,7 +17,7 @@ LossChange = Callable[[Tensor, Tensor, Tensor], Tensor]
 Inputs = tuple[Tensor, ...]
 Enter = Callable[[Inputs], Inputs]
 Leave = Callable[[Inputs, object], object]
-Norm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  # what all batch norms derive from
+Norm = nn.modules.batchnorm._NormBase  # pyright: ignore[reportPrivateUsage]  # all that keep statistics
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def objective_hooks(
 
     def enter(inputs: Inputs) -> Inputs:
         u, y = inputs
-        y = distribution(y, u)
+        y = distribution(y, u.shape[-1], u)
         for change in labels:
             y = change(y, u)
         return (u, y)
@@ -98,13 +98,22 @@ def _hooked(module: nn.Module, enter: Enter | None, leave: Leave | None) -> Gene
 @contextmanager
 def norms(model: nn.Module, mode: str) -> Generator[None]:
     """Run the batch norms of a model with `frozen` statistics, or with those of the `batch` and no update."""
-    switch, value = ("training", False) if mode == "frozen" else ("track_running_stats", False)
     changed = [module for module in model.modules() if isinstance(module, Norm) and module.training]
-    before = [getattr(module, switch) for module in changed]
+    switches = [_switch(module, mode) for module in changed]
+    before = [getattr(module, name) for module, (name, _) in zip(changed, switches, strict=True)]
     try:
-        for module in changed:
-            setattr(module, switch, value)
+        for module, (name, value) in zip(changed, switches, strict=True):
+            setattr(module, name, value)
         yield
     finally:
-        for module, old in zip(changed, before, strict=True):
-            setattr(module, switch, old)
+        for module, (name, _), old in zip(changed, switches, before, strict=True):
+            setattr(module, name, old)
+
+
+def _switch(module: nn.Module, mode: str) -> tuple[str, bool | float]:
+    """The attribute that puts a norm into a mode, and its value there."""
+    if mode == "frozen":
+        return "training", False
+    # instance norms would update all the same; batch norms would count the batch at momentum zero
+    instance = isinstance(module, nn.modules.instancenorm._InstanceNorm)  # pyright: ignore[reportPrivateUsage]
+    return ("momentum", 0.0) if instance else ("track_running_stats", False)

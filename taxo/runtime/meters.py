@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from taxo.ops.norms import norm_of_all, norm_per_sample
@@ -17,3 +18,12 @@ def measure(delta: Delta) -> dict[str, float]:
     sizes = norm_per_sample(delta)
     count = int((sizes > 0).sum())
     return {"fired": count / max(len(sizes), 1), "size": float(sizes.sum()) / max(count, 1)}
+
+
+def joined(parts: list[dict[str, Delta]]) -> dict[str, Delta]:
+    """The perturbations of a batch's parts as those of the batch; of the weights', the last part's."""
+    found: dict[str, Delta] = {}
+    for name, last in parts[-1].items():
+        rows = [delta for part in parts if isinstance(delta := part[name], Tensor)]
+        found[name] = last if isinstance(last, dict) else torch.cat(rows)
+    return found

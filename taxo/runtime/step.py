@@ -18,7 +18,7 @@ from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.ops.stores import Draws
 from taxo.runtime.hooks import Change, LabelChange, LossChange, model_hooks, objective_hooks
-from taxo.runtime.meters import Delta, measure
+from taxo.runtime.meters import Delta, joined, measure
 
 Weights = dict[str, Tensor]
 WeightChange = Callable[[Weights], Weights]
@@ -124,7 +124,8 @@ class Step(nn.Module):
     def program(self) -> Program:
         """The program that this step runs."""
         if self._program is None:
-            raise AttributeError("this step was made by hand from a program's text, not by `taxo.compile`")
+            # not an AttributeError: a module takes those for attributes it does not have
+            raise TypeError("this step was made by hand from a program's text, not by `taxo.compile`")
         return self._program
 
     @property
@@ -202,9 +203,13 @@ class Step(nn.Module):
         self.deltas[name] = full.detach()
         return value + full
 
-    def add_to_weights(self, name: str, weights: Weights, delta: Weights) -> Weights:
-        """`w <- w + delta`, the perturbation a constant for the gradient."""
-        constant = {key: part.detach() for key, part in delta.items()}
+    def add_to_weights(
+        self, name: str, weights: Weights, delta: Weights, where: Tensor | bool = True
+    ) -> Weights:
+        """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
+        constant = {
+            key: part.detach() if where is True else part.detach() * where for key, part in delta.items()
+        }
         self.deltas[name] = constant
         return weights | {key: weights[key] + part for key, part in constant.items()}
 
@@ -246,8 +251,14 @@ class Step(nn.Module):
         if self.parts == 1:
             return self.run(x, y, index)
         rows = torch.arange(len(x), device=x.device).tensor_split(self.parts)
-        parts = [self.run(x[r], y[r], None if index is None else index[r]) for r in rows if len(r)]
-        return torch.cat(parts)
+        losses: list[Tensor] = []
+        deltas: list[dict[str, Delta]] = []
+        for part in (part for part in rows if len(part)):
+            losses.append(self.run(x[part], y[part], None if index is None else index[part]))
+            deltas.append(self.deltas)
+            self.deltas = {}
+        self.deltas = joined(deltas)
+        return torch.cat(losses)
 
     def _check(self, x: Tensor, y: Tensor, index: Tensor | None) -> None:
         """What can be checked without waiting for a device."""
@@ -260,6 +271,8 @@ class Step(nn.Module):
                 None,
                 "call `step(x, y, index)` with each sample's place in the data set",
             )
+        if self.reads_index and index is not None and len(index) != len(x):
+            fail("T406", f"{len(x)} samples, {len(index)} indices", None, "one index for each sample")
         if y.device.type == "cpu" and not y.is_floating_point():
             self._check_range("T407", "label", y, self.classes)
         if self.reads_index and index is not None and index.device.type == "cpu":

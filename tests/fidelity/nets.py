@@ -12,7 +12,7 @@ torch.set_num_threads(1)  # the nets are too small to gain from more, and the ma
 CLASSES = 5
 SAMPLES = 40
 COUNTS = (16, 10, 8, 4, 2)
-SIDE = 5
+SIDE = 6
 
 
 def conv(classes: int = CLASSES, seed: int = 0) -> nn.Module:
@@ -52,6 +52,11 @@ def batch(
 def weights(model: nn.Module) -> list[Tensor]:
     """The trainable parameters."""
     return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def close(found: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor], atol: float = 1e-8) -> None:
+    """Equal within a small absolute error, whatever the size of the numbers."""
+    torch.testing.assert_close(found, expected, atol=atol, rtol=0.0)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Every shipped method written from its paper in plain torch: a batch to its loss and the gradient of all weights.
+"""Every shipped method written from its paper in plain torch: a batch to its loss and all gradients.
 
 Each function takes the method's parameters and gives a reference `(model, x, y, index) -> (loss, gradients)`;
 what a method remembers between steps lives in the reference. Nothing here uses taxo.
@@ -92,9 +92,9 @@ def polyloss(eps: float) -> Reference:
 def logpert(
     lam: float, eta: float, samples: int, schedule: Callable[[int], float] = lambda step: 1.0
 ) -> Reference:
-    """Y&W Eq. 53: min over w and v of mean_i loss(u_i + v_i, y_i) + lam |v_i|_1, one v_i per sample.
+    """Y&W Eq. 53: min over w and v of mean_i loss(u_i + v_i, y_i) + lam |v_i|_1.
 
-    Every v_i is a parameter of its own of torch's SGD with momentum 0.9, so that those outside the batch rest.
+    Every v_i is a parameter of its own of torch's SGD with momentum 0.9: those outside the batch rest.
     """
     table: list[nn.Parameter] = []
     optimizers: list[torch.optim.SGD] = []
@@ -117,7 +117,7 @@ def logpert(
         for group in optimizers[0].param_groups:
             group["lr"] = eta * schedule(step)
         optimizers[0].step()
-        return loss.detach(), slopes[:split]  # pyright: ignore[reportReturnType]  # every weight is used
+        return loss.detach(), slopes[:split]
 
     return reference
 
@@ -137,7 +137,7 @@ def attacked(
 
 
 def pgd_at(eps: float = 8 / 255, steps: int = 10, step: float = 2 / 255, start: str = "uniform") -> Reference:
-    """Madry et al. 2018, Eq. 2.1: the loss at the worst point of the ball, found by projected gradient ascent."""
+    """Madry et al. 2018, Eq. 2.1: the loss at the worst point that projected gradient ascent finds."""
     noise = dice()
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
@@ -171,25 +171,29 @@ def sam(rho: float) -> Reference:
 
 
 def damp(sigma: float, parts: int = 1, sites: str = "*") -> Reference:
-    """Trinh et al. 2024, Algorithm 1: each part's gradient at w * xi, xi ~ N(1, sigma^2), averaged; no chain factor."""
+    """Trinh et al. 2024, Algorithm 1: gradients at w * xi, xi ~ N(1, sigma^2), averaged over the parts.
+
+    The gradient at w * xi is taken as it is, without the factor xi of the chain rule.
+    """
     noise = dice()
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
         kept = [weight.detach().clone() for weight in model.parameters()]
-        results: list[Result] = []
+        losses: list[Tensor] = []
+        totals = [torch.zeros_like(weight) for weight in kept]
         for part_x, part_y in zip(x.chunk(parts), y.chunk(parts), strict=True):
             with torch.no_grad():
                 for name, weight in model.named_parameters():
                     xi = 1 + sigma * torch.empty_like(weight).normal_(generator=noise)
                     if fnmatchcase(name, sites):
                         weight *= xi
-            results.append(differentiated(functional.cross_entropy(model(part_x), part_y), model))
+            loss, slopes = differentiated(functional.cross_entropy(model(part_x), part_y), model)
+            losses.append(loss)
+            totals = [total + slope / parts for total, slope in zip(totals, slopes, strict=True)]
             with torch.no_grad():
                 for weight, old in zip(model.parameters(), kept, strict=True):
                     weight.copy_(old)
-        loss = sum(loss for loss, _ in results) / parts
-        slopes = zip(*(slopes for _, slopes in results), strict=True)
-        return loss, tuple(sum(each) / parts for each in slopes)  # pyright: ignore
+        return torch.stack(losses).mean(), tuple(totals)
 
     return reference
 
@@ -200,7 +204,8 @@ def mixpert(eta: float = 3, eps: float = 0, pro: float = 0.15, clean_share: floa
     Pulled (Eq. 60): v = eta (onehot - p), one step at the logits of the pass it is part of.
     Pushed (Eq. 59): five steps of eps / 4 within linf(eps) and the box, from a uniform start.
     The noise of the start is drawn for the pushed in the order of their losses, highest first.
-    Both count with their loss on the pushed batch; `clean_share` of it is the same with nothing pushed.
+    The pushed count with `clean_share` of their loss as they are, from the pass that tells the losses; the
+    pushed batch is the training pass, the one that moves the running statistics.
     """
     noise = dice()
 
@@ -210,10 +215,6 @@ def mixpert(eta: float = 3, eps: float = 0, pro: float = 0.15, clean_share: floa
         ranked = sorted(range(len(x)), key=lambda i: -float(clean[i])) if pro else list(range(len(x)))
         hard = round(pro * len(x) + 1e-9)
         pulled, pushed = ranked[:hard], ranked[hard:]
-        moved = x.clone()
-        if eps and pushed:
-            first = torch.empty_like(x[pushed]).uniform_(-eps, eps, generator=noise)
-            moved[pushed] = attacked(model, x[pushed], y[pushed], eps, 5, eps / 4, first)
 
         def losses(inputs: Tensor) -> Tensor:
             u = model(inputs)
@@ -221,12 +222,16 @@ def mixpert(eta: float = 3, eps: float = 0, pro: float = 0.15, clean_share: floa
             for i in pulled:
                 v[i] = -eta * u[i].detach().softmax(0)
                 v[i, y[i]] += eta
-            return functional.cross_entropy(u + v, y)
+            return functional.cross_entropy(u + v, y, reduction="none")
 
-        if not clean_share:
-            return differentiated(losses(moved), model)
-        unpushed = losses(x)
         with no_running_statistics(model):
-            return differentiated(clean_share * unpushed + (1 - clean_share) * losses(moved), model)
+            unpushed = functional.cross_entropy(model(x), y, reduction="none")
+        moved = x.clone()
+        if eps and pushed:
+            first = torch.empty_like(x[pushed]).uniform_(-eps, eps, generator=noise)
+            moved[pushed] = attacked(model, x[pushed], y[pushed], eps, 5, eps / 4, first)
+        shares = torch.full_like(clean, clean_share)
+        shares[pulled] = 0
+        return differentiated((shares * unpushed + (1 - shares) * losses(moved)).mean(), model)
 
     return reference

@@ -1,7 +1,7 @@
 """Gradients against finite differences.
 
-What is live in a method is differentiated through the whole step. Where the perturbation is a constant for the
-gradient, the differences are taken with the perturbation that the step found held in place, in plain torch.
+What is live in a method is differentiated through the whole step. Where the perturbation is a constant for
+the gradient, the differences are taken with what the step found held in place, in plain torch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def test_through_the_step(spec: str, net: str):
 
 def held(model: nn.Module, deltas: dict[str, Tensor | dict[str, Tensor]], x: Tensor, y: Tensor) -> Tensor:
     """The mean cross entropy at perturbed weights, images and logits, told apart by their shapes."""
-    moved, images, offset = dict(model.named_parameters()), x, torch.zeros((), dtype=x.dtype)
+    moved: dict[str, Tensor] = {**dict(model.named_parameters())}
+    images, offset = x, torch.zeros((), dtype=x.dtype)
     for delta in deltas.values():
         if isinstance(delta, dict):
             moved |= {name: moved[name] + part for name, part in delta.items()}
@@ -71,7 +72,7 @@ def test_with_the_perturbation_held(spec: str, net: str):
         ends: list[float] = []
         for sign in (1, -1):
             with torch.no_grad():
-                weight.add_(way, alpha=sign * 1e-5)
+                weight.add_(way, alpha=sign * 1e-6)
                 ends.append(float(held(model, step.deltas, x, y)))
-                weight.sub_(way, alpha=sign * 1e-5)
-        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(float((slope * way).sum()), abs=1e-7)
+                weight.sub_(way, alpha=sign * 1e-6)
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(float((slope * way).sum()), abs=1e-7)

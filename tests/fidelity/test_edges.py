@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import taxo
-from taxo.ops.forms import top
+from taxo.ops.forms import correct, margin, top
+from taxo.ops.sets import L2
 from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, SIDE, batch, conv, mlp, weights
 
 SPECS = (*taxo.methods(), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 4)")
@@ -97,7 +98,7 @@ def test_a_class_without_samples_is_named():
     (found,) = caught.value.diagnostics
     assert (found.code, "class 2" in found.message) == ("T402", True)
     assert found.span is not None
-    assert found.span.text.startswith("perturb logits")
+    assert "class_prior" in found.span.text
 
 
 def test_a_class_without_samples_matters_only_where_counts_are_read():
@@ -129,3 +130,23 @@ def test_an_attack_leaves_pixels_without_slope_alone():
     assert isinstance(d, Tensor)
     assert float(d.flatten(1)[:, CLASSES:].abs().max()) == 0
     assert SIDE**2 > CLASSES
+
+
+def test_the_margin_is_to_the_largest_other_whatever_its_sign():
+    u = torch.tensor([[-1.0, -2.0, -4.0], [3.0, 5.0, 1.0], [-4.0, -4.0, -9.0]])
+    y = torch.tensor([0, 0, 0])
+    assert margin(u, y).tolist() == [1.0, -2.0, 0.0]
+    assert margin(u, torch.eye(3)[[2, 1, 0]]).tolist() == [-3.0, 2.0, 0.0]
+    assert correct(u, y).tolist() == [True, False, True]
+
+
+def test_random_points_fill_the_euclidean_ball_evenly():
+    """In n dimensions the share of points within a radius r is r^n: half of them lie beyond 2^(-1/n)."""
+    dice = torch.Generator().manual_seed(0)
+    (points,) = L2(3.0).uniform([torch.zeros(2000, 2, 2)], dice)
+    sizes = points.flatten(1).norm(dim=1)
+    assert float(sizes.max()) <= 3 + 1e-5
+    assert float((sizes > 3 * 2**-0.25).double().mean()) == pytest.approx(0.5, abs=0.04)
+    assert float(points.mean().abs()) < 0.05
+    parts = L2(3.0, each_sample=False).uniform([torch.zeros(4, 5), torch.zeros(7)], dice)
+    assert 0 < float(torch.cat([part.flatten() for part in parts]).norm()) <= 3 + 1e-5

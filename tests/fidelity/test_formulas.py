@@ -11,7 +11,7 @@ from torch import nn
 
 import taxo
 from tests.fidelity import references as paper
-from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, descend, mlp, weights
+from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, close, descend, mlp, weights
 from tests.fidelity.references import Reference
 
 Making = Callable[[], Reference]
@@ -47,28 +47,25 @@ CASES: dict[str, Making] = {
     "mixpert(eps: 8/255, pro: 45%, clean_share: 0.4)": lambda: paper.mixpert(3, 8 / 255, 0.45, 0.4),
     "mixpert(eta: 0, eps: 8/255, clean_share: 0.4)": lambda: paper.mixpert(0, 8 / 255, 0.15, 0.4),
 }
-CLOSE = {"atol": 1e-8, "rtol": 0.0}
 
 
 def agree(spec: str, reference: Reference, model: nn.Module, classes: int, counts: tuple[int, ...]) -> None:
     """The compiled step and the reference give the same losses, gradients, weights and statistics."""
     twin = deepcopy(model)
-    step = taxo.compile(
-        spec, model, classes=classes, samples=SAMPLES, class_counts=counts, seed=paper.SEED
-    )
+    step = taxo.compile(spec, model, classes=classes, samples=SAMPLES, class_counts=counts, seed=paper.SEED)
     for number in (1, 2, 1):
         x, y, index = batch(8, classes, seed=number)
         loss = step(x, y, index)
         slopes = torch.autograd.grad(loss, weights(model))
         expected, expected_slopes = reference(twin, x, y, index)
-        torch.testing.assert_close(loss.detach(), expected, **CLOSE)
+        close(loss.detach(), expected)
         for slope, other in zip(slopes, expected_slopes, strict=True):
-            torch.testing.assert_close(slope, other, **CLOSE)
+            close(slope, other)
         descend(model, slopes)
         descend(twin, expected_slopes)
     for name, value in model.state_dict().items():
         if "num_batches" not in name:
-            torch.testing.assert_close(value, twin.state_dict()[name], **CLOSE)
+            close(value, twin.state_dict()[name])
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -10,9 +10,8 @@ from torch.nn import functional
 import taxo
 from taxo.runtime.step import Step
 from tests.fidelity import references as paper
-from tests.fidelity.nets import CLASSES, SAMPLES, batch, descend, mlp, weights
+from tests.fidelity.nets import CLASSES, SAMPLES, batch, close, descend, mlp, weights
 
-CLOSE = {"atol": 1e-8, "rtol": 0.0}
 DENSE = """
 method dense
 param eta = 3
@@ -49,7 +48,7 @@ def test_three_steps_with_momentum():
         step(x, y, index)
         velocity = 0.9 * velocity + by_hand(u, v, y, 0.35)
         v = v - 3 * velocity
-        torch.testing.assert_close(rows(step)[index], v, **CLOSE)
+        close(rows(step)[index], v)
 
 
 def test_rows_outside_the_batch_rest():
@@ -80,7 +79,7 @@ def test_dense_momentum_drags_rows_outside_the_batch():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        torch.testing.assert_close(rows(step), table.detach(), **CLOSE)
+        close(rows(step), table.detach())
 
 
 def test_a_sample_twice_in_a_batch_counts_twice():
@@ -91,8 +90,8 @@ def test_a_sample_twice_in_a_batch_counts_twice():
     x, y = x[[0, 1, 1]], y[[0, 1, 1]]
     step(x, y, torch.tensor([4, 9, 9]))
     slopes = by_hand(model(x).detach(), torch.zeros(3, CLASSES, dtype=torch.float64), y, 0.3)
-    torch.testing.assert_close(rows(step)[4], -2 * slopes[0], **CLOSE)
-    torch.testing.assert_close(rows(step)[9], -2 * (slopes[1] + slopes[2]), **CLOSE)
+    close(rows(step)[4], -2 * slopes[0])
+    close(rows(step)[9], -2 * (slopes[1] + slopes[2]))
 
 
 @pytest.mark.parametrize("attach_first", [True, False])
@@ -112,11 +111,11 @@ def test_the_rate_follows_the_schedule(attach_first: bool):
         loss = step(x, y, index)
         loss.backward()
         expected, slopes = reference(twin, x, y, index)
-        torch.testing.assert_close(loss.detach(), expected, **CLOSE)
+        close(loss.detach(), expected)
         descend(twin, slopes, lr=0.1 * 0.1**number)
         optimizer.step()
         schedule.step()
-    torch.testing.assert_close(weights(model), weights(twin), **CLOSE)
+    close(weights(model), weights(twin))
 
 
 def test_without_an_optimizer_the_rate_stays():

@@ -1,0 +1,130 @@
+"""The text of programs: readable, clean, and nothing but what it needs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import taxo
+from taxo.catalog import load
+from taxo.compiler import Program, compile_program
+
+SPECS = (
+    *taxo.methods(),
+    "damp(parts: 4)",
+    "mixpert(clean_share: 40%)",
+    "mixpert(eps: 8/255)",
+    "mixpert(eps: 8/255, clean_share: 40%)",
+    "mixpert(eta: 0, eps: 8/255)",
+    "pgd_at(start: zero)",
+)
+each_spec = pytest.mark.parametrize("spec", SPECS)
+WIDTH = 110
+
+
+def program(spec: str) -> Program:
+    return compile_program(load(spec))
+
+
+@each_spec
+def test_no_line_is_long(spec: str):
+    assert [line for line in program(spec).text.splitlines() if len(line) > WIDTH] == []
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("programs")
+    for number, spec in enumerate(SPECS):
+        (folder / f"program{number}.py").write_text(program(spec).text, encoding="utf-8")
+    return folder
+
+
+def ruff(*arguments: str) -> str:
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("ruff")), *arguments], capture_output=True, text=True, check=False
+    )
+    return found.stdout if found.returncode else ""
+
+
+def test_programs_pass_ruff(printed: Path):
+    """No unused or unknown name, nothing defined twice, imports sorted."""
+    assert ruff("check", "--isolated", "--select=F,E,W,I,B", f"--line-length={WIDTH}", str(printed)) == ""
+
+
+def test_programs_are_formatted(printed: Path):
+    assert ruff("format", "--isolated", "--diff", f"--line-length={WIDTH}", str(printed)) == ""
+
+
+@each_spec
+def test_a_program_is_one_class_of_its_methods_name(spec: str):
+    found = program(spec)
+    tree = ast.parse(found.text)
+    (kind,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    assert kind.name == found.name
+    assert kind.name.lower().startswith(spec.partition("(")[0].replace("_", ""))
+    assert ast.get_docstring(kind)
+    assert {node.name for node in kind.body if isinstance(node, ast.FunctionDef)} <= {"setup", "run"}
+
+
+@each_spec
+def test_the_docstring_says_where_it_comes_from(spec: str):
+    found = program(spec)
+    docstring = " ".join((ast.get_docstring(ast.parse(found.text)) or "").split())
+    assert f"{found.method.name}.taxo" in docstring
+    assert all(cite in docstring for cite in found.method.cite)
+
+
+@each_spec
+def test_parameters_stand_above_the_class_and_are_read(spec: str):
+    found = program(spec)
+    tree = ast.parse(found.text)
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    read = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    assert constants <= {param.name.text for param in found.method.params}
+    assert constants <= read
+
+
+@each_spec
+def test_lines_point_to_clauses(spec: str):
+    """Every line that carries a perturbation's hook comes from that perturbation."""
+    found = program(spec)
+    lines = found.text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if line.strip().startswith("def perturb_"):
+            origin = found.origins[number]
+            assert origin.text.startswith("perturb ")
+            assert lines[number].strip() == "" or found.origins[number + 1] == origin
+
+
+@each_spec
+def test_compiling_twice_gives_one_text(spec: str):
+    assert program(spec).text == program(spec).text
+
+
+def test_only_what_a_method_needs_is_asked_for():
+    needs = {spec: set(program(spec).needs) for spec in taxo.methods()}
+    assert {name: found for name, found in needs.items() if found} == {
+        "logit_adjustment": {"class_counts"},
+        "logpert": {"samples"},
+    }
+
+
+def test_the_compiler_needs_no_torch():
+    code = (
+        "import sys; from taxo.catalog import load, shipped; from taxo.compiler import compile_program\n"
+        "for name in shipped(): compile_program(load(name))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
