@@ -7,9 +7,9 @@ from torch import nn
 import taxo
 
 torch.manual_seed(0)
-digits = load_digits()
-images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
-labels = torch.tensor(digits.target)
+pixels, digits = load_digits(return_X_y=True)
+images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
+labels = torch.tensor(digits)
 train, test = torch.randperm(len(images)).split([1200, 597])
 given = labels[train].clone()
 wrong = torch.rand(len(train)) < 0.3
@@ -27,4 +27,4 @@ for epoch in step.epochs(15):
         optimizer.step()
         optimizer.zero_grad()
     accuracy = (step.predict(images[test]).argmax(1) == labels[test]).float().mean()
-    print(f"epoch {epoch + 1:2d}  loss {loss:.3f}  test accuracy {accuracy:.1%}  {step.meters()['v']}")
+    print(f"epoch {epoch + 1:2d}  test accuracy {accuracy:.1%}  {step.meters()['v']}")

@@ -1,10 +1,12 @@
 """Methods are found by name, by path, and as variants."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from taxo.catalog import load, parse, shipped, source_of, variant
+from taxo.catalog import load, outline, parse, shipped, source_of, variant
 from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.language.syntax import Name, Number
@@ -42,6 +44,18 @@ def test_every_shipped_method_loads():
     assert len(shipped()) >= 9
     for stem in shipped():
         assert load(stem).name.text == stem
+
+
+def test_an_outline_is_the_method():
+    for stem in shipped():
+        assert outline(stem) == load(stem)
+
+
+def test_listing_takes_no_numpy():
+    listing = "from taxo.catalog import outline, shipped; [outline(name) for name in shipped()]"
+    question = f"import sys; {listing}; print('numpy' in sys.modules)"
+    root = Path(__file__).parents[1]
+    assert subprocess.check_output([sys.executable, "-c", question], cwd=root, text=True) == "False\n"
 
 
 def test_a_path(mine: Path):

@@ -128,7 +128,11 @@ def texts() -> Iterator[tuple[Path, str]]:
     folders = ["taxo", "grammar", "methods", "tests", "examples", "benchmarks", "docs", ".ci"]
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     for path in [*paths, *ROOT.iterdir()]:
-        if path.is_file() and "__pycache__" not in path.parts and path.name != ".git":
+        if (
+            path.is_file()
+            and "__pycache__" not in path.parts
+            and not path.name.startswith((".git", ".coverage"))
+        ):
             yield path.relative_to(ROOT), path.read_text(encoding="utf-8", errors="ignore")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from taxo.compiler.expressions import Spot, Writer, identifier
+from taxo.compiler.expressions import Spot, Writer
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, gathers
 from taxo.compiler.solve import Solve
 from taxo.compiler.text import Text, quoted

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from taxo.compiler.acts import ActWriter, early, read_lets, watched
-from taxo.compiler.expressions import LIBRARY, Spot, Writer, identifier
+from taxo.compiler.expressions import Spot, Writer
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.names import LIBRARY, identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.text import Text, call, text_sum
 from taxo.language.constants import constant
@@ -20,7 +21,6 @@ from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
 from taxo.language.syntax import names
 from taxo.language.vocabulary import SOLVERS, Place, Shape
-
 
 EARLY = Spot(Reader(Place.DATA, "let"))
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}

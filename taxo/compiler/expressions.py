@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import keyword
 import math
-import re
 from dataclasses import dataclass, field
 
+from taxo.compiler.names import identifier
 from taxo.compiler.text import quoted
 from taxo.language.constants import constant
 from taxo.language.errors import fail
@@ -28,17 +27,6 @@ from taxo.language.syntax import (
 )
 from taxo.language.vocabulary import CONSTANTS, Place, Shape
 
-FORMS = "taxo.ops.forms"
-LIBRARY: dict[str, str] = {
-    **dict.fromkeys(("softmax", "entropy", "argmax", "argmin", "onehot", "ce", "l1", "l2", "linf"), FORMS),
-    **dict.fromkeys(("margin", "gradnorm", "correct", "distribution", "pick", "per_sample"), FORMS),
-    **dict.fromkeys(("top", "keep", "spread", "choose"), FORMS),
-    **dict.fromkeys(("Linf", "L2", "Box"), "taxo.ops.sets"),
-    **dict.fromkeys(("slope", "leaf", "first_guess", "pgd", "gradient", "linearized"), "taxo.ops.solvers"),
-    "Table": "taxo.ops.stores",
-    "norms": "taxo.runtime.hooks",
-    "Step": "taxo.runtime.step",
-}
 TORCH = {"exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid"}
 DERIVED = {"margin", "gradnorm", "correct"}
 STEP_VALUES = {
@@ -48,19 +36,6 @@ STEP_VALUES = {
     "epochs": "self.planned",
     "progress": "self.progress",
 }
-LOCAL = (
-    "self x y index u w delta clean watch loss losses line objective rows within first name torch math max abs next"
-).split()
-FAMILIES = re.compile(r"(x|y|u|line|table|perturb)_|.*_$|__|[A-Z]")
-
-
-def identifier(name: str) -> str:
-    """A name of a spec as a name of the program: its own, unless the program could mean something else by it.
-
-    No two names become one.
-    """
-    taken = name in LOCAL or name in LIBRARY or keyword.iskeyword(name) or FAMILIES.match(name)
-    return f"{'it' * name.startswith('__')}{name}_" if taken else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +85,7 @@ class Writer:
 
         `gradient` forces gradients on or off; None leaves them as the user has them.
         """
-        modes = []
+        modes: list[str] = []
         if gradient is not None:
             modes.append(f"{self.module('torch')}.{'enable_grad' if gradient else 'no_grad'}()")
         if mode != "update":

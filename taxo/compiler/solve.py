@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from taxo.compiler.expressions import Spot, Writer, identifier
+from taxo.compiler.expressions import Spot, Writer
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, at_zero, gathers, label
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.options import given

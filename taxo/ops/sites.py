@@ -24,17 +24,15 @@ def logits_of(output: object) -> Tensor:
 
 
 def _inner(output: object) -> object:
-    match output:
-        case Tensor():
-            return output
-        case tuple() if hasattr(output, "logits"):
-            return getattr(output, "logits", None)
-        case tuple() | list():
-            return next(iter(cast("tuple[object, ...]", output)), None)
-        case dict():
-            return cast("dict[str, object]", output).get("logits")
-        case _:
-            return getattr(output, "logits", None)
+    """What should be the logits."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, dict):
+        return cast("dict[str, object]", output).get("logits")
+    named = getattr(output, "logits", None)
+    if named is None and isinstance(output, (tuple, list)):
+        return next(iter(cast("tuple[object, ...]", output)), None)
+    return named
 
 
 def with_logits(output: object, change: Callable[[Tensor], Tensor]) -> object:

@@ -134,3 +134,35 @@ def test_labels_that_stay_labels(form: str):
 def test_labels_that_leave_the_simplex(form: str):
     with pytest.raises(TaxoError, match="T304"):
         parse("method m " + FORM.format("labels", form, "mixed", "sample"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "relu(u) + sigmoid(u) + exp(-abs(u)) + sqrt(abs(u)) + sign(u) + stop(u)",
+        "l1(u) * u + l2(p) * p + linf(y) + entropy(p) * u + ce(u, y) * y + gradnorm * u + margin * y",
+        "log(class_prior[y]) * u if u[0] > 1 and not correct or p[y] < 0.5 else 0",
+        "onehot(argmin(u)) * u^2 / epochs",
+        "a * r",
+        "u * k if clean.loss in top(25%) else b",
+        "(1 if progress >= 0.5 else 2) * u",
+    ],
+)
+def test_a_probe_reads_every_kind_of_form(form: str):
+    above = "draw r ~ normal(0, 1) per sample draw k ~ uniform(1, 2) per batch let a = p + r let b = k + r "
+    text = f"method m {above}" + FORM.format(
+        "logits", f"0 * (a + b + k + r) + 0.1 * ({form})", "mixed", "sample"
+    )
+    method = parse(text)
+    (item,) = method.perturbations()
+    found = probe(item, Scope(method))
+    assert 0 < found.raised + found.lowered <= 1
+
+
+def test_a_probe_keeps_to_its_condition():
+    method = parse(
+        "method m perturb logits by y { where margin in top(25%)"
+        " direction positive infer prior granularity category }"
+    )
+    (item,) = method.perturbations()
+    assert probe(item, Scope(method)).lowered == 0.25

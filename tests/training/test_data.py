@@ -83,7 +83,7 @@ def test_no_validation_is_an_empty_split():
 
 
 def row(monkeypatch: pytest.MonkeyPatch, raw: Raw) -> Settings:
-    data_set = DataSet("tiny", "a row of the tests", lambda _: raw, datasets.find("digits").recipe)
+    data_set = DataSet("tiny", "a row of the tests", lambda: raw, datasets.find("digits").recipe)
     monkeypatch.setitem(datasets.DATA_SETS, "tiny", data_set)
     return replace(sensible("tiny"), validation=0.25)
 

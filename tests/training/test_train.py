@@ -242,7 +242,7 @@ def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str], trou
         (("plane",), "T201", 1),
         ((), "T503", 2),
         (("plain", "--set", "eat=1"), "T403", 2),
-        (("logpert", "--set", "eta=big"), "T201", 1),
+        (("logpert", "--set", "eta=big"), "T206", 1),
         (("plain", "--data", "digit"), "T501", 1),
         (("plain", "--lr", "high"), "T503", 2),
     ],
