@@ -92,7 +92,7 @@ def load(reference: str | Path) -> Method:
 
 
 def outline(name: str) -> Method:
-    """A shipped method as its text declares it: not checked, which is enough to list it and takes no NumPy."""
+    """A shipped method as its text declares it, not checked: enough to list it, and quicker."""
     parsed = parse_method(source_of(name))
     return _sound(parsed.method, parsed.findings)
 

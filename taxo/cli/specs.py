@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from taxo.catalog import examine, load, shipped, source_of
+from taxo.catalog import examine, load, outline, shipped, source_of
 from taxo.cli.describe import catalogue, entry, show_text
 from taxo.compiler import compile_program
 from taxo.language.errors import Diagnostic, TaxoError, fail
@@ -57,7 +57,7 @@ def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namesp
 def run_list(namespace: Namespace) -> int:
     """Run `taxo list`."""
     wanted = {"target": namespace.target, "manner": namespace.manner, "granularity": namespace.granularity}
-    entries = [entry(load(name)) for name in shipped()]
+    entries = [entry(outline(name)) for name in shipped()]
     kept = [
         one for one in entries if all(word is None or word in one.words(key) for key, word in wanted.items())
     ]

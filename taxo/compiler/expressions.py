@@ -32,8 +32,8 @@ DERIVED = {"margin", "gradnorm", "correct"}
 STEP_VALUES = {
     "C": "self.classes",
     "N": "self.samples",
-    "epoch": "self.epoch",
-    "epochs": "self.planned",
+    "epoch": "self.epochs_done",
+    "epochs": "self.epochs_planned",
     "progress": "self.progress",
 }
 
@@ -190,6 +190,8 @@ class Writer:
         return f"{self.use(name)}({line}.u, {place.y})"
 
     def _unary(self, node: Unary, place: Spot) -> tuple[str, int]:
+        if node.operator == "not" and self.plain(node.operand):
+            return f"not {self.held(node.operand, place, ATOM)}", COMPARISON
         if node.operator == "not":
             return f"~{self.held(node.operand, place, ATOM)}", MINUS
         return f"-{self.held(node.operand, place, MINUS)}", MINUS

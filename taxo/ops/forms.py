@@ -94,6 +94,13 @@ def per_sample(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
+def filled(value: Tensor | float, like: Tensor) -> Tensor:
+    """A value in the shape, type and device of `like`."""
+    if isinstance(value, Tensor):
+        return value.to(like.dtype).expand_as(like)
+    return torch.full((), value, dtype=like.dtype, device=like.device).expand_as(like)
+
+
 @dataclass(frozen=True, slots=True)
 class Top:
     """The samples whose rank is below a count that is known without looking at the data."""
@@ -118,8 +125,10 @@ def top(values: Tensor, share: float) -> Top:
     return Top(order[:count], order[count:])
 
 
-def keep(selected: Tensor | Top, delta: Tensor) -> Tensor:
+def keep(selected: Tensor | Top | bool, delta: Tensor) -> Tensor:
     """The perturbation where a sample is selected, zero elsewhere."""
+    if isinstance(selected, bool):
+        return delta if selected else torch.zeros_like(delta)
     mask = selected.mask if isinstance(selected, Top) else selected
     if mask.dim():
         mask = per_sample(mask, delta)
@@ -128,9 +137,9 @@ def keep(selected: Tensor | Top, delta: Tensor) -> Tensor:
 
 def choose(condition: Tensor, value: Tensor | float, otherwise: Tensor | float, like: Tensor) -> Tensor:
     """One of two where a condition holds and the other elsewhere; numbers take the type of `like`."""
+    numbers = like.new_zeros(())
     first, second = (
-        side if isinstance(side, Tensor) else torch.full((), side, dtype=like.dtype, device=like.device)
-        for side in (value, otherwise)
+        side if isinstance(side, Tensor) else filled(side, numbers) for side in (value, otherwise)
     )
     return torch.where(condition, first, second)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from torch.func import functional_call
 from taxo.compiler import Plan, Program
 from taxo.language.errors import fail
 from taxo.language.method import Method
-from taxo.ops.forms import Top, keep
+from taxo.ops.forms import Top, filled, keep
 from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.ops.stores import Draws
@@ -194,22 +194,19 @@ class Step(nn.Module):
         return weights_at(self.model, pattern)
 
     def add(
-        self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | None = None
+        self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | bool = True
     ) -> Tensor:
         """`v <- v + delta` where a sample is selected; noted for `deltas` and `meters`."""
-        full = torch.as_tensor(delta, dtype=value.dtype, device=value.device).expand_as(value)
-        if where is not None:
-            full = keep(where, full)
+        full = filled(delta, value)
+        full = keep(where, full)
         self.deltas[name] = full.detach()
         return value + full
 
     def add_to_weights(
-        self, name: str, weights: Weights, delta: Weights, where: Tensor | bool = True
+        self, name: str, weights: Weights, delta: Mapping[str, Tensor | float], where: Tensor | bool = True
     ) -> Weights:
         """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
-        constant = {
-            key: part.detach() if where is True else part.detach() * where for key, part in delta.items()
-        }
+        constant = {key: keep(where, filled(part, weights[key]).detach()) for key, part in delta.items()}
         self.deltas[name] = constant
         return weights | {key: weights[key] + part for key, part in constant.items()}
 
@@ -222,9 +219,19 @@ class Step(nn.Module):
         return self._constant("class_prior", like, lambda counts: counts / counts.sum())
 
     @property
+    def epochs_done(self) -> Tensor:
+        """The number of finished epochs, to compute with."""
+        return self.epoch.double()
+
+    @property
+    def epochs_planned(self) -> Tensor:
+        """The number of epochs of the run, to compute with."""
+        return self.planned.double()
+
+    @property
     def progress(self) -> Tensor:
         """The finished share of the run."""
-        return self.epoch / self.planned
+        return self.epochs_done / self.epochs_planned
 
     @property
     def schedule(self) -> float:

@@ -881,3 +881,27 @@ def test_statistics_move_by_the_first_weights_and_images():
     twin(x)
     for name, value in twin.named_buffers():
         torch.testing.assert_close(model.get_buffer(name), value)
+
+
+@pytest.mark.parametrize(("form", "factor"), [("2", 2.0), ("pi", 3.141592653589793), ("N", float(SAMPLES))])
+def test_a_number_moves_every_weight(form: str, factor: float):
+    model, (x, y, _) = mlp().double(), batch()
+    step = compiled(f"perturb weights by {form} {{ direction mixed infer prior granularity corpus }}", model)
+    changed = {name: weight + factor for name, weight in model.named_parameters()}
+    torch.testing.assert_close(step(x, y), CE(torch.func.functional_call(model, changed, (x,)), y))
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"), [("C > 10", False), ("not (C > 10)", True), ("C <= N", True)]
+)
+def test_a_condition_known_when_compiled(condition: str, holds: bool):
+    model, (x, y, _) = mlp().double(), batch()
+    step = compiled(f"perturb logits by u {{ where {condition} {PRIOR} }}", model)
+    torch.testing.assert_close(step(x, y), CE((1 + holds) * model(x), y))
+
+
+def test_powers_of_the_epoch():
+    model, (x, y, _) = mlp().double(), batch()
+    step = compiled(f"perturb logits by epoch ^ -C * u {{ {PRIOR} }}", model)
+    step.epoch.fill_(2)
+    torch.testing.assert_close(step(x, y), CE((1 + 2.0**-CLASSES) * model(x), y))

@@ -5,7 +5,7 @@ import pytest
 from taxo.catalog import load, parse, shipped, source_of
 from taxo.language.errors import TaxoError
 from taxo.language.layout import formatted
-from taxo.language.method import Method, Param
+from taxo.language.method import Method, Param, as_expression
 from taxo.language.parser import parse_expression
 from taxo.language.printer import expression_text
 from taxo.language.syntax import Name, Number, Unary, Word
@@ -68,7 +68,7 @@ def test_texts_survive():
     ("value", "text"), [(2, "2"), (-0.5, "-0.5"), (float("inf"), "inf"), (1e-7, "1e-07"), (1e22, "1e+22")]
 )
 def test_numbers_survive(value: float, text: str):
-    param = Param(name=Word("a"), default=value)  # pyright: ignore[reportArgumentType]
+    param = Param(name=Word("a"), default=as_expression(value))
     assert expression_text(param.default) == text
     assert parse_expression(text) == param.default
 
