@@ -47,7 +47,8 @@ def test_a_run_folder_says_everything(run_command, tmp_path: Path, capsys: pytes
     assert (note["method"], note["cost"]) == ("logpert", "1 F + 1 B")
     assert note["settings"]["noise"] == "pair:30%"
     assert note["settings"]["params"] == {"eta": "3"}
-    assert note["versions"]["torch"] == torch.__version__
+    # the package calls itself by less than torch does, which adds its build
+    assert torch.__version__.startswith(note["versions"]["torch"])
     assert note["device"].startswith("cpu")
     assert [line["epoch"] for line in lines(folder)] == [0, 1, 2]
     out = capsys.readouterr().out
