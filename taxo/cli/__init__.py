@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return USAGE
     try:
-        return handler(namespace)
+        code = handler(namespace)
+        sys.stdout.flush()
+        return code
     except TaxoError as error:
         print(error, file=sys.stderr)
         return USAGE if any(found.code in USAGE_CODES for found in error.diagnostics) else WRONG
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # whoever read our output has seen enough; Python must not try to flush it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        print(f"error: {error.strerror or error}".lower(), file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -6,6 +6,7 @@ import keyword
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from taxo.compiler.acts import ActWriter, early, read_lets, watched
 from taxo.compiler.expressions import Spot, Writer
@@ -20,7 +21,7 @@ from taxo.language.printer import PRODUCT, expression_text
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
 from taxo.language.syntax import names
-from taxo.language.vocabulary import SOLVERS, Place, Shape
+from taxo.language.vocabulary import REGIONS, SOLVERS, Place, Shape
 
 EARLY = Spot(Reader(Place.DATA, "let"))
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
@@ -36,11 +37,12 @@ class Program:
     text: str
     origins: dict[int, Span] = field(repr=False)
     needs: dict[str, Span | None]
+    sites: dict[str, Span | None]
 
     @property
     def filename(self) -> str:
         """The name under which tracebacks quote the text."""
-        return f"<taxo {self.method.name}>"
+        return f"<taxo {self.method.name} {crc32(self.text.encode()):08x}>"
 
     def place_of(self, error: BaseException) -> Span | None:
         """The clause that an exception comes from."""
@@ -73,7 +75,9 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         text.block("def run(self, x, y, index):")
         with text.indented():
             text.extend(body)
-    return Program(method, plan, class_name(method), text.joined(), text.origins(), _needs(graph))
+    return Program(
+        method, plan, class_name(method), text.joined(), text.origins(), _needs(graph), _sites(graph)
+    )
 
 
 def _docstring(method: Method) -> Iterator[str]:
@@ -115,6 +119,8 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     parts = 1 if split is None else int(constant(split, graph.scope.constants()) or 1)
     settings = [f"parts = {parts}"] * (parts != 1)
     learned = [act for act in graph.acts() if act.learned]
+    bounds = [found for act in graph.acts() if act.place == Place.FEATURES for found in _box(act)]
+    settings += [f"bounds = {found}" for found in bounds[:1]]
     settings += ["reads_index = True"] * bool(learned)
     if settings:
         yield from (*settings, "")
@@ -125,6 +131,14 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
             like = "next(self.model.parameters())"
             yield f"    self.{table(act)} = {writer.use('Table')}(self.samples, {shape}, {like})"
         yield ""
+
+
+def _box(act: Act) -> Iterator[tuple[float, ...]]:
+    """The bounds that an act takes inputs to be in: those of a box that is not given any."""
+    for region in act.item.infer.within:
+        row = REGIONS[region.name.text]
+        if not row.bounded and not region.arguments:
+            yield tuple(float(option.default or 0) for option in row.options.values())
 
 
 def table(act: Act) -> str:
@@ -143,6 +157,12 @@ def _needs(graph: Graph) -> dict[str, Span | None]:
             if name.text in NEEDS and name.text not in graph.scope.declared:
                 needs.setdefault(NEEDS[name.text], name.span)
     return needs
+
+
+def _sites(graph: Graph) -> dict[str, Span | None]:
+    """The patterns of parameter names that something acts on, and where they are written."""
+    sites = [act.item.at for act in graph.acts() if act.item.at is not None]
+    return {graph.scope.word(site) or "*": site.span for site in sites}
 
 
 def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:

@@ -10,6 +10,7 @@ from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, at_zero, gathers, label
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.options import given
+from taxo.language.printer import ATOM, PRODUCT
 from taxo.language.shapes import Reader
 from taxo.language.syntax import Call, Expression
 from taxo.language.vocabulary import REGIONS, SOLVERS, TARGETS, Place, Shape
@@ -49,8 +50,7 @@ class Solve:
         x, y = "x", "y"
         if not whole:
             x, y = f"x_{self.name}", f"y_{self.name}"
-            where = self.writer.held(_not_none(self.act.item.where), self.spot(), 9)
-            text.line(f"rows = ({where}).rows" if where.startswith("~") else f"rows = {where}.rows")
+            text.line(f"rows = {self.writer.held(_not_none(self.act.item.where), self.spot(), ATOM)}.rows")
             text.line(f"{x}, {y} = x[rows], y[rows]")
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]))
         around = self._value_at(x)
@@ -119,11 +119,11 @@ class Solve:
         reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.target.shape)
         spelt = frozenset(self.spelt)
         spot = Spot(reader, u=f"{line}.u", y=y, loss=f"{line}.loss", unknown=self.name, spelt=spelt)
-        return self.writer.held(goal.objective, spot, 9)
+        return self.writer.held(goal.objective, spot, ATOM)
 
     def _form(self, like: str, key: str = "") -> str:
         spot = replace(self.spot(), key=key, x=like)
-        return self.writer.expanded(self.act.item.by, spot, self.act.target.shape, like, 6)
+        return self.writer.expanded(self.act.item.by, spot, self.act.target.shape, like, PRODUCT)
 
     def _candidate(self) -> dict[str, str]:
         """The act itself, as a hook with the unknown under search."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from taxo.language.clauses import check_perturbation
+from taxo.language.constants import constant
 from taxo.language.declarations import check_declarations, check_unused
 from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.findings import Enough, Findings
@@ -54,6 +55,7 @@ def _check(method: Method, findings: Findings) -> None:
     shapes = Shapes(scope, findings)
     check_declarations(method, shapes)
     _check_branches(method, shapes)
+    _check_weights(method, shapes)
     for item in method.perturbations():
         check_perturbation(item, shapes)
     check_unused(scope, findings)
@@ -69,6 +71,17 @@ def _check_branches(method: Method, shapes: Shapes) -> None:
             message = f"two branches are called `{clause.name}`"
             shapes.findings.error("T103", message, clause.name.span, "rename one of them")
         seen |= {clause.name.text} if clause.name else set()
+
+
+def _check_weights(method: Method, shapes: Shapes) -> None:
+    """Some branch must count."""
+    branches = [clause for clause in method.clauses if isinstance(clause, Branch)]
+    values = shapes.scope.constants()
+    if branches and all(constant(branch.weight, values) == 0 for branch in branches):
+        span = branches[0].weight.span or branches[0].span
+        shapes.findings.error(
+            "T206", "every branch has weight 0", span, "give one of them a share of the loss"
+        )
 
 
 def _quoted(finding: Diagnostic) -> str:

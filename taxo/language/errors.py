@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "T405": "the model's output has the wrong shape",
     "T406": "index missing or out of range",
     "T407": "labels out of range",
+    "T408": "inputs out of range",
     "T501": "no such data set",
     "T502": "the data set is not on this machine",
     "T503": "a setting that cannot be read",

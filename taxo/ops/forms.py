@@ -11,11 +11,17 @@ from torch.nn import functional
 from taxo.ops.norms import norm_per_sample, per_row
 
 
+def real_type(like: Tensor) -> torch.dtype:
+    """The type to compute in beside a tensor: its own, but never less than single precision."""
+    own = like.dtype if like.is_floating_point() else torch.get_default_dtype()
+    return torch.promote_types(own, torch.float32)
+
+
 def distribution(y: Tensor, classes: int, like: Tensor) -> Tensor:
-    """The labels as distributions over the classes, of the type of `like`; those that are, stay."""
+    """The labels as distributions over the classes; those that are, stay."""
     if y.is_floating_point():
         return y
-    return functional.one_hot(y, classes).to(like.dtype)
+    return functional.one_hot(y, classes).to(real_type(like))
 
 
 def onehot(index: Tensor, classes: int, like: Tensor) -> Tensor:
@@ -95,10 +101,10 @@ def per_sample(values: Tensor, like: Tensor) -> Tensor:
 
 
 def filled(value: Tensor | float, like: Tensor) -> Tensor:
-    """A value in the shape, type and device of `like`."""
+    """A value in the shape of `like`."""
     if isinstance(value, Tensor):
-        return value.to(like.dtype).expand_as(like)
-    return torch.full((), value, dtype=like.dtype, device=like.device).expand_as(like)
+        return value.expand_as(like)
+    return torch.full((), value, dtype=real_type(like), device=like.device).expand_as(like)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +143,8 @@ def keep(selected: Tensor | Top | bool, delta: Tensor) -> Tensor:
 
 def choose(condition: Tensor, value: Tensor | float, otherwise: Tensor | float, like: Tensor) -> Tensor:
     """One of two where a condition holds and the other elsewhere; numbers take the type of `like`."""
-    numbers = like.new_zeros(())
-    first, second = (
-        side if isinstance(side, Tensor) else filled(side, numbers) for side in (value, otherwise)
-    )
+    one = torch.empty((), dtype=real_type(like), device=like.device)
+    first, second = (side if isinstance(side, Tensor) else filled(side, one) for side in (value, otherwise))
     return torch.where(condition, first, second)
 
 

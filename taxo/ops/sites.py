@@ -10,6 +10,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from taxo.language.errors import fail, nearest
+from taxo.language.source import Span
 
 
 def logits_of(output: object) -> Tensor:
@@ -74,18 +75,16 @@ class _Changed:
         return getattr(self._output, name)
 
 
-def weights_at(model: nn.Module, pattern: str) -> dict[str, Tensor]:
-    """The trainable parameters whose name matches a pattern."""
+def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, Tensor]:
+    """The trainable parameters whose name matches a pattern; `span` is where it is written."""
     named: dict[str, Tensor] = {
         name: weight for name, weight in model.named_parameters() if weight.requires_grad
     }
     found = {name: weight for name, weight in named.items() if fnmatchcase(name, pattern)}
+    if not named:
+        fail("T404", "the model has no trainable parameter", span, "let some parameter require a gradient")
     if not found:
         near = nearest(pattern, named, 3) or list(named)[:3]
-        hint = (
-            "near: " + ", ".join(f"`{name}`" for name in near)
-            if near
-            else "the model has no trainable parameter"
-        )
-        fail("T404", f"no parameter is called `{pattern}`", None, hint)
+        hint = "near: " + ", ".join(f"`{name}`" for name in near)
+        fail("T404", f"no parameter is called `{pattern}`", span, hint)
     return found

@@ -14,6 +14,7 @@ from taxo.compiler import Program, compile_program
 from taxo.language.builder import Builder
 from taxo.language.errors import fail
 from taxo.language.method import Method
+from taxo.ops.sites import weights_at
 from taxo.runtime.step import Step
 
 _ASK = {
@@ -40,6 +41,8 @@ def compile_step(
     step = program_class(program)(
         model, classes=classes, samples=samples, class_counts=class_counts, seed=seed
     )
+    for pattern, span in program.sites.items():
+        weights_at(model, pattern, span)
     return step.bind(program)
 
 
@@ -53,8 +56,10 @@ def program_class(program: Program) -> type[Step]:
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:
-    if classes < 2:
-        fail("T401", f"`classes` is {classes}", None, "a task has two classes or more")
+    for name, least in (("classes", 2), ("samples", 1)):
+        count = {"classes": classes, **given}[name]
+        if count is not None and not (isinstance(count, int) and count >= least):
+            fail("T401", f"`{name}` is {count!r}", None, f"give a whole number from {least} on")
     for name, span in program.needs.items():
         if given[name] is None:
             fail("T401", f"`{program.method.name}` needs `{name}`", span, _ASK[name])
@@ -65,7 +70,7 @@ def _check_given(program: Program, classes: int, given: Mapping[str, object]) ->
         fail(
             "T401", f"{len(counts)} class counts for {classes} classes", None, "give one count for each class"
         )
-    empty = [number for number, count in enumerate(counts) if count <= 0]
+    empty = [number for number, count in enumerate(counts) if not count > 0]
     if empty and "class_counts" in program.needs:
         hint = "leave the class out, or give every class a sample"
         fail("T402", f"class {empty[0]} has no sample", program.needs["class_counts"], hint)

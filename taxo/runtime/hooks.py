@@ -27,7 +27,7 @@ def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[C
     def enter(inputs: Inputs) -> Inputs:
         x = inputs[0]
         for change in features:
-            x = change(x)
+            x = change(x).to(x.dtype)
         return (x, *inputs[1:])
 
     def leave(_: Inputs, output: object) -> object:

@@ -23,6 +23,8 @@ def measure(delta: Delta) -> dict[str, float]:
 def joined(parts: list[dict[str, Delta]]) -> dict[str, Delta]:
     """The perturbations of a batch's parts as those of the batch; of the weights', the last part's."""
     found: dict[str, Delta] = {}
+    if not parts:
+        return found
     for name, last in parts[-1].items():
         rows = [delta for part in parts if isinstance(delta := part[name], Tensor)]
         found[name] = last if isinstance(last, dict) else torch.cat(rows)

@@ -13,10 +13,11 @@ from torch.func import functional_call
 from taxo.compiler import Plan, Program
 from taxo.language.errors import fail
 from taxo.language.method import Method
-from taxo.ops.forms import Top, filled, keep
+from taxo.ops.forms import Top, filled, keep, real_type
 from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.ops.stores import Draws
+from taxo.runtime.checks import check_index, check_inputs, check_labels
 from taxo.runtime.hooks import Change, LabelChange, LossChange, model_hooks, objective_hooks
 from taxo.runtime.meters import Delta, joined, measure
 
@@ -37,6 +38,7 @@ class Step(nn.Module):
 
     parts: ClassVar[int] = 1
     reads_index: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float] | None] = None
     epoch: Tensor
     planned: Tensor
 
@@ -73,13 +75,20 @@ class Step(nn.Module):
 
     def run(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         """The loss of each sample of a batch."""
-        raise TypeError(f"{type(self).__name__} is no compiled program ({len(x)}, {len(y)}, {index})")
+        del x, y, index
+        raise TypeError(f"{type(self).__name__} is no compiled program")
 
     # What a user calls
 
     def forward(self, x: Tensor, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
-        self._check(x, y, index)
+        check_labels(x, y, self.classes)
+        if not y.is_floating_point():
+            y = y.long()
+        if self.reads_index:
+            index = check_index(x, index, self.samples or 0, type(self).__name__)
+        if self.bounds is not None:
+            check_inputs(x, *self.bounds)
         self.deltas = {}
         try:
             losses = self._in_parts(x, y, index)
@@ -206,7 +215,10 @@ class Step(nn.Module):
         self, name: str, weights: Weights, delta: Mapping[str, Tensor | float], where: Tensor | bool = True
     ) -> Weights:
         """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
-        constant = {key: keep(where, filled(part, weights[key]).detach()) for key, part in delta.items()}
+        constant = {
+            key: keep(where, filled(part, weights[key]).detach().to(weights[key].dtype))
+            for key, part in delta.items()
+        }
         self.deltas[name] = constant
         return weights | {key: weights[key] + part for key, part in constant.items()}
 
@@ -244,7 +256,7 @@ class Step(nn.Module):
         key = (name, like.dtype, like.device)
         if key not in self._constants:
             counts = torch.tensor(self._counts, dtype=torch.float64)
-            self._constants[key] = make(counts).to(like)
+            self._constants[key] = make(counts).to(like.device, real_type(like))
         return self._constants[key]
 
     def _moved(self, changes: Sequence[WeightChange]) -> Weights:
@@ -266,29 +278,6 @@ class Step(nn.Module):
             self.deltas = {}
         self.deltas = joined(deltas)
         return torch.cat(losses)
-
-    def _check(self, x: Tensor, y: Tensor, index: Tensor | None) -> None:
-        """What can be checked without waiting for a device."""
-        if len(x) != len(y):
-            fail("T207", f"{len(x)} samples, {len(y)} labels", None, "one label for each sample")
-        if self.reads_index and index is None:
-            fail(
-                "T406",
-                f"`{type(self).__name__}` keeps a table per sample and was given no index",
-                None,
-                "call `step(x, y, index)` with each sample's place in the data set",
-            )
-        if self.reads_index and index is not None and len(index) != len(x):
-            fail("T406", f"{len(x)} samples, {len(index)} indices", None, "one index for each sample")
-        if y.device.type == "cpu" and not y.is_floating_point():
-            self._check_range("T407", "label", y, self.classes)
-        if self.reads_index and index is not None and index.device.type == "cpu":
-            self._check_range("T406", "index", index, self.samples or 0)
-
-    def _check_range(self, code: str, what: str, values: Tensor, count: int) -> None:
-        if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < count:
-            span = f"{int(values.min())} to {int(values.max())}"
-            fail(code, f"{what} from {span}, outside 0 to {count - 1}", None, f"there are {count} in all")
 
     def _annotate(self, error: Exception) -> None:
         """Say which clause of which file an exception comes from."""

@@ -80,7 +80,7 @@ def load(folder: Path) -> Checkpoint:
         fail(
             "T507",
             f"the checkpoint `{place}` cannot be read: {error}",
-            help="use `best/`, or start a new run",
+            help="start a new run",
         )
 
 

@@ -87,14 +87,14 @@ def test_a_missing_index(name: str):
 def test_an_index_of_another_length(name: str, length: int):
     x, y, _ = single()
     found = failure(lambda: compiled(name)(x, y, torch.arange(length)))
-    assert found.code in ("T406", "T207")
+    assert found.code in ("T406", "T407")
 
 
 @each_spec
 def test_fewer_labels_than_samples(spec: str):
     x, y, index = single()
     found = failure(lambda: compiled(spec)(x, y[:5], index))
-    assert (found.code, found.message) == ("T207", "8 samples, 5 labels")
+    assert (found.code, found.message) == ("T407", "8 samples, 5 labels")
 
 
 @pytest.mark.parametrize("name", learned())
@@ -139,9 +139,9 @@ def test_parameters_that_are_none_and_values_outside():
 
 
 def test_a_site_without_parameters():
-    step = compiled('damp(sites: "layer9.*")')
-    found = failure(lambda: step(*single()))
+    found = failure(lambda: compiled('damp(sites: "layer9.*")'))
     assert found.code == "T404"
+    assert found.span is not None
     assert "layer9" in found.message
 
 
@@ -228,7 +228,7 @@ def test_tracebacks_quote_the_program():
     with pytest.raises(ZeroDivisionError) as caught:
         step(*single())
     text = "".join(traceback.format_exception(caught.value))
-    assert 'File "<taxo sam>"' in text
+    assert 'File "<taxo sam ' in text
     assert "line = self.line(x, y)" in text
 
 

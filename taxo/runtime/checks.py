@@ -1,0 +1,57 @@
+"""What can be wrong with a batch, as far as it shows without waiting for a device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from taxo.language.errors import fail
+
+ROUNDING = 1e-4  # how far an input may lie outside its box
+
+
+def check_labels(x: Tensor, y: Tensor, classes: int) -> None:
+    """One label for each sample: a class, or a distribution over the classes."""
+    soft = y.is_floating_point()
+    if y.dim() != 1 + soft or (soft and y.shape[1] != classes):
+        kind = f"{list(y.shape)} of {str(y.dtype).removeprefix('torch.')}"
+        hint = f"give classes as integers [B], or distributions [B, {classes}]"
+        fail("T407", f"the labels are {kind}", None, hint)
+    if len(x) != len(y):
+        fail("T407", f"{len(x)} samples, {len(y)} labels", None, "one label for each sample")
+    if not soft:
+        _check_range("T407", "label", y, classes)
+
+
+def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Tensor:
+    """Each sample's place in the data set, in the type that torch indexes with."""
+    if index is None:
+        message = f"`{name}` keeps a table per sample and was given no index"
+        fail("T406", message, None, "call `step(x, y, index)` with each sample's place in the data set")
+    if len(index) != len(x):
+        fail("T406", f"{len(x)} samples, {len(index)} indices", None, "one index for each sample")
+    _check_range("T406", "index", index, samples)
+    return index.long()
+
+
+def check_inputs(x: Tensor, low: float, high: float) -> None:
+    """A box pulls inputs onto it, however small the radius: those outside are a mistake."""
+    if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():
+        return
+    least, most = float(x.min()), float(x.max())
+    if least < low - ROUNDING or most > high + ROUNDING:
+        message = f"the inputs reach from {least:.3g} to {most:.3g}, outside the box [{low:g}, {high:g}]"
+        fail("T408", message, None, "make normalisation the model's first layer, or set the box")
+
+
+def _check_range(code: str, what: str, values: Tensor, count: int) -> None:
+    if values.device.type != "cpu" or not values.numel() or torch.compiler.is_compiling():
+        return
+    least, most = int(values.min()), int(values.max())
+    if not 0 <= least <= most < count:
+        fail(
+            code,
+            f"{what} from {least} to {most}, outside 0 to {count - 1}",
+            None,
+            f"there are {count} in all",
+        )
