@@ -7,6 +7,7 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from io import StringIO
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from statistics import median
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
+from rich.table import Table
 
 from taxo.language.errors import TaxoError, fail
 from taxo.training import folder, table, words
@@ -180,8 +182,17 @@ def _print(found: Sequence[Row], grid: Grid, place: GridFolder, as_json: bool) -
     if as_json:
         print(table.to_json(found, str(place.path)))
         return
-    # a pipe has no width of its own: 100 columns, so that a log reads like the screen
     screen = Console()
-    screen = screen if screen.is_terminal else Console(width=100)
-    screen.print(table.to_rich(found, grid.title))
+    if screen.is_terminal:
+        screen.print(table.to_rich(found, grid.title, screen.width))
+    else:
+        print(_piped(table.to_rich(found, grid.title)))
     screen.print(f"written to {place.path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _piped(shown: Table) -> str:
+    """A table for a pipe, which has no width of its own: 100 columns, so that a log reads like the screen."""
+    paper = Console(width=100, file=StringIO())
+    with paper.capture() as captured:
+        paper.print(shown)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

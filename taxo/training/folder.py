@@ -157,11 +157,11 @@ def default_path(name: str) -> Path:
 
 
 def latest(file: str) -> Path:
-    """The newest folder under `runs/` that holds `file`."""
+    """The folder under `runs/` whose `file` is the newest."""
     found = sorted(RUNS.glob(f"*/{file}"), key=lambda path: (path.stat().st_mtime_ns, path))
     if not found:
         fail("T507", "no run to go on with in `runs/`", help="give its folder: `--resume DIR`")
-    return found[-1].parent
+    return RUNS / found[-1].relative_to(RUNS).parts[0]
 
 
 def claim(path: Path, file: str) -> None:

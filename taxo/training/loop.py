@@ -119,7 +119,7 @@ def _mean_loss(run: Run) -> float:
     wrong = next((number for number, loss in enumerate(losses, 1) if not isfinite(loss)), None)
     if wrong is not None:
         place = f"epoch {run.position.epoch + 1}, step {wrong} of {len(losses)}"
-        _not_finite(f"the loss of `{run.step.method.name}` is {losses[wrong - 1]} in {place}")
+        _not_finite(run, f"the loss of `{run.step.method.name}` is {losses[wrong - 1]} in {place}")
     size, samples = run.settings.batch_size, len(run.data.train)
     sizes = [min(size, samples - start) for start in range(0, samples, size)]
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / samples
@@ -129,13 +129,13 @@ def _check_weights(run: Run) -> None:
     # a last update can spoil the weights after a finite loss, and the checkpoint would carry that on
     sound = torch.stack([weight.isfinite().all() for weight in run.step.model.parameters()]).all()
     if not bool(sound):
-        _not_finite(
-            f"a weight is not finite after epoch {run.position.epoch + 1} of `{run.step.method.name}`"
-        )
+        place = f"after epoch {run.position.epoch + 1} of `{run.step.method.name}`"
+        _not_finite(run, f"a weight is not finite {place}")
 
 
-def _not_finite(message: str) -> None:
-    fail("T601", message, help="lower `--lr` or set `--clip 1`; the last good checkpoint is kept")
+def _not_finite(run: Run, message: str) -> None:
+    kept = "; the last good checkpoint is kept" if run.position.epoch else ""
+    fail("T601", message, help=f"lower `--lr` or set `--clip 1`{kept}")
 
 
 def _keep(run: Run, done: Sequence[EpochMetrics], recorder: Recorder) -> None:

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from taxo.training.summary import Estimate, Row
 
+WIDE = 96
+WIDE_ONLY = ("best %",)
 HEADERS = ("method", "test %", "difference", "best %", "s / epoch", "passes")
 
 
@@ -32,28 +34,31 @@ def texts(row: Row) -> tuple[str, ...]:
     return (label, shown(row.test), shown(row.difference, signed=True), shown(row.best), seconds, row.cost)
 
 
-def caption(rows: Sequence[Row]) -> str:
+def caption(rows: Sequence[Row], wide: bool) -> str:
     """What the numbers are."""
     seeds = rows[0].runs
+    best = " best: test accuracy at the epoch of the highest validation accuracy." if wide else ""
     return (
         f"test: accuracy on clean test labels after the last epoch, mean ± standard error of {seeds} seeds. "
-        f"difference: to {rows[0].label}, paired by seed; * beyond noise (Student's t, 95%). "
-        "best: test accuracy at the epoch of the highest validation accuracy."
+        f"difference: to {rows[0].label}, paired by seed; * beyond noise (Student's t, 95%).{best}"
     )
 
 
-def to_rich(rows: Sequence[Row], title: str) -> Table:
-    """The table for a terminal or a pipe, with the best mean in bold."""
-    table = Table(title=title, caption=caption(rows), box=box.SIMPLE_HEAD)
+def to_rich(rows: Sequence[Row], title: str, width: int = WIDE) -> Table:
+    """The table for a terminal or a pipe, with the best mean in bold; a narrow one has no `best %`."""
+    table = Table(title=title, caption=caption(rows, width >= WIDE), box=box.SIMPLE_HEAD)
     table.title_justify = table.caption_justify = "left"
-    table.add_column(HEADERS[0], overflow="fold")
-    for header in HEADERS[1:-1]:
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column(HEADERS[-1], no_wrap=True)
+    shown_columns = [n for n, header in enumerate(HEADERS) if width >= WIDE or header not in WIDE_ONLY]
+    for number in shown_columns:
+        right = 0 < number < len(HEADERS) - 1
+        table.add_column(
+            HEADERS[number], justify="right" if right else "left", no_wrap=number > 0, overflow="fold"
+        )
     top = max((row.test.mean for row in rows if row.test), default=None)
     for row in rows:
         best = row.test is not None and row.test.mean == top
-        table.add_row(*map(_escape, texts(row)), style="bold" if best else None)
+        cells = [_escape(texts(row)[number]) for number in shown_columns]
+        table.add_row(*cells, style="bold" if best else None)
     return table
 
 
@@ -62,7 +67,7 @@ def to_markdown(rows: Sequence[Row], title: str) -> str:
     lines = [[cell.replace("|", "\\|") for cell in texts(row)] for row in rows]
     rule = ["---", "---:", "---:", "---:", "---:", "---"]
     body = "\n".join(f"| {' | '.join(line)} |" for line in [HEADERS, rule, *lines])
-    return f"# {title}\n\n{body}\n\n{caption(rows)}\n"
+    return f"# {title}\n\n{body}\n\n{caption(rows, wide=True)}\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -63,7 +63,7 @@ def _train(
 def _kept(namespace: Namespace) -> RunFolder | None:
     if namespace.resume is None:
         return None
-    return RunFolder(Path(namespace.resume or namespace.output or folder.latest("run.json")))
+    return RunFolder(Path(namespace.resume or namespace.output or folder.latest("last/state.json")))
 
 
 def _asked(namespace: Namespace, kept: RunFolder | None) -> tuple[str, Settings]:

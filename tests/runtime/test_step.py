@@ -444,3 +444,58 @@ def test_two_losses_before_one_backward():
     total = step(*batch(seed=1)) + step(*batch(seed=2))
     total.backward()
     assert all(weight.grad is not None for weight in weights(step.model))
+
+
+# What a batch may not be.
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.zeros(8), "[8] of float32"),
+        (torch.zeros(8, 1, dtype=torch.long), "[8, 1] of int64"),
+        (torch.full((8, CLASSES + 1), 1 / (CLASSES + 1)), f"[8, {CLASSES + 1}] of float32"),
+    ],
+)
+def test_labels_of_another_kind(labels: Tensor, message: str):
+    step = compiled("label_smoothing")
+    found = failure(lambda: step(single()[0], labels))
+    assert found.code == "T407"
+    assert message in found.message
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8])
+def test_labels_and_indices_of_smaller_integers(kind: torch.dtype):
+    x, y, index = single()
+    step, other = compiled("logpert"), compiled("logpert")
+    other.load_state_dict(step.state_dict())
+    assert torch.equal(step(x, y.to(kind), index.to(kind)), other(x, y, index))
+
+
+def test_a_box_without_bounds_means_images():
+    """Inputs outside would be pulled onto the box, however small the radius."""
+    x, y, _ = single()
+    found = failure(lambda: compiled("pgd_at")(3 * x - 1, y))
+    assert found.code == "T408"
+    assert "make normalisation the model's first layer" in (found.help or "")
+
+
+def test_labels_stay_exact_under_autocast():
+    """Distributions over the classes are not kept in the half precision of the logits."""
+    x, y, _ = single()
+    step = compiled("label_smoothing")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        step(x, y)
+    delta = step.deltas["labels"]
+    assert isinstance(delta, Tensor)
+    assert delta.dtype == torch.float32
+    assert float(delta.sum(1).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["classes", "samples"])
+@pytest.mark.parametrize("count", [0, -3, 2.5, "4"])
+def test_counts_are_whole_numbers(name: str, count: Any):
+    given: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES} | {name: count}
+    found = failure(lambda: taxo.compile("logpert", mlp(), **given))
+    assert found.code == "T401"
+    assert name in found.message

@@ -28,7 +28,7 @@ ROWS = [
 
 def drawn(width: int) -> str:
     console = Console(width=width, file=StringIO())
-    console.print(to_rich(ROWS, "digits"))
+    console.print(to_rich(ROWS, "digits", width))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -74,3 +74,10 @@ def test_json_names_the_baseline():
     found = json.loads(to_json(ROWS, "runs/a"))
     assert found["baseline"] == "plain"
     assert found["rows"][1]["test"] == {"mean": 0.98, "error": 0.002, "runs": 5}
+
+
+def test_a_narrow_terminal_has_no_best_column():
+    assert "best" in drawn(100)
+    narrow = drawn(80)
+    assert "best" not in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
