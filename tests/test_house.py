@@ -204,7 +204,7 @@ def test_the_front_door_is_small():
 def test_nothing_names_the_workplace():
     # Spelled so that this file is no offence itself.
     places = r"(?<![\w.])/(?:work|root|opt)/[\w./-]*"
-    hosts = r"\b(?:pypi|python" r"hosted|anaconda|npmjs|jfrog|download\.pytorch)\.(?:org|com|io)\b"
+    hosts = r"\b(?:pypi|python" r"hosted|anaconda|npm" r"js|jfrog|download\.pytorch)\.(?:org|com|io)\b"
     registries = r"(?:--(?:extra-)?index|--find|PIP_\w*IND|UV_IND)[-_\w]*[ =]\S+"
     assert offences(f"{places}|{hosts}|{registries}") == []
 

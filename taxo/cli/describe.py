@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxo.cli.columns import columns
-from taxo.compiler import compile_program, lower, simplify
+from taxo.compiler import lower, schedule, simplify
 from taxo.compiler.graph import Act, Graph
 from taxo.language.coordinates import derive
 from taxo.language.layout import inference_text
@@ -74,13 +74,15 @@ def catalogue(entries: list[Entry]) -> str:
 def show_text(method: Method) -> str:
     """Everything `taxo show` says of a method."""
     graph = lower(simplify(method))
-    program = compile_program(method)
+    plan = schedule(graph)
+    passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
+    cost = f"cost of a step: {plan.cost} (forwards and backwards of the batch)"
     parts = [
         _head(method),
         _section("parameters", _parameters(method)),
         _section("coordinates", _coordinates(method)),
         _section("graph", _graph(graph)),
-        _section("plan", [*(f"{n}. {one}" for n, one in enumerate(program.plan.passes, 1)), _cost(method)]),
+        _section("plan", [*passes, cost]),
         _section("source", str(method).rstrip().splitlines()),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -167,8 +169,3 @@ def _read(graph: Graph, act: Act) -> Iterator[str]:
                 yield expression_text(node)
         else:
             pending += children(node)
-
-
-def _cost(method: Method) -> str:
-    plan = compile_program(method).plan
-    return f"cost of a step: {plan.cost} (forwards and backwards of the batch)"

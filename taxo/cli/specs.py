@@ -7,7 +7,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from taxo.catalog import examine, load, outline, shipped, source_of
 from taxo.cli.describe import catalogue, entry, show_text
@@ -16,16 +15,9 @@ from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
 from taxo.language.parser import parse_method
 from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
+from taxo.training.commands import Subparsers, add_command
 
 METHOD = "a shipped name, a path, or a variant such as 'NAME(parameter: value)'"
-
-
-class Subparsers(Protocol):
-    """What `ArgumentParser.add_subparsers` gives."""
-
-    def add_parser(self, name: str, *, help: str, description: str) -> ArgumentParser:
-        """Add a command."""
-        ...
 
 
 def register(subparsers: Subparsers) -> None:
@@ -49,7 +41,7 @@ def register(subparsers: Subparsers) -> None:
 
 
 def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namespace], int]) -> ArgumentParser:
-    parser = subparsers.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser = add_command(subparsers, name, help, f"{help[0].upper()}{help[1:]}.")
     parser.set_defaults(handler=handler)
     return parser
 

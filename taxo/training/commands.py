@@ -39,12 +39,12 @@ class Subparsers(Protocol):
 
 def register(subparsers: Subparsers) -> None:
     """Add `train` and `compare`; each sets `handler` to a function from the namespace to an exit code."""
-    train = _add(subparsers, "train", "train a model with one method", _TRAIN)
+    train = add_command(subparsers, "train", "train a model with one method", _TRAIN)
     train.add_argument("method", metavar="METHOD", nargs="?", help=_METHOD)
     add_run_options(train)
     add_train_options(train)
     train.set_defaults(handler=train_command)
-    compare = _add(subparsers, "compare", "compare methods over seeds", _COMPARE)
+    compare = add_command(subparsers, "compare", "compare methods over seeds", _COMPARE)
     compare.add_argument("methods", metavar="METHOD", nargs="*", help=_METHOD)
     add_run_options(compare)
     add_compare_options(compare)
@@ -65,7 +65,8 @@ def compare_command(namespace: Namespace) -> int:
     return _guarded(compare, namespace)
 
 
-def _add(subparsers: Subparsers, name: str, help: str, description: str) -> ArgumentParser:
+def add_command(subparsers: Subparsers, name: str, help: str, description: str) -> ArgumentParser:
+    """Add a command whose description keeps its lines."""
     return subparsers.add_parser(
         name, help=help, description=description, formatter_class=RawDescriptionHelpFormatter
     )
