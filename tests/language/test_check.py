@@ -3,7 +3,6 @@
 import pytest
 
 from taxo.catalog import examine, parse
-from taxo.language import vocabulary
 from taxo.language.constants import constant
 from taxo.language.errors import CODES, Diagnostic, TaxoError
 from taxo.language.findings import MOST_FINDINGS
@@ -115,26 +114,6 @@ def test_findings_come_in_the_order_of_the_text():
     starts = [one.span.start for one in raised.value.diagnostics if one.span]
     assert starts == sorted(starts)
     assert len(starts) > 3
-
-
-@pytest.mark.parametrize("kind", vocabulary.LATER)
-def test_words_of_later_versions_are_none_of_this_one(kind: str):
-    tables = {
-        "manner": vocabulary.MANNERS,
-        "solver": vocabulary.SOLVERS,
-        "set": vocabulary.REGIONS,
-        "distribution": vocabulary.DISTRIBUTIONS,
-        "scope of a draw": vocabulary.SCOPES,
-        "function": vocabulary.FUNCTIONS,
-        "name": vocabulary.VALUES,
-    }
-    assert not vocabulary.LATER[kind] & set(tables.get(kind, ()))
-
-
-@pytest.mark.parametrize("word", sorted(vocabulary.LATER["item"]))
-def test_items_of_later_versions_are_named(word: str):
-    with pytest.raises(TaxoError, match=rf"T210\]: `{word}` is not in this version"):
-        parse(f"method m {word} something")
 
 
 @pytest.mark.parametrize(
