@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format-check lint types format wheel clean
+.PHONY: help demo test check format-check lint types format docs wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -39,6 +39,9 @@ types: $(READY) ## pyright: strict on taxo/, basic elsewhere
 format: $(READY) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## write the pages of docs/ that are made from the code
+	$(BIN)/python -m taxo.cli.pages
 
 wheel: $(READY) ## build dist/*.whl
 	$(BIN)/hatchling build -t wheel

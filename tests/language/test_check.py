@@ -162,6 +162,7 @@ def test_messages_for_editors():
     assert [one.to_json() for one in findings] == [
         {
             "code": "T305",
+            "page": "docs/errors/T305.md",
             "severity": "note",
             "message": "`sample` is finer than the form, which is per category",
             "help": "`granularity category` says the same",
