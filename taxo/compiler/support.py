@@ -19,28 +19,16 @@ from taxo.language.spelling import listed
 from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, walk
 from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Place, Shape
 
-FUNCTIONS = frozenset(
-    ("exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid", "softmax", "entropy", "argmax", "argmin")
-    + ("onehot", "ce", "l1", "l2", "linf", "stop")
-)
-OF_PASSES = frozenset(("u", "p", "correct", "margin", "gradnorm", "loss"))
-READ = OF_PASSES | frozenset(
-    (
-        "x",
-        "y",
-        "C",
-        "N",
-        "class_count",
-        "class_prior",
-        "w",
-        "epoch",
-        "epochs",
-        "progress",
-        "pi",
-        "inf",
-        "clean",
-    )
-)
+FUNCTIONS = {
+    *("exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid", "stop"),
+    *("softmax", "entropy", "argmax", "argmin", "onehot", "ce", "l1", "l2", "linf"),
+}
+OF_PASSES = {"u", "p", "correct", "margin", "gradnorm", "loss"}
+READ = {
+    *OF_PASSES,
+    *("x", "y", "w", "C", "N", "class_count", "class_prior", "clean"),
+    *("epoch", "epochs", "progress", "pi", "inf"),
+}
 PASSES = {"clean": OF_PASSES}
 SOLVED_ON: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pgd", "gradient", "linearized"), ("features", "logits", "labels", "loss", "weights")),

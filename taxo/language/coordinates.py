@@ -113,7 +113,7 @@ def _mentions(node: Expression, name: str) -> bool:
 
 
 def _manners(item: Perturbation, scope: Scope, unknown: str | None) -> tuple[str, ...]:
-    """How the unknown is found, then how the names that the form reads are; a form without either is prior."""
+    """How the unknown is found, then how the learned names that the form reads are; else it is prior."""
     learned = [_learned(scope.found[name].on is not None) for name in scope.covered(item)]
     if unknown is not None:
         found = "meta" if item.infer.on is not None else "adversarial" if _bounded(item, unknown) else ""

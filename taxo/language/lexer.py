@@ -55,7 +55,7 @@ def keywords() -> dict[str, str]:
 
 @cache
 def reserved() -> frozenset[str]:
-    """The grammar's words that name nothing else: `loss` is a value too, and a goal is a word of its table."""
+    """The grammar's words that name nothing else: `loss` is a value too, a goal is a word of its table."""
     return frozenset(keywords()) - set(VALUES) - set(GOALS)
 
 

@@ -123,10 +123,11 @@ def _values(u: Array, y: Array, random: np.random.Generator) -> dict[str, Array]
     }
 
 
-_READABLE = frozenset(
-    ("u", "y", "p", "loss", "margin", "gradnorm", "correct", "C", "N", "class_count", "class_prior", "prior")
-    + ("epoch", "epochs", "progress", "step", "lr", "lr0", "pi", "inf", "true", "false", "clean", "teacher")
-)
+_READABLE = {
+    *("u", "y", "p", "loss", "margin", "gradnorm", "correct", "clean", "teacher"),
+    *("C", "N", "class_count", "class_prior", "prior", "pi", "inf", "true", "false"),
+    *("epoch", "epochs", "progress", "step", "lr", "lr0"),
+}
 TEACHER = "teacher.u"  # no name of a spec has a dot
 _ATTRIBUTES = {f"clean.{name}": name for name in ("u", "p", "loss", "margin", "gradnorm", "correct")} | {
     TEACHER: TEACHER
