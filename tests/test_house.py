@@ -18,6 +18,7 @@ LEVELS = {
     "resources": 0,
     "language": 1,
     "plugins": 2,
+    "variants": 2,
     "catalog": 2,
     "compiler": 3,
     "ops": 4,
@@ -28,7 +29,7 @@ LEVELS = {
     "__main__": 9,
 }
 # These answer before torch has loaded.
-LIGHT = {"__init__", "__main__", "catalog", "cli", "compiler", "language", "plugins", "resources"}
+LIGHT = {"__init__", "__main__", "catalog", "cli", "compiler", "language", "plugins", "resources", "variants"}
 HEAVY = {"sklearn", "torch", "torchvision"}
 # Methods' names that are also words of their own: the baseline, and the augmentation of `--augment`.
 ORDINARY = {"plain", "augmix"}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from taxo.catalog import library_for, whole
 from taxo.cli.columns import columns
-from taxo.compiler import lower, schedule, simplify
+from taxo.compiler import lower, refusals, schedule, simplify
 from taxo.compiler.graph import Act, Graph
+from taxo.language.check import check
 from taxo.language.coordinates import derive
+from taxo.language.errors import Diagnostic
 from taxo.language.layout import inference_text
 from taxo.language.method import Choices, Interval, Method, Param, Perturbation
 from taxo.language.printer import expression_text
@@ -73,19 +76,39 @@ def catalogue(entries: list[Entry]) -> str:
 
 def show_text(method: Method) -> str:
     """Everything `taxo show` says of a method."""
-    graph = lower(simplify(method))
-    plan = schedule(graph)
-    passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
-    cost = f"cost of a step: {plan.cost} (forwards and backwards of the batch)"
+    expanded = whole(method)
+    graph = lower(simplify(expanded))
     parts = [
         _head(method),
-        _section("parameters", _parameters(method)),
-        _section("coordinates", _coordinates(method)),
+        _section("parameters", _parameters(expanded)),
+        _section("coordinates", _coordinates(expanded)),
         _section("graph", _graph(graph)),
-        _section("plan", [*passes, cost]),
+        _section("worth a thought", _doubts(method)),
+        _section("plan", _plan(expanded, graph)),
         _section("source", str(method).rstrip().splitlines()),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def unable(method: Method) -> list[Diagnostic]:
+    """What this version cannot run of a method, as warnings."""
+    return [replace(one, severity="warning") for one in refusals(simplify(whole(method)))]
+
+
+def _plan(method: Method, graph: Graph) -> list[str]:
+    """The passes of a step and their cost, or why there are none yet."""
+    missing = unable(method)
+    if missing:
+        return ["none in this version:", *(f"  {one.message}" for one in missing)]
+    plan = schedule(graph)
+    passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
+    return [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
+
+
+def _doubts(method: Method) -> list[str]:
+    """What the parts of a composition have to do with each other."""
+    pairs = [one for one in check(method, library=library_for(method)) if one.related]
+    return [line for one in pairs for line in str(one).splitlines()]
 
 
 def _head(method: Method) -> str:
@@ -126,7 +149,8 @@ def _coordinates(method: Method) -> list[str]:
     lines: list[str] = []
     scope = Scope(method)
     for item in method.perturbations():
-        lines += [f"{item.target} by {expression_text(item.by)}", *_item_lines(item, scope)]
+        site = f" at {expression_text(item.at)}" if item.at else ""
+        lines += [f"{item.target}{site} by {expression_text(item.by)}", *_item_lines(item, scope)]
     return lines
 
 
@@ -153,7 +177,7 @@ def _graph(graph: Graph) -> list[str]:
         for act in line.in_order():
             reads = ", ".join(_distinct(_read(graph, act))) or "nothing"
             where = f"{line.name}: " if line.name else ""
-            rows.append([f"{where}{act.key}", f"reads {reads}", f"writes {act.target.value}"])
+            rows.append([f"{where}{act.key}", f"reads {reads}", f"writes {act.spot.value}"])
     return columns(rows) or ["nothing acts: the step is the plain loss"]
 
 

@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from taxo.catalog import examine, load, outline, shipped, source_of
-from taxo.cli.describe import catalogue, entry, show_text
+from taxo.catalog import library_for, load, look, outline, shipped, source_of, whole
+from taxo.cli.describe import catalogue, entry, show_text, unable
 from taxo.compiler import compile_program
+from taxo.language.check import check, errors
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
 from taxo.language.parser import parse_method
@@ -77,11 +78,14 @@ def run_check(namespace: Namespace) -> int:
 
 
 def _findings(reference: str) -> list[Diagnostic]:
+    """What is wrong with a method; of a sound one, what this version cannot run of it."""
     try:
-        if "(" in reference:
-            load(reference)
-            return []
-        return examine(source_of(reference), Path(reference).stem)[1]
+        if "(" in reference or "+" in reference:
+            method = load(reference)
+            found = check(method, library=library_for(method))
+        else:
+            method, found = look(reference)
+        return found if errors(found) else [*found, *unable(method)]
     except TaxoError as error:
         return list(error.diagnostics)
 
@@ -124,7 +128,7 @@ def _format(reference: str, check: bool) -> bool:
 
 def run_emit(namespace: Namespace) -> int:
     """Run `taxo emit`."""
-    program = compile_program(load(namespace.method))
+    program = compile_program(whole(load(namespace.method)))
     if namespace.output is None:
         print(program.text, end="")
     else:

@@ -172,7 +172,7 @@ def test_emit_says_which_file_it_cannot_write(capsys: pytest.CaptureFixture[str]
         (["show", "sma"], "did you mean `sam`?", 1),
         (["show", "mixpert(epz: 1)"], "did you mean `eps`?", 2),
         (["show", "nowhere.taxo"], "`nowhere.taxo` cannot be read", 1),
-        (["emit", "mixpert+sam"], "not in this version", 1),
+        (["emit", "mixpert+sma"], "did you mean `sam`?", 1),
     ],
 )
 def test_mistakes_are_messages(
