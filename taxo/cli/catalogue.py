@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taxo.cli.columns import columns
+from taxo.cli.columns import clipped, columns
 from taxo.cli.entries import Entry
 
 HEAD = ["method", "target", "direction", "manner", "granularity", "what it is"]
@@ -20,15 +20,6 @@ def catalogue(entries: list[Entry], width: int) -> str:
         return "\n".join(whole)
     rows = [HEAD, *(row for one in entries for row in _stacked(one))]
     return "\n".join(columns(_cut(rows, width)))
-
-
-def clipped(text: str, width: int) -> str:
-    """The text, or its beginning and an ellipsis.
-
-    >>> clipped("Label smoothing", 9)
-    'Label sm…'
-    """
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 def _joined(one: Entry) -> list[str]:

@@ -13,12 +13,14 @@ from taxo.catalog import examine, load, outline, shipped, source_of
 from taxo.cli.catalogue import catalogue
 from taxo.cli.describe import show_text
 from taxo.cli.entries import entry
+from taxo.cli.graph import FORMATS, draw, mermaid
 from taxo.cli.lattice import lattice, lattice_text
 from taxo.cli.search import search
 from taxo.compiler import compile_program
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
 from taxo.language.parser import parse_method
+from taxo.language.spelling import phrase
 from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
 from taxo.training.commands import Subparsers, add_command
 
@@ -47,6 +49,12 @@ def register(subparsers: Subparsers) -> None:
     emit = _add(subparsers, "emit", "print the program that a method compiles to", run_emit)
     emit.add_argument("method", metavar="METHOD", help=METHOD)
     emit.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    graph = _add(
+        subparsers, "graph", "draw what a method perturbs, and what each perturbation reads", run_graph
+    )
+    graph.add_argument("method", metavar="METHOD", help=METHOD)
+    formats = ", ".join(FORMATS)
+    graph.add_argument("-o", "--output", metavar="FILE", help=f"a file whose name ends in one of {formats}")
 
 
 def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namespace], int]) -> ArgumentParser:
@@ -145,6 +153,19 @@ def run_emit(namespace: Namespace) -> int:
         print(program.text, end="")
     else:
         _write(Path(namespace.output), program.text)
+    return 0
+
+
+def run_graph(namespace: Namespace) -> int:
+    """Run `taxo graph`: Mermaid text, or what the file's name asks for."""
+    if namespace.output is None:
+        print(mermaid(draw(load(namespace.method))), end="")
+        return 0
+    path = Path(namespace.output)
+    if path.suffix not in FORMATS:
+        known = phrase([f"`{path.stem}{suffix}`" for suffix in FORMATS])
+        fail("T503", f"`{path}` is of no format that taxo draws", None, f"write {known}")
+    _write(path, FORMATS[path.suffix](draw(load(namespace.method))))
     return 0
 
 
