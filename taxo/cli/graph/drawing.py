@@ -37,7 +37,8 @@ def draw(method: Method) -> Picture:
         pen.edge(end, "total")
     lanes = tuple(Lane(line.name, expression_text(line.weight)) for line in graph.lines)
     nodes = (*pen.sources.values(), *pen.nodes)
-    return Picture(method.name.text, method.title, nodes, tuple(pen.edges), lanes, notes(graph))
+    title = method.title or method.summary
+    return Picture(method.name.text, title, nodes, tuple(pen.edges), lanes, notes(graph))
 
 
 @dataclass(slots=True)

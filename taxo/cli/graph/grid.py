@@ -22,7 +22,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Columns by key; the tails with a rail in each band, nearest first; those with a track after a column."""
+    """Columns by key; the tails with a rail in each band, nearest first; those that leave a column."""
 
     picture: Picture
     columns: dict[str, int]

@@ -27,6 +27,8 @@ SOURCE_GAP = 12.0
 FRAME = 14.0  # inside a lane's frame
 PORT = 6.0  # between a wire and its label, and between a label and the next wire
 LEAST_NOTE = 80  # letters on a line below the smallest picture
+LEAST_HEADING = 48
+LETTER = text_width("n", "title")
 LONGEST_LABEL = 36
 SIDES: tuple[Side, ...] = ("above", "below")
 
@@ -56,7 +58,8 @@ class _Draft:
     def finish(self) -> Layout:
         """Place columns, then lanes from top to bottom, then what stands beside them."""
         self._place_columns()
-        start = MARGIN + text_height("title") + 14
+        lines = wrap(self.picture.heading, max(LEAST_HEADING, int(self._inner_sides()[1] / LETTER)))
+        start = MARGIN + text_height("title") * len(lines) + 14
         bottom = self._place_lanes(start)
         above = start - self._highest_source()
         if above > 0:
@@ -64,7 +67,8 @@ class _Draft:
             bottom = self._place_lanes(start + above)
         bottom = max(bottom, self._place_shared(start)) + 16
         wires = [self._wire(edge) for edge in self.picture.edges]
-        self._write("title", self.picture.heading, MARGIN, MARGIN)
+        for number, line in enumerate(lines):
+            self._write("title", line, MARGIN, MARGIN + number * text_height("title"))
         bottom = self._place_notes(bottom)
         placed = tuple(self._placed(node) for node in self.picture.nodes)
         right = max([box.right for box in self.boxes.values()] + [text.box.right for text in self.texts])
@@ -124,7 +128,8 @@ class _Draft:
         if name:
             heading = clipped(name, LONGEST_LABEL)
             inside = self._write("lane", heading, left - FRAME + 10, top + 6).box.bottom + 6
-        for number, row in enumerate(row for row in ROWS if any(node.row == row for node in nodes)):
+        rows: list[Row] = [row for row in ROWS if any(node.row == row for node in nodes)]
+        for number, row in enumerate(rows):
             inside = self._place_row(lane, row, inside + ROW_GAP * (number > 0))
         if not name:
             return inside
@@ -176,7 +181,7 @@ class _Draft:
         return tops[0] if tops else inf
 
     def _place_shared(self, top: float) -> float:
-        """Place the end beside all lanes, and the sources level with their rails if there is room; the bottom."""
+        """Place the end beside all lanes, and sources level with their rails if there is room; the bottom."""
         ends = [edge.tail for edge in self.picture.edges if self.picture.node(edge.head).kind == "total"]
         self._place(self.picture.node("total"), mean(self.boxes[end].middle[1] for end in ends))
         levels, bottom = self._levels(), top

@@ -32,7 +32,7 @@ def text_width(text: str, look: Look) -> float:
     if look in MONOSPACED:
         return len(text) * _EVEN * SIZES[look]
     wide = sum(_WIDTHS.get(letter, _ORDINARY if letter.isascii() else 1.0) for letter in text)
-    return wide * SIZES[look] * (1.07 if look in BOLD else 1.0)
+    return wide * SIZES[look] * (1.13 if look in BOLD else 1.0)
 
 
 def text_height(look: Look) -> float:
