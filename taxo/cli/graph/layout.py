@@ -27,8 +27,8 @@ SOURCE_GAP = 12.0
 FRAME = 14.0  # inside a lane's frame
 PORT = 6.0  # between a wire and its label, and between a label and the next wire
 LEAST_NOTE = 80  # letters on a line below the smallest picture
-LEAST_HEADING = 48
-LETTER = text_width("n", "title")
+LEAST_HEADING = 54
+LETTER = text_width("n", "title") * 0.9  # of a heading, more or less
 LONGEST_LABEL = 36
 SIDES: tuple[Side, ...] = ("above", "below")
 
@@ -58,8 +58,8 @@ class _Draft:
     def finish(self) -> Layout:
         """Place columns, then lanes from top to bottom, then what stands beside them."""
         self._place_columns()
-        lines = wrap(self.picture.heading, max(LEAST_HEADING, int(self._inner_sides()[1] / LETTER)))
-        start = MARGIN + text_height("title") * len(lines) + 14
+        heading = self._heading()
+        start = MARGIN + text_height("title") * len(heading) + 14
         bottom = self._place_lanes(start)
         above = start - self._highest_source()
         if above > 0:
@@ -67,13 +67,18 @@ class _Draft:
             bottom = self._place_lanes(start + above)
         bottom = max(bottom, self._place_shared(start)) + 16
         wires = [self._wire(edge) for edge in self.picture.edges]
-        for number, line in enumerate(lines):
+        for number, line in enumerate(heading):
             self._write("title", line, MARGIN, MARGIN + number * text_height("title"))
         bottom = self._place_notes(bottom)
         placed = tuple(self._placed(node) for node in self.picture.nodes)
         right = max([box.right for box in self.boxes.values()] + [text.box.right for text in self.texts])
         size = (right + MARGIN, bottom + MARGIN)
         return Layout(*size, tuple(self.frames), placed, tuple(wires), tuple(dots(wires)), tuple(self.texts))
+
+    def _heading(self) -> list[str]:
+        """The lines of the heading, wrapped to the picture's width."""
+        right = max(column.right for column in self.columns.values())
+        return wrap(self.picture.heading, max(LEAST_HEADING, int(right / LETTER)))
 
     def _place_notes(self, top: float) -> float:
         """Place what is said below, wrapped to the picture's width; the bottom."""
