@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from taxo import __version__
-from taxo.cli import specs
+from taxo.cli import lsp, specs
 from taxo.language.errors import TaxoError
 from taxo.training import commands
 
@@ -52,4 +52,5 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     specs.register(subparsers)
     commands.register(subparsers)
+    lsp.register(subparsers)
     return parser

@@ -1,0 +1,92 @@
+"""The items of a text as tokens show them, so that a text with mistakes has them too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lark import Token
+
+from taxo.editor.recogniser import item_types
+from taxo.editor.tokens import end, start
+from taxo.language.vocabulary import VALUES
+
+DECLARING = {"PARAM", "DRAW", "LET", "STATE", "BRANCH"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One item: its first word, the name behind it, and its tokens up to the next item or its last brace."""
+
+    keyword: Token
+    name: Token | None
+    tokens: tuple[Token, ...]
+
+    @property
+    def start(self) -> int:
+        """The offset of its first character."""
+        return start(self.keyword)
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last character."""
+        return end(self.tokens[-1])
+
+    def head(self) -> tuple[Token, ...]:
+        """Its tokens up to the block that it opens."""
+        if self.keyword.type not in ("PERTURB", "BRANCH"):
+            return self.tokens
+        stop = next((i for i, token in enumerate(self.tokens) if token.type == "LBRACE"), len(self.tokens))
+        return self.tokens[:stop]
+
+
+def statements(tokens: Sequence[Token]) -> list[Statement]:
+    """The items of a text in order; those in a branch follow it."""
+    ends: dict[int, int] = {}
+    waiting: list[tuple[int, int]] = []
+    depth = 0
+    for place, token in enumerate(tokens):
+        if token.type == "RBRACE":
+            depth -= 1
+            while waiting and waiting[-1][1] >= depth:
+                first, level = waiting.pop()
+                ends[first] = place + (level == depth)
+        elif token.type in item_types():
+            while waiting and waiting[-1][1] >= depth:
+                ends[waiting.pop()[0]] = place
+            waiting.append((place, depth))
+        depth += token.type == "LBRACE"
+    ends |= {first: len(tokens) for first, _ in waiting}
+    return [_statement(tokens[first : ends[first]]) for first in sorted(ends)]
+
+
+def _statement(tokens: Sequence[Token]) -> Statement:
+    name = tokens[1] if len(tokens) > 1 and tokens[1].type == "NAME" else None
+    return Statement(tokens[0], name, tuple(tokens))
+
+
+def declarations(items: Sequence[Statement]) -> dict[str, Statement]:
+    """What a text declares, by name; the first of two counts."""
+    found: dict[str, Statement] = {}
+    for item in items:
+        if item.keyword.type in DECLARING and item.name is not None:
+            found.setdefault(str(item.name), item)
+    return found
+
+
+def enclosing(items: Sequence[Statement], offset: int) -> Statement | None:
+    """The perturbation around an offset."""
+    around = [item for item in items if item.keyword.type == "PERTURB" and item.start <= offset <= item.end]
+    return around[-1] if around else None
+
+
+def unknowns(item: Statement, declared: dict[str, Statement]) -> Iterator[Token]:
+    """The names in a perturbation's form that nothing declares."""
+    head = item.head()
+    first = next((place for place, token in enumerate(head) if token.type == "BY"), len(head))
+    for place in range(first + 1, len(head)):
+        token = head[place]
+        called = place + 1 < len(head) and head[place + 1].type == "LPAR"
+        known = str(token) in VALUES or str(token) in declared
+        if token.type == "NAME" and not (called or known or head[place - 1].type == "DOT"):
+            yield token
