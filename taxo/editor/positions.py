@@ -47,10 +47,12 @@ class Positions:
                 return len(self.text)
             start = end.end()
         end = _LINE_END.search(self.text, start)
-        line = self.text[start : end.start() if end else len(self.text)]
-        size, codec = UNITS[self.encoding]
-        head = line.encode(codec, "surrogatepass")[: size * max(position.character, 0)]
-        return start + len(head.decode(codec, "ignore"))
+        stop, units = end.start() if end else len(self.text), 0
+        for place in range(start, stop):
+            units += self._units(self.text[place])
+            if units > position.character:
+                return place
+        return stop
 
     def _units(self, text: str) -> int:
         size, codec = UNITS[self.encoding]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from sys import maxsize
 
 from lark import Token
 
@@ -16,11 +17,15 @@ DECLARING = {"PARAM", "DRAW", "LET", "STATE", "BRANCH"}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One item: its first word, the name behind it, and its tokens up to the next item or its last brace."""
+    """One item: its first word, the name behind it, and its tokens up to the next item or its last brace.
+
+    `reach` is where something else begins, which for an unfinished item is behind its last token.
+    """
 
     keyword: Token
     name: Token | None
     tokens: tuple[Token, ...]
+    reach: int
 
     @property
     def start(self) -> int:
@@ -57,12 +62,17 @@ def statements(tokens: Sequence[Token]) -> list[Statement]:
             waiting.append((place, depth))
         depth += token.type == "LBRACE"
     ends |= {first: len(tokens) for first, _ in waiting}
-    return [_statement(tokens[first : ends[first]]) for first in sorted(ends)]
+    return [_statement(tokens, first, ends[first]) for first in sorted(ends)]
 
 
-def _statement(tokens: Sequence[Token]) -> Statement:
-    name = tokens[1] if len(tokens) > 1 and tokens[1].type == "NAME" else None
-    return Statement(tokens[0], name, tuple(tokens))
+def _statement(tokens: Sequence[Token], first: int, last: int) -> Statement:
+    inside = tuple(tokens[first:last])
+    name = inside[1] if len(inside) > 1 and inside[1].type == "NAME" else None
+    if inside[-1].type == "RBRACE":
+        reach = end(inside[-1])
+    else:
+        reach = start(tokens[last]) if last < len(tokens) else maxsize
+    return Statement(inside[0], name, inside, reach)
 
 
 def declarations(items: Sequence[Statement]) -> dict[str, Statement]:
@@ -76,7 +86,7 @@ def declarations(items: Sequence[Statement]) -> dict[str, Statement]:
 
 def enclosing(items: Sequence[Statement], offset: int) -> Statement | None:
     """The perturbation around an offset."""
-    around = [item for item in items if item.keyword.type == "PERTURB" and item.start <= offset <= item.end]
+    around = [item for item in items if item.keyword.type == "PERTURB" and item.start <= offset <= item.reach]
     return around[-1] if around else None
 
 

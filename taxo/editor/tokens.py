@@ -58,7 +58,9 @@ def is_word(token: Token) -> bool:
 
 
 def in_prose(text: str, found: Sequence[Token], offset: int) -> bool:
-    """Whether an offset lies where nothing is code: in a comment or in a text in quotes."""
+    """Whether an offset lies where nothing is code: in a comment or in quotes, or in too long a text."""
+    if len(text) > LONGEST_TEXT:
+        return True
     before = [token for token in found if start(token) < offset]
     if not before:
         gap = text[:offset]

@@ -22,7 +22,7 @@ KINDS = {
 }
 # The tables that a name must come from, by the terminal it depends on, where the two are named apart:
 # `direction` and DIRECTIONS find each other.
-_AFTER = {
+AFTER = {
     "PERTURB": "TARGETS",
     "INFER": "MANNERS",
     "GRANULARITY": "GRAINS",
@@ -58,7 +58,7 @@ def table_after(terminal: str) -> dict[str, Row]:
 
 def table_name_after(terminal: str) -> str:
     """The name of the table that `table_after` gives."""
-    return _AFTER.get(terminal) or (terminal if terminal in tables() else f"{terminal}S")
+    return AFTER.get(terminal) or (terminal if terminal in tables() else f"{terminal}S")
 
 
 def found(word: str, table: str | None = None) -> Iterator[tuple[str, Row]]:
