@@ -66,13 +66,12 @@ def statements(tokens: Sequence[Token]) -> list[Statement]:
 
 
 def _statement(tokens: Sequence[Token], first: int, last: int) -> Statement:
-    inside = tuple(tokens[first:last])
-    name = inside[1] if len(inside) > 1 and inside[1].type == "NAME" else None
-    if inside[-1].type == "RBRACE":
-        reach = end(inside[-1])
+    name = tokens[first + 1] if first + 1 < last and tokens[first + 1].type == "NAME" else None
+    if tokens[last - 1].type == "RBRACE":
+        reach = end(tokens[last - 1])
     else:
         reach = start(tokens[last]) if last < len(tokens) else maxsize
-    return Statement(inside[0], name, inside, reach)
+    return Statement(tokens[first], name, tuple(tokens[first:last]), reach)
 
 
 def declarations(items: Sequence[Statement]) -> dict[str, Statement]:

@@ -13,6 +13,7 @@ from taxo.editor.tokens import start, tokens
 from taxo.editor.words import details, kind, meaning, signature, tables
 from taxo.language.lexer import keywords
 from taxo.language.vocabulary import LATER
+from tests.editor.words import OPTION_WORDS
 
 Marked = Callable[[str], tuple[Document, int]]
 TEXT = """method mine
@@ -119,9 +120,8 @@ def test_another_methods_name_shows_its_card(marked: Marked):
 @pytest.mark.parametrize("name", shipped())
 def test_every_name_of_every_method_means_something(name: str):
     document = Document(source_of(name).text)
-    choices = {"zero", "uniform"}
     for token in tokens(document.text):
-        if token.type == "NAME" and str(token) not in choices:
+        if token.type == "NAME" and str(token) not in OPTION_WORDS:
             assert hover(document, start(token)), token
 
 
