@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 ROOT = Path(__file__).parents[2]
 CAPABILITIES = {"textDocument": {"completion": {"completionItem": {"snippetSupport": True}}}}
@@ -14,11 +14,8 @@ CAPABILITIES = {"textDocument": {"completion": {"completionItem": {"snippetSuppo
 class Client:
     """Requests block until they are answered; what the server says meanwhile is kept."""
 
-    def __init__(self, **initialize: Any) -> None:
-        command = [sys.executable, "-W", "error", "-m", "taxo", "lsp"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    def __init__(self, reader: BinaryIO, writer: BinaryIO, **initialize: Any) -> None:
+        self.reader, self.writer = reader, writer
         self.notes: list[dict[str, Any]] = []
         self.asked = 0
         self.version = 0
@@ -27,19 +24,17 @@ class Client:
         self.notify("initialized", {})
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin
         body = json.dumps({"jsonrpc": "2.0"} | message).encode()
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        self.process.stdin.flush()
+        self.writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.writer.flush()
 
     def _receive(self) -> dict[str, Any]:
-        assert self.process.stdout
         length = 0
-        while (line := self.process.stdout.readline()) != b"\r\n":
+        while (line := self.reader.readline()) != b"\r\n":
             name, colon, value = line.decode().partition(": ")
             assert colon, f"no header of the protocol: {line}"
             length = int(value) if name == "Content-Length" else length
-        return json.loads(self.process.stdout.read(length))
+        return json.loads(self.reader.read(length))
 
     def notify(self, method: str, parameters: Any) -> None:
         self._send({"method": method, "params": parameters})
@@ -76,10 +71,29 @@ class Client:
         self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
         return self.findings()
 
-    def exit(self, shutdown: bool = True) -> tuple[int, bytes, bytes]:
-        """End the server; its exit code, and what it still wrote."""
+    def exit(self, shutdown: bool = True) -> None:
+        """End the server."""
         if shutdown:
             self.request("shutdown", None)
         self.notify("exit", None)
-        out, err = self.process.communicate()
-        return self.process.returncode, out, err
+
+
+def command() -> subprocess.Popen[bytes]:
+    """The server as an editor starts it."""
+    words = [sys.executable, "-W", "error", "-m", "taxo", "lsp"]
+    pipe = subprocess.PIPE
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+
+
+def connected(process: subprocess.Popen[bytes], **initialize: Any) -> Client:
+    """A client of a process."""
+    assert process.stdin
+    assert process.stdout
+    return Client(cast(BinaryIO, process.stdout), cast(BinaryIO, process.stdin), **initialize)
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
+    """A process's exit code, and what it still wrote."""
+    out, err = process.communicate()
+    return process.returncode, out, err

@@ -1,35 +1,63 @@
 """Servers to speak to, and places in texts."""
 
+import os
 from collections.abc import Callable, Iterator
+from subprocess import Popen
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from taxo.editor.document import Document
-from tests.editor.client import Client
+from taxo.editor.server import server
+from tests.editor.client import Client, command, connected, ended
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    """A server that a module's tests share; it must end well, and have said nothing else."""
-    one = Client()
+@pytest.fixture(scope="module", params=["process", "thread"])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A server that a module's tests share: the real command, and one inside, whose lines are counted."""
+    yield from _process() if request.param == "process" else _thread()
+
+
+def _process() -> Iterator[Client]:
+    """The command; it must end well, and have said nothing else."""
+    process = command()
+    one = connected(process)
     yield one
-    assert one.exit() == (0, b"", b"")
+    one.exit()
+    assert ended(process) == (0, b"", b"")
+
+
+def _thread() -> Iterator[Client]:
+    (asked, ask), (answered, answer) = os.pipe(), os.pipe()
+    with os.fdopen(asked, "rb") as asked_file, os.fdopen(answer, "wb") as answer_file:
+        thread = Thread(target=server.start_io, args=(asked_file, answer_file), daemon=True)
+        thread.start()
+        with os.fdopen(answered, "rb") as reader, os.fdopen(ask, "wb") as writer:
+            one = Client(reader, writer)
+            yield one
+            one.exit()
+            thread.join()
+            assert reader.read() == b""
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Client]]:
-    """Starts servers of a test's own."""
-    started: list[Client] = []
+def process() -> Iterator[Popen[bytes]]:
+    """A server of a test's own, not spoken to yet."""
+    one = command()
+    yield one
+    one.kill()
+    one.communicate()
+
+
+@pytest.fixture
+def start(process: Popen[bytes]) -> Callable[..., Client]:
+    """Begins to speak to a server of a test's own."""
 
     def begin(**initialize: Any) -> Client:
-        started.append(Client(**initialize))
-        return started[-1]
+        return connected(process, **initialize)
 
-    yield begin
-    for one in started:
-        one.process.kill()
-        one.process.communicate()
+    return begin
 
 
 @pytest.fixture

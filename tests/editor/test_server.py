@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.editor.client import Client
+from tests.editor.client import Client, connected, ended
 
 ROOT = Path(__file__).parents[2]
 URI = "file:///somewhere/mine.taxo"
@@ -166,13 +166,14 @@ def test_a_hostile_text_is_answered(client: Client):
         client.ask("completion", URI, 0, 9_000)
 
 
-def test_an_end_without_a_shutdown_is_a_failure(start: Callable[..., Client]):
-    assert start().exit(shutdown=False) == (1, b"", b"")
+def test_an_end_without_a_shutdown_is_a_failure(process: subprocess.Popen[bytes]):
+    connected(process).exit(shutdown=False)
+    assert ended(process) == (1, b"", b"")
 
 
-def test_an_editor_that_is_gone_ends_the_server(start: Callable[..., Client]):
-    out, _ = start().process.communicate()
-    assert out == b""
+def test_an_editor_that_is_gone_ends_the_server(process: subprocess.Popen[bytes]):
+    connected(process)
+    assert ended(process) == (1, b"", b"")
 
 
 def test_the_server_loads_no_torch():
