@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from taxo.catalog import examine
+from taxo.catalog import examine, source_of
 from taxo.language.check import errors
 from taxo.language.coordinates import derive
 from taxo.language.errors import TaxoError
@@ -16,10 +17,10 @@ from taxo.language.source import Source
 _HEAD = ["| | | direction | manner | granularity |", "| --- | --- | --- | --- | --- |"]
 
 
-def card(source: Source) -> str | None:
-    """The card of the method that a text spells, as Markdown; None where it spells none."""
+def card(place: Source | Path) -> str | None:
+    """The card of the method that a text or file spells, as Markdown; None where it spells none."""
     try:
-        method, findings = examine(source)
+        method, findings = examine(source_of(str(place)) if isinstance(place, Path) else place)
     except TaxoError:
         return None
     return "\n\n".join(_parts(method, not errors(findings)))

@@ -13,7 +13,6 @@ from taxo.editor.keywords import KEYWORDS
 from taxo.editor.references import file_of, names_method
 from taxo.editor.tokens import end, keyword_types, start
 from taxo.editor.words import Row, details, found, kind, meaning, option_line, signature, table_name_after
-from taxo.language.source import Source
 from taxo.language.vocabulary import LATER
 
 
@@ -40,7 +39,7 @@ def _said(document: Document, cursor: Cursor, word: Token) -> str | None:
         return f"`{word}`\n\n{KEYWORDS.get(word, '')}".rstrip()
     if names_method(cursor):
         path = file_of(word, document)
-        return card(Source(str(path), path.read_text(encoding="utf-8"))) if path else None
+        return card(path) if path else None
     if cursor.previous == "METHOD":
         return card(document.source)
     return (

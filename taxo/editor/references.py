@@ -13,8 +13,10 @@ USE = "use"
 
 
 def names_method(cursor: Cursor) -> bool:
-    """Whether the name at a place is another method's."""
-    return bool(cursor.before) and str(cursor.before[-1]) == USE
+    """Whether the name at a place is another method's, the first behind `use` or one more behind a `+`."""
+    if cursor.before and str(cursor.before[-1]) == USE:
+        return True
+    return cursor.governor == USE.upper() and "NAME" in cursor.accepted and not cursor.in_expression
 
 
 def methods_near(document: Document) -> list[str]:

@@ -1,6 +1,7 @@
 """What the word at a place means."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,11 @@ def test_another_methods_name_shows_its_card(marked: Marked):
     assert said("method mine use s|am", marked).startswith("**sam**: Sharpness-aware minimisation")
     assert said("method mine use no|thing", marked) == ""
     assert file_of("sam", Document("")) is not None
+
+
+def test_a_file_that_is_no_text_has_no_card(tmp_path: Path):
+    (tmp_path / "near.taxo").write_bytes(b"\xff\xfe")
+    assert hover(Document("method mine use near", tmp_path / "mine.taxo"), 17) is None
 
 
 @pytest.mark.parametrize("name", shipped())
