@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format-check lint types format editors wheel clean
+.PHONY: help demo test check format-check lint types format docs editors wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -39,6 +39,9 @@ types: $(READY) ## pyright: strict on taxo/, basic elsewhere
 format: $(READY) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## write the pages of docs/ that are made from the code
+	$(BIN)/python -m taxo.cli.pages
 
 editors: $(READY) ## make editors/**/taxo.tmLanguage.json anew, after a change of grammar or vocabulary
 	$(BIN)/python -m taxo.editor.textmate editors/taxo.tmLanguage.json editors/vscode/syntaxes/taxo.tmLanguage.json

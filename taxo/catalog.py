@@ -7,14 +7,16 @@ from pathlib import Path
 
 from taxo.language.check import check, errors, verify
 from taxo.language.errors import Diagnostic, TaxoError, fail
+from taxo.language.fields import as_expression
 from taxo.language.lexer import LONGEST_TEXT
-from taxo.language.method import Method, Param, as_expression
+from taxo.language.method import Method, Param
 from taxo.language.parser import parse_method, parse_reference
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope
 from taxo.language.source import Source, Span
 from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Expression
+from taxo.language.uses import Library
 from taxo.resources import methods_folder
 
 Value = float | str | Expression
@@ -28,14 +30,39 @@ def shipped() -> list[str]:
     )
 
 
-def examine(source: Source, stem: str | None = None) -> tuple[Method, list[Diagnostic]]:
-    """The method of a text and everything found in it; raises where it is no method at all."""
+def examine(
+    source: Source, stem: str | None = None, users: tuple[str, ...] = ()
+) -> tuple[Method, list[Diagnostic]]:
+    """The method of a text and everything found in it; raises where it is no method at all.
+
+    `users` are the methods on whose behalf this one is looked at: none of them can be used by it.
+    """
     parsed = parse_method(source)
-    method, findings = parsed.method, parsed.findings + check(parsed.method, parsed.lost)
+    library = library_of(Path(source.name).parent, (*users, parsed.method.name.text))
+    method, findings = parsed.method, parsed.findings + check(parsed.method, parsed.lost, library)
     if stem is not None and method.name.text != stem:
         message = f"the file is called `{stem}`, its method `{method.name}`"
         findings.append(Diagnostic("T105", message, method.name.span, f"did you mean `{stem}`?"))
     return method, sorted(findings, key=lambda one: one.span.start if one.span else -1)
+
+
+def library_of(folder: Path | None = None, users: tuple[str, ...] = ()) -> Library:
+    """The methods that a method in a folder can use: its neighbours, then the shipped ones."""
+
+    def near() -> list[str]:
+        return sorted(path.stem for path in folder.glob("*.taxo")) if folder is not None else []
+
+    def known() -> list[str]:
+        return sorted({*near(), *shipped()})
+
+    def method(name: str) -> Method:
+        if name in users:
+            fail("T215", f"`{name}` uses itself")
+        neighbour = folder is not None and name in near()
+        source = source_of(str(folder / f"{name}.taxo") if folder and neighbour else name)
+        return _sound(*examine(source, None, users))
+
+    return Library(known, method)
 
 
 def parse(text: str, name: str = "<text>") -> Method:

@@ -1,8 +1,9 @@
-"""Where the grammar and the shipped methods lie: inside the installed package, or beside it in a checkout."""
+"""Where grammar, methods and pages of errors lie: in the installed package, or beside it in a checkout."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+CHECKOUT = PACKAGE.parent
 
 
 def grammar_text() -> str:
@@ -15,6 +16,11 @@ def methods_folder() -> Path:
     return _folder("methods")
 
 
+def error_page(name: str) -> str:
+    """The page of an error code, or `README`, the index of them."""
+    return (_folder("docs/errors") / f"{name}.md").read_text(encoding="utf-8")
+
+
 def _folder(name: str) -> Path:
     packaged = PACKAGE / "_data" / name
-    return packaged if packaged.is_dir() else PACKAGE.parent / name
+    return packaged if packaged.is_dir() else CHECKOUT / name

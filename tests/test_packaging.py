@@ -66,10 +66,12 @@ def test_the_wheel_holds_every_module_and_only_the_package(wheel: Path):
     assert "taxo/py.typed" in found
 
 
-def test_the_wheel_holds_the_grammar_and_every_method(wheel: Path):
+def test_the_wheel_holds_the_grammar_every_method_and_every_page_of_an_error(wheel: Path):
     data = {name for name in members(wheel) if name.startswith("taxo/_data/")}
     assert STEMS
-    assert data == {"taxo/_data/grammar/taxo.lark", *(f"taxo/_data/methods/{stem}.taxo" for stem in STEMS)}
+    methods = {f"taxo/_data/methods/{stem}.taxo" for stem in STEMS}
+    pages = {f"taxo/_data/docs/errors/{path.name}" for path in (ROOT / "docs" / "errors").glob("*.md")}
+    assert data == {"taxo/_data/grammar/taxo.lark", *methods, *pages}
 
 
 def test_the_wheel_installs_a_command(wheel: Path):
@@ -104,6 +106,12 @@ def test_the_installed_wheel_lists_every_method(installed: Path, tmp_path: Path)
     assert Path(where.strip()) == installed / "taxo" / "__init__.py"
     listed = run("-m", "taxo", "list", cwd=tmp_path, path=installed).split()
     assert not set(STEMS) - set(listed)
+
+
+def test_the_installed_wheel_explains_a_code(installed: Path, tmp_path: Path):
+    page = run("-m", "taxo", "explain", "T203", cwd=tmp_path, path=installed)
+    assert page.startswith("T203: ")
+    assert "error[T203]" in page
 
 
 @pytest.mark.parametrize("module", ["taxo", "taxo.cli"])

@@ -143,7 +143,7 @@ def _item_lines(item: Perturbation, scope: Scope) -> Iterator[str]:
         yield f"  {line}"
     if item.where is not None:
         yield f"  where {expression_text(item.where)}"
-    yield f"  infer {inference_text(item)}"
+    yield f"  infer {inference_text(item.infer)}"
 
 
 def _graph(graph: Graph) -> list[str]:

@@ -45,7 +45,7 @@ class ActWriter:
             self.hooks[act.key] = f"perturb_{identifier(act.key)}"
             with text.of(item.span):
                 form = expression_text(item.by)
-                text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item)}")
+                text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item.infer)}")
                 if act.solved and not self.graph.inside(act, self.number):
                     self._solve(act).before(text)
                 self._hook(text, act)

@@ -169,7 +169,7 @@ def merge_branches(method: Method) -> Method:
     single = len(merged) == 1 and all(_is_one(constant(branch.weight, values)) for branch in merged.values())
     clauses: list[Clause] = []
     for clause in method.clauses:
-        if isinstance(clause, Perturbation):
+        if not isinstance(clause, Branch):
             clauses.append(clause)
         elif clause.perturbations in merged:
             kept = merged.pop(clause.perturbations)
@@ -207,8 +207,10 @@ def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturb
         if isinstance(clause, Branch):
             inner = tuple(new for item in clause.perturbations for new in change(item))
             clauses.append(clause.model_copy(update={"perturbations": inner}))
-        else:
+        elif isinstance(clause, Perturbation):
             clauses += change(clause)
+        else:
+            clauses.append(clause)
     return method.model_copy(update={"clauses": tuple(clauses)})
 
 

@@ -205,7 +205,8 @@ class Solve:
     def _region(self, region: Call, around: str) -> str:
         row = REGIONS[region.name.text]
         options = given(region, row.options)
-        values = [self._option(options.get(name), option.default) for name, option in row.options.items()]
+        numbers = {name: option for name, option in row.options.items() if not option.words}
+        values = [self._option(options.get(name), option.default) for name, option in numbers.items()]
         if not row.bounded:
             values = [around, *values]
         elif region.name.text == "l2" and self.act.target.shape == Shape.W:

@@ -10,13 +10,13 @@ from lark import Token
 
 from taxo.editor.cursor import Cursor, look
 from taxo.editor.document import Document
-from taxo.editor.keywords import KEYWORDS
+from taxo.editor.recogniser import item_types, value_types
 from taxo.editor.references import methods_near, names_method
 from taxo.editor.statements import DECLARING, enclosing, unknowns
-from taxo.editor.tokens import start
-from taxo.editor.words import Options, Row, kind, meaning, option_line, options_of, table_name_after
+from taxo.editor.tokens import ends_value, start
+from taxo.editor.words import Options, Row, family, meaning, option_line, options_of, table
 from taxo.language.lexer import keywords
-from taxo.language.vocabulary import FUNCTIONS, SOLVERS, VALUES, Function
+from taxo.language.vocabulary import BRANCH, CLAUSES, PASSES, VALUES, Function
 
 Sort = Literal["option", "word", "name", "value", "function", "keyword", "method"]
 _ORDER: tuple[Sort, ...] = ("option", "word", "name", "value", "function", "method", "keyword")
@@ -65,7 +65,7 @@ def _in_number(text: str, first: int) -> bool:
 
 
 def _is_narrow(cursor: Cursor) -> bool:
-    return bool(cursor.table()) or names_method(cursor)
+    return cursor.kind is not None or names_method(cursor)
 
 
 def _offers(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
@@ -75,23 +75,30 @@ def _offers(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
     if "NAME" in cursor.accepted:
         yield from _names(document, cursor, offset)
     for word, terminal in keywords().items():
-        if terminal in cursor.accepted:
-            yield Offer(word, "keyword", KEYWORDS.get(word, ""))
+        if terminal in _own_words(cursor):
+            yield Offer(word, "keyword", CLAUSES.get(word, ""))
+
+
+def _own_words(cursor: Cursor) -> frozenset[str]:
+    """The terminals that may stand here; one that is a value too only where an item may start."""
+    starts_item = cursor.accepted & (item_types() - value_types())
+    return cursor.accepted if starts_item else cursor.accepted - (item_types() & value_types())
 
 
 def _names(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
     bare = cursor.following == "LPAR"
     if cursor.previous == "DOT":
-        yield from (_offer(word, "VALUES", row, bare) for word, row in VALUES.items() if row.clean)
+        held = PASSES.get(str(cursor.before[-2]), BRANCH).values
+        yield from (_offer(word, "value", VALUES[word], bare) for word in held)
     elif cursor.in_expression:
         words = list(_words(cursor))
         yield from words
         yield from _options(cursor)
-        yield from _declared(document) if words else _values(document, offset, bare)
-    elif cursor.table():
-        table = table_name_after(cursor.governor)
-        yield from (_offer(word, table, row, bare) for word, row in cursor.table().items())
-    elif cursor.governor not in DECLARING | {"METHOD"}:
+        yield from _declared(document) if words else _values(document, cursor, offset)
+    elif cursor.kind:
+        yield from _of_kind(cursor.kind, bare)
+        yield from _declared(document) if cursor.governor == "AT" else ()
+    elif cursor.governor not in DECLARING | {"METHOD"} and not ends_value(cursor.before[-1]):
         yield from _declared(document)
 
 
@@ -100,6 +107,8 @@ def _words(cursor: Cursor) -> Iterator[Offer]:
     option = cursor.call.options.get(cursor.option or "") if cursor.call else None
     if option is not None:
         yield from (Offer(word, "word", option.meaning) for word in option.words)
+        rows = family(option).items()
+        yield from (_offer(word, option.family, row, cursor.following == "LPAR") for word, row in rows)
 
 
 def _options(cursor: Cursor) -> Iterator[Offer]:
@@ -112,11 +121,12 @@ def _options(cursor: Cursor) -> Iterator[Offer]:
             yield Offer(name, "option", option_line(name, option), snippet)
 
 
-def _values(document: Document, offset: int, bare: bool) -> Iterator[Offer]:
+def _values(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
+    bare = cursor.following == "LPAR"
     yield from _declared(document)
     yield from (Offer(str(name), "name", "the unknown") for name in _unknowns(document, offset))
-    yield from (_offer(word, "VALUES", row, bare) for word, row in VALUES.items())
-    yield from (_offer(word, "FUNCTIONS", row, bare) for word, row in FUNCTIONS.items())
+    for kind in filter(None, (cursor.like_values, "value", "function")):
+        yield from _of_kind(kind, bare)
 
 
 def _unknowns(document: Document, offset: int) -> Iterator[Token]:
@@ -132,17 +142,22 @@ def _declared(document: Document) -> Iterator[Offer]:
         yield Offer(name, "name", str(item.keyword))
 
 
-def _offer(word: str, table: str, row: Row, bare: bool) -> Offer:
-    sort: Sort = "value" if table == "VALUES" else "function" if table == "FUNCTIONS" else "word"
-    detail = f"{kind(table)}: {meaning(word, row)}".removesuffix(": ")
-    return Offer(word, sort, detail, None if bare else _snippet(word, row))
+def _of_kind(kind: str, bare: bool) -> Iterator[Offer]:
+    yield from (_offer(word, kind, row, bare) for word, row in table(kind).items())
 
 
-def _snippet(word: str, row: Row) -> str | None:
+def _offer(word: str, kind: str, row: Row, bare: bool) -> Offer:
+    sort: Sort = "value" if kind == "value" else "function" if kind == "function" else "word"
+    return Offer(word, sort, f"{kind}: {meaning(row)}", None if bare else _snippet(word, kind, row))
+
+
+def _snippet(word: str, kind: str, row: Row) -> str | None:
     """A call with holes for what must be given; a solver's options are named, as they are many."""
     if isinstance(row, Function):
-        return f"{word}({', '.join(f'${{{place}}}' for place in range(1, len(row.shapes) + 1))})"
-    holes = _holes(options_of(row), word in SOLVERS)
+        return f"{word}({', '.join(f'${{{place}}}' for place in range(1, row.fewest + 1))})"
+    if kind == "form of a state":
+        return f"{word}(${{1}})"
+    holes = _holes(options_of(row), kind == "solver")
     return f"{word}({', '.join(holes)})" if holes else None
 
 

@@ -7,9 +7,9 @@ from functools import cached_property
 
 from lark import Token
 
-from taxo.editor.recogniser import Recogniser
-from taxo.editor.tokens import end, in_prose, is_word, start, tokens
-from taxo.editor.words import Options, Row, options_of, table_after
+from taxo.editor.recogniser import Recogniser, item_types
+from taxo.editor.tokens import end, ends_value, in_prose, is_word, start, tokens
+from taxo.editor.words import LIKE_VALUES, SECOND, Options, Row, family, kind_after, options_of, table
 
 # What stands between a word and the one it depends on, as in `within linf(1), box` and `sample + corpus`.
 _BETWEEN = {"COMMA", "PLUS", "NAME"}
@@ -67,20 +67,31 @@ class Cursor:
         """The terminal that a name here depends on: `PERTURB`, `VIA`, an opening bracket."""
         return self._governor(len(self._open))
 
-    def table(self) -> dict[str, Row]:
-        """The words of the vocabulary of which one must stand here; none in an expression."""
-        return {} if self.in_expression else table_after(self.governor)
+    @property
+    def item(self) -> str:
+        """The terminal of the innermost item around the place."""
+        height = len(self._open)
+        # A value that is spelt like an item is a value as long as nothing follows it.
+        return self._item(height if self.in_expression else height - 1)
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of word that must stand here, if it is one of the vocabulary's."""
+        if self.in_expression or "NAME" not in self.accepted or self.previous == "DOT":
+            return None
+        if self.before and ends_value(self.before[-1]):
+            return SECOND.get(self.item)
+        return kind_after(self.item, self.governor)
+
+    @property
+    def like_values(self) -> str | None:
+        """The kind of word that may stand here beside values and functions."""
+        return LIKE_VALUES.get(self.item) if self.in_expression else None
 
     @cached_property
     def call(self) -> Open | None:
         """The innermost call whose arguments these are."""
-        stack = self._open
-        for place in range(len(stack) - 1, 0, -1):
-            token, name = stack[place], stack[place - 1]
-            if token and token.type == "LPAR" and name and name.type == "NAME":
-                row = table_after(self._governor(place - 1)).get(str(name))
-                return Open(str(name), row, options_of(row), self._given(name))
-        return None
+        return self._call(len(self._open))
 
     @property
     def starts_argument(self) -> bool:
@@ -95,11 +106,30 @@ class Cursor:
         name, colon = self._open[-2:] if len(self._open) > 1 else (None, None)
         return str(name) if name and colon and colon.type == "COLON" else None
 
+    def _call(self, height: int) -> Open | None:
+        stack = self._open
+        for place in range(height - 1, 0, -1):
+            token, name = stack[place], stack[place - 1]
+            if token and token.type == "LPAR" and name and name.type == "NAME":
+                row = self._rows(place - 1).get(str(name))
+                return Open(str(name), row, options_of(row), self._given(name))
+        return None
+
+    def _rows(self, height: int) -> dict[str, Row]:
+        """The words of which a call may have its name, as what is open below it says."""
+        governor, item = self._governor(height), self._item(height)
+        if governor != "COLON":
+            return table(kind_after(item, governor)) or table(LIKE_VALUES.get(item))
+        outer, name = self._call(height - 2), self._open[height - 2]
+        return family(outer.options.get(str(name))) if outer else {}
+
     def _governor(self, height: int) -> str:
-        for token in reversed(self._open[:height]):
-            if token and token.type not in _BETWEEN:
-                return token.type
-        return ""
+        kinds = (token.type for token in reversed(self._open[:height]) if token)
+        return next((kind for kind in kinds if kind not in _BETWEEN), "")
+
+    def _item(self, height: int) -> str:
+        kinds = (token.type for token in reversed(self._open[: max(height, 0)]) if token)
+        return next((kind for kind in kinds if kind in item_types()), "")
 
     def _given(self, name: Token) -> frozenset[str]:
         """The options that the call of a name says already, before the place or behind it."""
@@ -110,7 +140,7 @@ class Cursor:
             depth += {"LPAR": 1, "RPAR": -1}.get(token.type, 0)
             if depth == 0 or token.type in ("LBRACE", "RBRACE"):
                 break
-            if depth == 1 and token.type == "NAME" and other.type == "COLON":
+            if depth == 1 and other.type == "COLON":
                 found.add(str(token))
         return frozenset(found)
 

@@ -9,6 +9,7 @@ from taxo.editor.cursor import look
 from taxo.editor.document import Document
 from taxo.editor.references import file_of, names_method
 from taxo.editor.tokens import end, start
+from taxo.editor.words import table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def define(document: Document, offset: int) -> Definition | None:
         path = file_of(word, document)
         return Definition(0, 0, path) if path else None
     is_option = cursor.starts_argument and cursor.following == "COLON"
-    if cursor.previous in ("DOT", "METHOD") or is_option or word in cursor.table():
+    if cursor.previous in ("DOT", "METHOD") or is_option or word in table(cursor.kind):
         return None
     item = document.declared.get(word)
     if item is not None and item.name is not None:

@@ -9,11 +9,10 @@ from lark import Token
 from taxo.editor.cards import card
 from taxo.editor.cursor import Cursor, look
 from taxo.editor.document import Document
-from taxo.editor.keywords import KEYWORDS
 from taxo.editor.references import file_of, names_method
 from taxo.editor.tokens import end, keyword_types, start
-from taxo.editor.words import Row, details, found, kind, meaning, option_line, signature, table_name_after
-from taxo.language.vocabulary import LATER
+from taxo.editor.words import Row, details, family, found, meaning, option_line, signature, table
+from taxo.language.vocabulary import CLAUSES, VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,6 @@ def hover(document: Document, offset: int) -> Hover | None:
 
 
 def _said(document: Document, cursor: Cursor, word: Token) -> str | None:
-    if word.type in keyword_types():
-        return f"`{word}`\n\n{KEYWORDS.get(word, '')}".rstrip()
     if names_method(cursor):
         path = file_of(word, document)
         return card(path) if path else None
@@ -45,6 +42,7 @@ def _said(document: Document, cursor: Cursor, word: Token) -> str | None:
     return (
         _required(cursor, word)
         or _option(cursor, word)
+        or _keyword(cursor, word)
         or _declared(document, word)
         or _unknown(document, word)
         or _known(cursor, word)
@@ -52,9 +50,17 @@ def _said(document: Document, cursor: Cursor, word: Token) -> str | None:
 
 
 def _required(cursor: Cursor, word: str) -> str | None:
-    """A word where only those of one table may stand."""
-    row = cursor.table().get(word)
-    return _row(word, table_name_after(cursor.governor), row) if row is not None else None
+    """A word where only those of one kind may stand."""
+    row = table(cursor.kind).get(word)
+    return _row(word, cursor.kind, row) if row is not None and cursor.kind else None
+
+
+def _keyword(cursor: Cursor, word: Token) -> str | None:
+    """One of the grammar's own words, where it is no value."""
+    is_value = word in VALUES and (cursor.in_expression or cursor.previous == "DOT")
+    if word.type not in keyword_types() or is_value:
+        return None
+    return f"`{word}`\n\n{CLAUSES.get(word, '')}".rstrip()
 
 
 def _option(cursor: Cursor, word: str) -> str | None:
@@ -62,6 +68,8 @@ def _option(cursor: Cursor, word: str) -> str | None:
     if cursor.call is None:
         return None
     option = cursor.call.options.get(cursor.option or word)
+    if option is not None and cursor.option and word in family(option):
+        return _row(word, option.family, family(option)[word])
     named = cursor.starts_argument and cursor.following == "COLON"
     if option is None or not (named or (cursor.option and word in option.words)):
         return None
@@ -85,14 +93,11 @@ def _unknown(document: Document, word: Token) -> str | None:
 
 def _known(cursor: Cursor, word: str) -> str | None:
     """A word of the vocabulary, as its place suggests: a function before a bracket, else a value."""
-    preferred = "FUNCTIONS" if cursor.following == "LPAR" else "VALUES"
-    rows = list(found(word, preferred))
-    if not rows and any(word in words for words in LATER.values()):
-        return f"`{word}`\n\nnot in this version"
-    return "\n\n---\n\n".join(_row(word, table, row) for table, row in rows) or None
+    called = cursor.following == "LPAR"
+    rows = found(word, cursor.like_values, "function" if called else "value")
+    return "\n\n---\n\n".join(_row(word, kind, row) for kind, row in rows) or None
 
 
-def _row(word: str, table: str, row: Row) -> str:
-    lines = [f"`{signature(word, row)}` ({kind(table)})", meaning(word, row)]
+def _row(word: str, kind: str, row: Row) -> str:
     listed = "\n".join(f"- {line}" for line in details(row))
-    return "\n\n".join(filter(None, [*lines, listed]))
+    return "\n\n".join(filter(None, [f"`{signature(word, row)}` ({kind})", meaning(row), listed]))

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from taxo.editor.document import Document
-from taxo.editor.statements import Statement
+from taxo.editor.statements import DECLARING, Statement
 from taxo.editor.tokens import end, start
+
+LISTED = DECLARING | {"METHOD", "PERTURB", "USE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ def outline(document: Document) -> list[Part]:
     parts: list[Part] = []
     last, inside = None, list[Part]()
     for item in document.items:
-        if item.name is None and item.keyword.type != "BRANCH":
+        if item.keyword.type not in LISTED or (item.name is None and item.keyword.type != "BRANCH"):
             continue
         if last is not None and item.start < last.end:
             inside.append(_part(item))
@@ -41,5 +43,5 @@ def outline(document: Document) -> list[Part]:
 
 def _part(item: Statement, inner: Iterable[Part] = ()) -> Part:
     token = item.name or item.keyword
-    label = str(token) if item.keyword.type != "PERTURB" else f"{item.keyword} {token}"
+    label = str(token) if item.keyword.type not in ("PERTURB", "USE") else f"{item.keyword} {token}"
     return Part(label, str(item.keyword), item.start, item.end, start(token), end(token), tuple(inner))

@@ -96,8 +96,25 @@ def _session() -> InteractiveParser:
     return session
 
 
+def accepted_after(*types: str) -> frozenset[str]:
+    """The grammar's own words that may follow some terminals in a method."""
+    tokens = [Token("METHOD", "method"), NAME, *(Token(one, one.lower()) for one in types)]
+    return Recogniser(tokens).accepted() & keyword_types()
+
+
 @cache
 def item_types() -> frozenset[str]:
     """The terminals that a part of a method starts with."""
-    accepted = Recogniser([Token("METHOD", "method"), NAME]).accepted()
-    return accepted & keyword_types() | {"METHOD"}
+    return accepted_after() | {"METHOD"}
+
+
+@cache
+def value_types() -> frozenset[str]:
+    """The grammar's own words that a value starts with."""
+    return accepted_after("LET", "NAME", "EQUAL")
+
+
+@cache
+def clause_types() -> frozenset[str]:
+    """The grammar's own words that a clause of a perturbation starts with."""
+    return accepted_after("PERTURB", "NAME", "BY", "NAME", "LBRACE")

@@ -8,8 +8,8 @@ from sys import maxsize
 
 from lark import Token
 
-from taxo.editor.recogniser import item_types
-from taxo.editor.tokens import end, start
+from taxo.editor.recogniser import clause_types, item_types, value_types
+from taxo.editor.tokens import end, ends_value, start
 from taxo.language.vocabulary import VALUES
 
 DECLARING = {"PARAM", "DRAW", "LET", "STATE", "BRANCH"}
@@ -51,12 +51,13 @@ def statements(tokens: Sequence[Token]) -> list[Statement]:
     waiting: list[tuple[int, int]] = []
     depth = 0
     for place, token in enumerate(tokens):
+        before = tokens[place - 1] if place else None
         if token.type == "RBRACE":
             depth -= 1
             while waiting and waiting[-1][1] >= depth:
                 first, level = waiting.pop()
                 ends[first] = place + (level == depth)
-        elif token.type in item_types():
+        elif _starts_item(token, before, depth):
             while waiting and waiting[-1][1] >= depth:
                 ends[waiting.pop()[0]] = place
             waiting.append((place, depth))
@@ -65,8 +66,16 @@ def statements(tokens: Sequence[Token]) -> list[Statement]:
     return [_statement(tokens, first, ends[first]) for first in sorted(ends)]
 
 
+def _starts_item(token: Token, before: Token | None, depth: int) -> bool:
+    """Whether a token starts an item, and no clause or value that has the same first word."""
+    if token.type not in item_types() or (token.type in clause_types() and depth):
+        return False
+    return token.type not in value_types() or before is None or ends_value(before)
+
+
 def _statement(tokens: Sequence[Token], first: int, last: int) -> Statement:
-    name = tokens[first + 1] if first + 1 < last and tokens[first + 1].type == "NAME" else None
+    second = tokens[first + 1] if first + 1 < last else None
+    name = second if second and (second.type == "NAME" or str(second) in VALUES) else None
     if tokens[last - 1].type == "RBRACE":
         reach = end(tokens[last - 1])
     else:

@@ -15,31 +15,35 @@ from pathlib import Path
 from lark import Token
 
 from taxo.editor.document import SUFFIX
-from taxo.editor.recogniser import Recogniser, item_types
+from taxo.editor.recogniser import Recogniser, clause_types, item_types
 from taxo.editor.statements import DECLARING
 from taxo.editor.tokens import keyword_types
-from taxo.editor.words import options_of, table_name_after, tables
+from taxo.editor.words import AFTER, SECOND, family, options_of, table, tables
 from taxo.language.lexer import grammar, keywords
 
 SCOPE = "source.taxo"
-# The scope of each table's words; those of others are `support.type`.
+# The scope of each kind of word; those of others are `constant.language`.
 SCOPES = {
-    "TARGETS": "support.class.target",
-    "DIRECTIONS": "constant.language.direction",
-    "MANNERS": "constant.language.manner",
-    "GRAINS": "constant.language.granularity",
-    "GOALS": "keyword.other.clause",
-    "SCOPES": "constant.language.granularity",
-    "VALUES": "variable.language",
-    "FUNCTIONS": "support.function",
-    "SOLVERS": "support.function.solver",
-    "REGIONS": "support.function.set",
-    "DISTRIBUTIONS": "support.function.distribution",
-    "GROUPS": "support.function.group",
+    "target": "support.class.target",
+    "site": "support.class.target",
+    "direction": "constant.language.direction",
+    "manner": "constant.language.manner",
+    "granularity": "constant.language.granularity",
+    "scope of a draw": "constant.language.granularity",
+    "value": "variable.language",
+    "function": "support.function",
+    "form of a state": "support.function",
+    "solver": "support.function.solver",
+    "set": "support.function.set",
+    "distribution": "support.function.distribution",
+    "group": "support.function.group",
 }
-CALLED = ("SOLVERS", "REGIONS", "DISTRIBUTIONS", "GROUPS", "FUNCTIONS")
+# The kinds that are known by the brackets behind them, and those that stand in a list behind their word.
+CALLED = ("function", "form of a state", "group", "distribution", "set", "solver", "optimizer", "hessian")
+LISTED = {"within": "set", "needs": "need"}
+MARKED = {"via": "solver", "in": "group"}
 ITEM, CLAUSE, WORDY = "keyword.control.item", "keyword.other.clause", "keyword.operator.word"
-OPTION = "constant.language.option"
+COLON = "punctuation.separator"
 Json = str | list["Json"] | dict[str, "Json"]
 Pattern = dict[str, Json]
 
@@ -47,7 +51,7 @@ Pattern = dict[str, Json]
 def textmate() -> dict[str, Json]:
     """The grammar; of the patterns that match first in a line, the first counts."""
     around = [*_literals(), *_calls(), *_rest()]
-    patterns = [*_literals(), *_declarations(), *_words_after(), *_sets(around), *_calls(), *_rest()]
+    patterns = [*_literals(), *_declarations(), *_words_after(), *_lists(around), *_calls(), *_rest()]
     return {"name": "taxo", "scopeName": SCOPE, "fileTypes": [SUFFIX[1:]], "patterns": list[Json](patterns)}
 
 
@@ -99,20 +103,26 @@ def _declarations() -> Iterator[Pattern]:
 def _words_after() -> Iterator[Pattern]:
     """Words that mean something behind one of the grammar's only, such as `direction positive`."""
     for word, terminal in keywords().items():
-        table = table_name_after(terminal)
-        if table not in tables() or table in CALLED:
+        kinds = [kind for (_, one), kind in AFTER.items() if one == terminal]
+        kinds += SECOND.values() if "period" in kinds else ()
+        if not kinds or word in LISTED or word in MARKED:
             continue
-        one = _any(tables()[table])
-        inner: Pattern = {"patterns": [_rule(_scope(table), one), _rule("keyword.operator", r"\+")]}
-        yield _captured(rf"\b({word})\s+({one}(?:\s*\+\s*{one})*)", _keyword_scope(terminal), inner)
+        one = _any(name for kind in kinds for name in table(kind))
+        inner: Pattern = {"patterns": [*_kinds(kinds), _rule("keyword.operator", r"\+")]}
+        yield _captured(rf"\b({word})\s+({one}(?:(?:\s*\+\s*|\s+){one})*)", _keyword_scope(terminal), inner)
+    yield _captured(rf"({_any(table('order'))})(?=\s*(?:from\b|#|$))", _scope("order"))
 
 
-def _scope(table: str) -> str:
-    return SCOPES.get(table, "support.type")
+def _kinds(kinds: Iterable[str]) -> list[Json]:
+    return [_rule(_scope(kind), _any(table(kind))) for kind in kinds]
+
+
+def _scope(kind: str) -> str:
+    return SCOPES.get(kind, "constant.language")
 
 
 def _keyword_scope(terminal: str) -> str:
-    if terminal in item_types():
+    if terminal in item_types() - clause_types():
         return ITEM
     return WORDY if terminal in _operators() else CLAUSE
 
@@ -127,44 +137,45 @@ def _operators() -> frozenset[str]:
     return accepted & keyword_types() - item_types()
 
 
-def _sets(around: list[Pattern]) -> Iterator[Pattern]:
-    """The sets behind `within`: some are functions too."""
-    sets: Pattern = {"patterns": [_rule(_scope("REGIONS"), _any(tables()["REGIONS"])), *around]}
-    yield _captured(r"\b(within)\s+(.*?)(?=\bvia\b|#|$)", CLAUSE, sets)
+def _lists(around: list[Pattern]) -> Iterator[Pattern]:
+    """The sets behind `within`, some of which are functions too, and their like."""
+    for word, kind in LISTED.items():
+        inner: Pattern = {"patterns": [*_kinds([kind]), *around]}
+        yield _captured(rf"\b({word})\s+(.*?)(?=\b(?:via|on)\b|#|$)", _keyword_scope(keywords()[word]), inner)
 
 
 def _calls() -> Iterator[Pattern]:
     """Solvers and their like, behind their own word or with brackets, and what they are given."""
-    marks = {"SOLVERS": r"\bvia\b", "GROUPS": r"\bin\b", "DISTRIBUTIONS": "~"}
-    for table, mark in marks.items():
-        scope = {"SOLVERS": CLAUSE, "GROUPS": WORDY}.get(table, "keyword.operator")
-        yield _captured(rf"({mark})\s*({_any(tables()[table])})", scope, _scope(table))
-    for table in reversed(CALLED):
-        yield _rule(_scope(table), _any(tables()[table]) + r"(?=\s*\()")
-    for name, words in _worded():
+    for word, kind in MARKED.items():
         yield _captured(
-            rf"\b({name})\s*(:)\s*({_any(words)})", "variable.parameter", "punctuation.separator", OPTION
+            rf"\b({word})\s+({_any(table(kind))})", _keyword_scope(keywords()[word]), _scope(kind)
         )
-    yield _captured(rf"\b({_terminal('NAME')})\s*(:)", "variable.parameter", "punctuation.separator")
+    yield _captured(rf"(~)\s*({_any(table('distribution'))})", "keyword.operator", _scope("distribution"))
+    for kind in CALLED:
+        yield _rule(_scope(kind), _any(table(kind)) + r"(?=\s*\()")
+    for name, words in _worded():
+        yield _captured(rf"\b({name})\s*(:)\s*({_any(words)})", "variable.parameter", COLON, _scope(name))
+    yield _captured(rf"\b({_terminal('NAME')})\s*(:)", "variable.parameter", COLON)
 
 
 def _worded() -> Iterator[tuple[str, set[str]]]:
     """The options that take words, with all the words of their name."""
     found: dict[str, set[str]] = {}
-    for row in (row for table in CALLED for row in tables()[table].values()):
+    for row in (row for rows in tables().values() for row in rows.values()):
         for name, option in options_of(row).items():
-            found.setdefault(name, set()).update(option.words)
+            found.setdefault(name, set()).update(option.words, family(option))
     yield from ((name, words) for name, words in sorted(found.items()) if words)
 
 
 def _rest() -> Iterator[Pattern]:
     """Words that are the same everywhere."""
-    scopes = {word: _keyword_scope(terminal) for word, terminal in keywords().items()}
+    both = [word for word in keywords() if word in table("value")]
+    objectives = _any(table("objective"))
+    yield _captured(rf"^\s*({_any(both)})(?:\s+({objectives}))?", ITEM, _scope("objective"))
+    scopes = {word: _keyword_scope(terminal) for word, terminal in keywords().items() if word not in both}
     for scope in (ITEM, CLAUSE, WORDY):
         yield _rule(scope, _any(word for word, one in scopes.items() if one == scope))
-    yield _rule(_scope("VALUES"), _any(tables()["VALUES"]))
-    for name in sorted(set(tables()) - set(SCOPES)):
-        yield _rule(_scope(name), _any(tables()[name]))
+    yield _rule(_scope("value"), _any(table("value")))
     yield _rule("keyword.operator", r"[-+*/^~]|[<>=!]=?")
 
 

@@ -11,7 +11,9 @@ from lark import Token
 from lark.exceptions import UnexpectedCharacters
 
 from taxo.language.lexer import LONGEST_TEXT, grammar, keywords
+from taxo.language.vocabulary import VALUES
 
+_LAST = {"NAME", "NUMBER", "PERCENT", "STRING", "RPAR", "RSQB", "RBRACE"}
 # What is passed over at once: the rest of a text in quotes, of a word, or one other character.
 _ODD = re.compile(r'"[^"\n]*"?|\w+|.', re.DOTALL)
 
@@ -55,6 +57,11 @@ def keyword_types() -> frozenset[str]:
 def is_word(token: Token) -> bool:
     """Whether a token is a name or one of the grammar's own words."""
     return token.type == "NAME" or token.type in keyword_types()
+
+
+def ends_value(token: Token) -> bool:
+    """Whether a value can end with a token, so that no other starts right behind it."""
+    return token.type in _LAST or str(token) in VALUES
 
 
 def in_prose(text: str, found: Sequence[Token], offset: int) -> bool:

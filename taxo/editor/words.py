@@ -1,102 +1,100 @@
-"""The vocabulary's words and the grammar's own, with what an editor says of each."""
+"""The vocabulary's words as an editor needs them: which fit where, and what to say of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from functools import cache
 from typing import cast
 
-from taxo.language import vocabulary
 from taxo.language.spelling import phrase
-from taxo.language.vocabulary import Function, Option, Region, Shape, Solver, Target, Value
+from taxo.language.vocabulary import (
+    FAMILIES,
+    TABLES,
+    Function,
+    Option,
+    Shape,
+    Site,
+    Target,
+    Value,
+    Word,
+)
 
 Options = Mapping[str, Option]
-Row = Target | Value | Function | Solver | Region | Options | Enum | str
+Row = Target | Site | Value | Function | Word | str
 
-# What a word of each table is called; a table that is not here is called by its own name.
-KINDS = {
-    "GRAINS": "granularity",
-    "SCOPES": "scope of a draw",
-    "REGIONS": "set",
-}
-# The tables that a name must come from, by the terminal it depends on, where the two are named apart:
-# `direction` and DIRECTIONS find each other.
+# The table that a name must come from, by the terminal it depends on, and by the item where that matters.
 AFTER = {
-    "PERTURB": "TARGETS",
-    "INFER": "MANNERS",
-    "GRANULARITY": "GRAINS",
-    "PER": "SCOPES",
-    "WITHIN": "REGIONS",
-    "VIA": "SOLVERS",
-    "TILDE": "DISTRIBUTIONS",
-    "IN": "GROUPS",
+    ("", "PERTURB"): "target",
+    ("", "AT"): "site",
+    ("", "DIRECTION"): "direction",
+    ("", "INFER"): "manner",
+    ("", "GRANULARITY"): "granularity",
+    ("", "PER"): "granularity",
+    ("DRAW", "PER"): "scope of a draw",
+    ("", "WITHIN"): "set",
+    ("", "VIA"): "solver",
+    ("", "TILDE"): "distribution",
+    ("", "IN"): "group",
+    ("", "ON"): "held-out set",
+    ("BRANCH", "ON"): "batch",
+    ("", "DURING"): "phase",
+    ("", "NORM"): "norm",
+    ("", "NEEDS"): "need",
+    ("", "EVERY"): "round",
+    ("STATE", "EVERY"): "period",
 }
-_NO_WORDS = {"CONSTANTS", "LATER"}
+# The table of a second word, which follows a finished one: `every round append`, `state ... before`.
+SECOND = {"STATE": "order", "PERTURB": "amendment"}
+# The table of words that are like values and functions in one kind of item.
+LIKE_VALUES = {"STATE": "form of a state", "LOSS": "objective"}
 
 
 @cache
 def tables() -> dict[str, dict[str, Row]]:
-    """Every table of the vocabulary, by its name."""
-    found = cast("dict[str, object]", vars(vocabulary))
-    return {
-        name: cast("dict[str, Row]", table)
-        for name, table in found.items()
-        if isinstance(table, dict) and name.isupper() and name[0] != "_" and name not in _NO_WORDS
-    }
+    """The vocabulary's tables, by what a word of each is called."""
+    return {kind: cast("dict[str, Row]", table) for kind, table in TABLES.items()}
 
 
-def kind(table: str) -> str:
-    """What a word of a table is called."""
-    return KINDS.get(table) or table.lower().removesuffix("s")
+def table(kind: str | None) -> dict[str, Row]:
+    """The words of one kind."""
+    return tables().get(kind or "", {})
 
 
-def table_after(terminal: str) -> dict[str, Row]:
-    """The words that a name must be one of where it depends on a terminal."""
-    return tables().get(table_name_after(terminal), {})
+def kind_after(item: str, terminal: str) -> str | None:
+    """The kind of word that depends on a terminal within an item."""
+    return AFTER.get((item, terminal)) or AFTER.get(("", terminal))
 
 
-def table_name_after(terminal: str) -> str:
-    """The name of the table that `table_after` gives."""
-    return AFTER.get(terminal) or (terminal if terminal in tables() else f"{terminal}S")
+def family(option: Option | None) -> dict[str, Row]:
+    """The calls of which an option's value is one."""
+    return dict(FAMILIES.get(option.family, {})) if option else {}
 
 
-def found(word: str, table: str | None = None) -> Iterator[tuple[str, Row]]:
-    """The tables that have a word, with its row in each; a preferred table comes alone."""
-    if table in tables() and word in tables()[table]:
-        yield table, tables()[table][word]
-        return
-    yield from ((name, rows[word]) for name, rows in tables().items() if word in rows)
+def found(word: str, *preferred: str | None) -> Iterator[tuple[str, Row]]:
+    """The kinds that a word is of, with its row in each; the first of those preferred comes alone."""
+    for kind in preferred:
+        if kind and word in table(kind):
+            yield kind, table(kind)[word]
+            return
+    yield from ((kind, rows[word]) for kind, rows in tables().items() if word in rows)
 
 
 def options_of(row: Row | None) -> Options:
-    """The options that a solver, set or distribution takes."""
-    if isinstance(row, Mapping):
-        return row
-    return row.options if isinstance(row, (Solver, Region)) else {}
+    """The options that a solver, set or other call takes."""
+    return row.options if isinstance(row, Word) else {}
 
 
-def meaning(word: str, row: Row) -> str:
+def meaning(row: Row) -> str:
     """One phrase on what a word means."""
-    match row:
-        case str():
-            return row
-        case Enum():
-            return f"one value per {word}"
-        case Mapping():
-            return ""
-        case _:
-            return row.meaning
+    return row if isinstance(row, str) else row.meaning
 
 
 def signature(word: str, row: Row) -> str:
     """A word as it is written, with what it takes."""
-    options = options_of(row)
     if isinstance(row, Function):
         return f"{word}({', '.join('e' for _ in row.shapes)})"
-    if not options:
-        return word
-    return f"{word}({', '.join(map(_option_shown, options, options.values()))})"
+    options = options_of(row)
+    return f"{word}({', '.join(map(_option_shown, options, options.values()))})" if options else word
 
 
 def _option_shown(name: str, option: Option) -> str:
@@ -110,43 +108,48 @@ def _plain(value: str | float) -> str:
 def details(row: Row) -> list[str]:
     """What else there is to know of a word, a line each."""
     match row:
-        case Target():
+        case Target() | Site():
             return [f"changes `{row.value}`: {row.shape.value}"]
         case Value():
             clean = ["also in `clean`, of the unperturbed pass"] if row.clean else []
-            return [] if row.shape == Shape.PASS else [row.shape.value, *clean]
+            shape = [] if row.shape is Shape.PASS else [row.shape.value]
+            return [*shape, *clean, *_needed(row.needs)]
         case Function():
-            taken = [_shapes(shape) for shape in row.shapes]
-            given = row.result.value if row.result else "a value like it"
-            return [f"takes {phrase(taken, 'and')}", f"gives {given}"] if taken else [f"gives {given}"]
+            return [*_signature_lines(row), *_needed(row.needs)]
         case _:
-            return [option_line(name, option) for name, option in options_of(row).items()] + _where(row)
+            return [option_line(name, option) for name, option in options_of(row).items()]
 
 
-def _shapes(shape: Shape | tuple[Shape, ...] | None) -> str:
-    match shape:
-        case None:
-            return "any value"
-        case tuple():
-            return phrase([one.value for one in shape])
-        case _:
-            return shape.value
+def _needed(need: str) -> list[str]:
+    return [f"only with `needs {need}`"] if need else []
 
 
-def _where(row: Row) -> list[str]:
-    targets = row.targets if isinstance(row, (Solver, Region)) else ()
-    return [f"for {phrase([f'`{target}`' for target in targets], 'and')}"] if targets else []
+def _signature_lines(row: Function) -> Iterator[str]:
+    taken = [_shapes(shape) for shape in row.shapes]
+    least = f", {row.fewest} at least" if row.fewest < len(taken) else ""
+    yield f"takes {phrase(taken, 'and')}{least}"
+    yield f"gives {row.result.value}" if isinstance(row.result, Shape) else f"its shape: {row.result.value}"
+
+
+def _shapes(shapes: tuple[Shape, ...] | None) -> str:
+    """The shapes an argument may have; of many only that they are many."""
+    if shapes is None or len(shapes) > 4:
+        return "numbers"
+    return phrase([one.value for one in shapes])
 
 
 def option_line(name: str, option: Option) -> str:
     """An option with its meaning, what it takes and its default."""
-    taken = phrase([f"`{word}`" for word in option.words]) if option.words else _range(option)
     default = "required" if option.default is None else f"`{_plain(option.default)}` if not given"
-    return f"`{name}`: {option.meaning}; {taken}; {default}"
+    return f"`{name}`: {option.meaning}; {_taken(option)}; {default}"
 
 
-def _range(option: Option) -> str:
+def _taken(option: Option) -> str:
+    words = [*option.words, *family(option)]
+    if words:
+        return phrase([f"`{word}`" for word in words])
+    if option.free or option.condition:
+        return "a word or text" if option.free else "a condition"
     kind = "a whole number" if option.whole else "a number"
     low = f" from {option.least:,g}" if option.least > float("-inf") else ""
-    high = f" to {option.most:,g}" if option.most < float("inf") else ""
-    return f"{kind}{low}{high}"
+    return kind + low + (f" to {option.most:,g}" if option.most < float("inf") else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +11,8 @@ from lark.tree import Meta
 
 from taxo.language.expressions import ExpressionBuilder, as_node, each, of_kind
 from taxo.language.method import (
+    UNINFERRED,
+    UNSAID,
     Branch,
     Choices,
     Draw,
@@ -22,16 +24,16 @@ from taxo.language.method import (
     Param,
     Perturbation,
     Setting,
+    State,
+    Use,
 )
 from taxo.language.source import Span
-from taxo.language.syntax import Call, Expression, Word
+from taxo.language.syntax import Argument, Call, Expression, Word
 
 NEEDED = {
     "direction": "add a line `direction positive`, `direction negative` or `direction mixed`",
-    "infer": "add a line such as `infer prior` or `infer adversarial maximize loss within ... via ...`",
     "granularity": "add a line `granularity sample`, `granularity category` or `granularity corpus`",
 }
-UNSAID = Word("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,18 @@ class Builder(ExpressionBuilder):
         """`cite "..."`."""
         return Entry("cite", str(parts[0])[1:-1], self.span(meta))
 
+    def needs(self, meta: Meta, parts: Sequence[object]) -> Entry:
+        """`needs call, ...`."""
+        return Entry("needs", each(parts, Call), self.span(meta))
+
+    def objective(self, meta: Meta, parts: Sequence[object]) -> Entry:
+        """`loss e`."""
+        return Entry("loss", parts[0], self.span(meta))
+
+    def use(self, meta: Meta, parts: Sequence[object]) -> Use:
+        """`use name(parameter: e)`."""
+        return Use(method=cast(Call, parts[0]), span=self.span(meta))
+
     def split(self, meta: Meta, parts: Sequence[object]) -> Entry:
         """`split e`."""
         return Entry("split", parts[0], self.span(meta))
@@ -63,10 +77,28 @@ class Builder(ExpressionBuilder):
         return Setting(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
 
     def param(self, meta: Meta, parts: Sequence[object]) -> Param:
-        """`param name = e in domain`."""
-        domain = cast("Choices | Interval | None", parts[2])
-        default = as_node(parts[1])
-        return Param(name=self.word(parts[0]), default=default, domain=domain, span=self.span(meta))
+        """`param name per grain = e in domain`."""
+        name, per, default, domain = parts
+        return Param(
+            name=self.word(name),
+            per=self.optional_word(per),
+            default=as_node(default),
+            domain=cast("Choices | Interval | None", domain),
+            span=self.span(meta),
+        )
+
+    def state(self, meta: Meta, parts: Sequence[object]) -> State:
+        """`state name per grain = e every period order from e`."""
+        name, per, value, every, order, start = parts
+        return State(
+            name=self.word(name),
+            per=self.word(per),
+            value=as_node(value),
+            every=self.optional_word(every),
+            order=self.optional_word(order),
+            start=as_node(start) if start is not None else None,
+            span=self.span(meta),
+        )
 
     def choices(self, meta: Meta, parts: Sequence[object]) -> Choices:
         """`{a, b}`."""
@@ -95,11 +127,13 @@ class Builder(ExpressionBuilder):
         return Let(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
 
     def branch(self, meta: Meta, parts: Sequence[object]) -> Branch:
-        """`branch name weight e { ... }`."""
-        name, weight, *perturbations = parts
+        """`branch name on batch weight e norm word { ... }`."""
+        name, on, weight, norm, *perturbations = parts
         return Branch(
             name=self.optional_word(name),
+            on=cast("Call | None", on),
             weight=as_node(weight),
+            norm=self.optional_word(norm),
             perturbations=each(perturbations, Perturbation),
             span=self.span(meta),
         )
@@ -108,25 +142,52 @@ class Builder(ExpressionBuilder):
         """`where e`."""
         return Entry("where", parts[0], self.span(meta))
 
+    def every(self, meta: Meta, parts: Sequence[object]) -> Entry:
+        """`every round word`."""
+        return Entry("every", (self.word(parts[0]), self.optional_word(parts[1])), self.span(meta))
+
+    def during(self, meta: Meta, parts: Sequence[object]) -> Entry:
+        """`during word`."""
+        return Entry("during", self.word(parts[0]), self.span(meta))
+
+    def norm(self, meta: Meta, parts: Sequence[object]) -> Entry:
+        """`norm word`."""
+        return Entry("norm", self.word(parts[0]), self.span(meta))
+
     def direction(self, meta: Meta, parts: Sequence[object]) -> Entry:
-        """`direction word`."""
-        return Entry("direction", self.word(parts[0]), self.span(meta))
+        """`direction word on data`."""
+        return Entry("direction", (self.word(parts[0]), self.optional_word(parts[1])), self.span(meta))
 
     def granularity(self, meta: Meta, parts: Sequence[object]) -> Entry:
         """`granularity word + word`."""
         return Entry("granularity", tuple(map(self.word, parts)), self.span(meta))
 
     def infer(self, meta: Meta, parts: Sequence[object]) -> Entry:
-        """`infer manner goal within sets via solver`."""
-        manner, goal, *sets, via = parts
+        """`infer manner over names goal within sets on data via solver`."""
+        manner, over, goal, within, on, via = parts
         inference = Inference(
             manner=self.word(manner),
+            over=cast("tuple[Word, ...]", over or ()),
             goal=cast("Goal | None", goal),
-            within=each((region for region in sets if region is not None), Call),
+            within=cast("tuple[Call, ...]", within or ()),
+            on=cast("Call | None", on),
             via=cast("Call | None", via),
             span=self.span(meta),
         )
         return Entry("infer", inference, self.span(meta))
+
+    def over(self, meta: Meta, parts: Sequence[object]) -> tuple[Word, ...]:
+        """`over name, name`."""
+        return tuple(map(self.word, parts))
+
+    def within(self, meta: Meta, parts: Sequence[object]) -> tuple[Call, ...]:
+        """`within set, set`."""
+        return each(parts, Call)
+
+    def bounds(self, meta: Meta, parts: Sequence[object]) -> Call:
+        """`box [a, b]`."""
+        ends = tuple(Argument(None, as_node(end), span=as_node(end).span) for end in parts[1:])
+        return Call(self.word(parts[0]), ends, span=self.span(meta))
 
     def goal(self, meta: Meta, parts: Sequence[object]) -> Goal:
         """`minimize e`, `maximize e`."""
@@ -136,46 +197,56 @@ class Builder(ExpressionBuilder):
         """`perturb target at site by form { clauses }`."""
         target, site, form, *clauses = parts
         entries = self._single(each(clauses, Entry))
-        broken = any(meta.start_pos <= span.start < meta.end_pos for span in self.lost)
-        for key in NEEDED:
-            if key not in entries and not broken:
-                message = f"`perturb {target}` says no `{key}`"
-                self.note("T102", message, self.span(cast(Token, target)), NEEDED[key])
+        if not any(meta.start_pos <= span.start < meta.end_pos for span in self.lost):
+            self._check_needed(cast(Token, target), entries)
+        direction, against = cast("tuple[Word, Word | None]", entries.get("direction", (UNSAID, None)))
+        every, amend = cast("tuple[Word | None, Word | None]", entries.get("every", (None, None)))
         return Perturbation(
             target=self.word(target),
             at=as_node(site) if site is not None else None,
             by=as_node(form),
             where=cast("Expression | None", entries.get("where")),
-            direction=cast(Word, entries.get("direction", UNSAID)),
-            infer=cast(Inference, entries.get("infer", Inference(manner=UNSAID))),
+            every=every,
+            amend=amend,
+            during=cast("Word | None", entries.get("during")),
+            direction=direction,
+            against=against,
+            infer=cast(Inference, entries.get("infer", UNINFERRED)),
+            norm=cast("Word | None", entries.get("norm")),
             granularity=cast("tuple[Word, ...]", entries.get("granularity", (UNSAID,))),
             span=self.span(meta),
         )
 
+    def _check_needed(self, target: Token, entries: Mapping[str, object]) -> None:
+        for key, hint in NEEDED.items():
+            if key not in entries:
+                self.note("T102", f"`perturb {target}` says no `{key}`", self.span(target), hint)
+
     def method(self, meta: Meta, parts: Sequence[object]) -> Method:
         """A whole file."""
         name, *rest = parts
-        texts = [str(part)[1:-1] for part in rest if isinstance(part, Token)]
-        entries = [part for part in rest if isinstance(part, Entry)]
-        single = self._single(entry for entry in entries if entry.key != "cite")
+        texts = [token for token in rest if isinstance(token, Token)]
         if len(texts) > 2:
-            self.note(
-                "T103",
-                "a third text: a method has a title and a summary",
-                self.span(cast(Token, rest[2])),
-                "join them",
-            )
+            message = "a third text: a method has a title and a summary"
+            self.note("T103", message, self.span(texts[2]), "join them")
+        said = [str(token)[1:-1] for token in texts]
+        entries = [part for part in rest if isinstance(part, Entry)]
+        single = self._single(entry for entry in entries if entry.key not in ("cite", "infer"))
         return Method(
             name=self.word(name),
-            title=texts[0] if len(texts) > 1 else "",
-            summary=texts[1] if len(texts) > 1 else "".join(texts),
+            title=said[0] if len(said) > 1 else "",
+            summary=said[1] if len(said) > 1 else "".join(said),
             cite=tuple(str(entry.value) for entry in entries if entry.key == "cite"),
             null=cast("tuple[Setting, ...]", single.get("null", ())),
+            needs=cast("tuple[Call, ...]", single.get("needs", ())),
+            loss=cast("Expression | None", single.get("loss")),
             split=cast("Expression | None", single.get("split")),
             params=of_kind(rest, Param),
             draws=of_kind(rest, Draw),
             lets=of_kind(rest, Let),
-            clauses=tuple(part for part in rest if isinstance(part, (Perturbation, Branch))),
+            states=of_kind(rest, State),
+            clauses=tuple(part for part in rest if isinstance(part, (Perturbation, Branch, Use))),
+            infers=tuple(cast(Inference, entry.value) for entry in entries if entry.key == "infer"),
             span=self.span(meta),
         )
 

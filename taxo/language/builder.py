@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from taxo.language.check import verify
 from taxo.language.errors import fail
+from taxo.language.fields import as_call, as_expression, as_word
 from taxo.language.method import (
+    UNINFERRED,
     Branch,
     Choices,
     Clause,
@@ -20,12 +22,11 @@ from taxo.language.method import (
     Param,
     Perturbation,
     Setting,
-    as_call,
-    as_expression,
-    as_word,
+    State,
+    Use,
 )
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Expression
+from taxo.language.syntax import Expression, Word
 
 Value = float | str | Expression
 
@@ -68,6 +69,7 @@ class Builder:
         name: str,
         default: Value,
         *,
+        per: str | None = None,
         choices: Sequence[Value] | None = None,
         low: Value | None = None,
         high: Value | None = None,
@@ -79,8 +81,30 @@ class Builder:
             domain = Choices(choices=tuple(map(as_expression, choices)))
         elif low is not None and high is not None:
             domain = Interval(low=as_expression(low), high=as_expression(high), log=log)
-        param = Param(name=as_word(name), default=as_expression(default), domain=domain)
+        grain = None if per is None else as_word(per)
+        param = Param(name=as_word(name), per=grain, default=as_expression(default), domain=domain)
         return self._with(params=(*self.draft.params, param))
+
+    def state(
+        self,
+        name: str,
+        value: Value,
+        *,
+        per: str,
+        every: str | None = None,
+        order: str | None = None,
+        start: Value | None = None,
+    ) -> Builder:
+        """Add a value kept and updated in training; `order` is `before` or `after` it is read."""
+        state = State(
+            name=as_word(name),
+            per=as_word(per),
+            value=as_expression(value),
+            every=None if every is None else as_word(every),
+            order=None if order is None else as_word(order),
+            start=None if start is None else as_expression(start),
+        )
+        return self._with(states=(*self.draft.states, state))
 
     def draw(self, name: str, distribution: str, *, per: str, like: str | None = None) -> Builder:
         """Add a random value, such as `draw("r", "uniform(0, 1)", per="sample")`."""
@@ -92,9 +116,25 @@ class Builder:
         """Name an expression."""
         return self._with(lets=(*self.draft.lets, Let(name=as_word(name), value=as_expression(value))))
 
-    def branch(self, name: str, *, weight: Value) -> Builder:
+    def branch(self, name: str, *, weight: Value, on: str | None = None, norm: str | None = None) -> Builder:
         """Add a weighted copy of the batch; `perturb(..., branch=name)` puts perturbations into it."""
-        return self._clauses(*self.draft.clauses, Branch(name=as_word(name), weight=as_expression(weight)))
+        branch = Branch(
+            name=as_word(name),
+            weight=as_expression(weight),
+            on=None if on is None else as_call(on),
+            norm=None if norm is None else as_word(norm),
+        )
+        return self._clauses(*self.draft.clauses, branch)
+
+    def use(self, method: str) -> Builder:
+        """Put another method's perturbations here, such as `use("sam(rho: 0.1)")`."""
+        return self._clauses(*self.draft.clauses, Use(method=as_call(method)))
+
+    def infer(self, inference: Inference, *, over: str | Sequence[str]) -> Builder:
+        """Find parameters by an inference of the whole method, such as `taxo.meta(...)`."""
+        names = (over,) if isinstance(over, str) else over
+        found = inference.model_copy(update={"over": tuple(map(as_word, names))})
+        return self._with(infers=(*self.draft.infers, found))
 
     def perturb(
         self,
@@ -102,25 +142,39 @@ class Builder:
         *,
         by: Value,
         direction: str,
-        infer: str | Inference,
+        infer: str | Inference | None = None,
         granularity: str = "sample",
         where: Value | None = None,
         at: str | None = None,
         branch: str | None = None,
+        every: str | None = None,
+        during: str | None = None,
+        norm: str | None = None,
     ) -> Builder:
-        """Add a perturbation; `infer` is a manner, or what `regularization` or `adversarial` give."""
+        """Add a perturbation; `infer` is a manner, or what `regularization`, `adversarial` or `meta` give.
+
+        Clauses of two words are written as in a spec: `direction="positive on guide"`,
+        `every="round append"`.
+        """
+        towards, against = _two(direction, "on")
+        often, amend = _two(every, "")
         item = Perturbation(
             target=as_word(target),
             at=None if at is None else as_expression(at),
             by=as_expression(by),
             where=None if where is None else as_expression(where),
-            direction=as_word(direction),
-            infer=Inference(manner=as_word(infer)) if isinstance(infer, str) else infer,
+            every=often,
+            amend=amend,
+            during=None if during is None else as_word(during),
+            direction=towards or as_word(direction),
+            against=against,
+            infer=_inferred(infer),
+            norm=None if norm is None else as_word(norm),
             granularity=tuple(as_word(word.strip()) for word in granularity.split("+")),
         )
         if branch is None:
             return self._clauses(*self.draft.clauses, item)
-        branches = [one.name.text for one in self.draft.clauses if isinstance(one, Branch) and one.name]
+        branches = [one.name.text for one in self.draft.branches() if one.name]
         if branch not in branches:
             hint = suggest(branch, branches) if branches else f"call `branch({branch!r}, weight=...)` first"
             fail("T201", f"no branch is called `{shortened(branch)}`", None, hint)
@@ -131,6 +185,24 @@ class Builder:
 
     def _with(self, **changes: object) -> Builder:
         return Builder(self.draft.model_copy(update=changes))
+
+
+def _inferred(infer: str | Inference | None) -> Inference:
+    if infer is None:
+        return UNINFERRED
+    return Inference(manner=as_word(infer)) if isinstance(infer, str) else infer
+
+
+def _two(text: str | None, joint: str) -> tuple[Word | None, Word | None]:
+    """The two words of `positive on guide`, the second one perhaps absent."""
+    if text is None:
+        return None, None
+    first, *rest = text.split()
+    if joint and rest[:1] == [joint]:
+        rest = rest[1:]
+    if len(rest) > 1:
+        fail("T101", f"`{shortened(text)}` has too many words", None, f"such as `{first} {joint} {rest[-1]}`")
+    return as_word(first), as_word(rest[0]) if rest else None
 
 
 def _into(clause: Clause, branch: str, item: Perturbation) -> Clause:
@@ -147,6 +219,8 @@ def method(
     summary: str = "",
     cite: Sequence[str] = (),
     null: Mapping[str, Value] | None = None,
+    needs: Sequence[str] = (),
+    loss: Value | None = None,
     split: Value | None = None,
 ) -> Builder:
     """Begin a method of a name."""
@@ -157,27 +231,50 @@ def method(
         summary=summary,
         cite=tuple(cite),
         null=settings,
+        needs=tuple(map(as_call, needs)),
+        loss=None if loss is None else as_expression(loss),
         split=None if split is None else as_expression(split),
     )
     return Builder(draft)
 
 
 def regularization(
-    *, via: str, minimize: Value | None = None, maximize: Value | None = None, within: Sequence[str] = ()
+    *,
+    via: str,
+    minimize: Value | None = None,
+    maximize: Value | None = None,
+    within: Sequence[str] = (),
 ) -> Inference:
     """An unknown held back by a penalty in the goal."""
-    return _inference("regularization", via, minimize, maximize, within)
+    return _inference("regularization", via, minimize, maximize, within, None)
 
 
 def adversarial(
     *, via: str, within: Sequence[str], minimize: Value | None = None, maximize: Value | None = None
 ) -> Inference:
     """An unknown held inside bounded sets."""
-    return _inference("adversarial", via, minimize, maximize, within)
+    return _inference("adversarial", via, minimize, maximize, within, None)
+
+
+def meta(
+    *,
+    via: str,
+    on: str,
+    minimize: Value | None = None,
+    maximize: Value | None = None,
+    within: Sequence[str] = (),
+) -> Inference:
+    """An unknown, or parameters, chosen for a goal `on` held-out data."""
+    return _inference("meta", via, minimize, maximize, within, on)
 
 
 def _inference(
-    manner: str, via: str, minimize: Value | None, maximize: Value | None, within: Sequence[str]
+    manner: str,
+    via: str,
+    minimize: Value | None,
+    maximize: Value | None,
+    within: Sequence[str],
+    on: str | None,
 ) -> Inference:
     goals = [
         (kind, goal) for kind, goal in (("minimize", minimize), ("maximize", maximize)) if goal is not None
@@ -189,5 +286,6 @@ def _inference(
         manner=as_word(manner),
         goal=Goal(kind=as_word(kind), objective=as_expression(goal)),
         within=tuple(map(as_call, within)),
+        on=None if on is None else as_call(on),
         via=as_call(via),
     )

@@ -6,39 +6,52 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from taxo.language.clauses import check_perturbation
+from taxo.language.clauses import check_norm, check_perturbation
 from taxo.language.constants import constant
 from taxo.language.declarations import check_declarations, check_unused
 from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.findings import Enough, Findings
+from taxo.language.inferences import check_infers
 from taxo.language.lexer import DEEPEST_TREE
-from taxo.language.method import Branch, Method
-from taxo.language.options import check_number
+from taxo.language.method import Branch, Method, Perturbation
+from taxo.language.options import check_number, check_options
 from taxo.language.scope import Scope
-from taxo.language.shapes import Shapes
+from taxo.language.shapes import Reader, Shapes
 from taxo.language.source import Span
-from taxo.language.vocabulary import Option
+from taxo.language.uses import Library, check_uses, used_methods
+from taxo.language.vocabulary import ORIGINS, VALUES, Option, Place
 
 WEIGHT = Option("the branch's share of each sample's loss", per_sample=True)
-NAMES = ("T201", "T202", "T208")  # the codes of names that somebody else should declare or read
+WEIGHING = Reader(Place.DATA, "`weight`")
+NAMES = ("T201", "T202", "T208", "T211")  # the codes of names that somebody else should declare or read
 M = TypeVar("M", bound=Method)
 
 
-def check(method: Method, lost: Sequence[Span] = ()) -> list[Diagnostic]:
+def check(method: Method, lost: Sequence[Span] = (), library: Library | None = None) -> list[Diagnostic]:
     """Everything that is wrong with a method, and what is worth knowing, in the order of the text.
 
     `lost` are parts of its text that could not be read: what they may have declared or read is no error.
+    `library` knows the methods that this one uses; without one they are taken as they are.
     """
     findings = Findings()
     with suppress(Enough):
-        _check(method, findings)
-    gone = {span.text for span in lost}
-    found = [one for one in findings.items if not (one.code in NAMES and _quoted(one) in gone)]
+        _check(method, findings, library)
+    found = [one for one in findings.items if not _excused(one, method, lost)]
     return sorted(found, key=lambda one: one.span.start if one.span else -1)
 
 
-def _check(method: Method, findings: Findings) -> None:
-    scope = Scope(method)
+def _excused(one: Diagnostic, method: Method, lost: Sequence[Span]) -> bool:
+    """Whether a finding may be about a part that could not be read."""
+    if one.code in NAMES:
+        return _quoted(one) in {span.text for span in lost}
+    blocks = [item.span for item in method.perturbations() if item.span and one.span == item.target.span]
+    return one.code == "T102" and any(
+        block.start <= span.start < block.end for block in blocks for span in lost
+    )
+
+
+def _check(method: Method, findings: Findings, library: Library | None) -> None:
+    scope = Scope(method, used_methods(method, library, findings))
     circle = scope.circle()
     if circle:
         item = scope.lets[circle[0]]
@@ -56,27 +69,46 @@ def _check(method: Method, findings: Findings) -> None:
     check_declarations(method, shapes)
     _check_branches(method, shapes)
     _check_weights(method, shapes)
-    for item in method.perturbations():
-        check_perturbation(item, shapes)
+    _check_perturbations(method, shapes)
+    check_infers(method, shapes)
+    check_uses(method, shapes, library)
     check_unused(scope, findings)
+
+
+def _check_perturbations(method: Method, shapes: Shapes) -> None:
+    """Those outside of branches act in each, so that they read no branch before it is there."""
+    above: set[str] = set()
+    for clause in method.clauses:
+        if isinstance(clause, Perturbation):
+            check_perturbation(clause, shapes, frozenset())
+        elif isinstance(clause, Branch):
+            for item in clause.perturbations:
+                check_perturbation(item, shapes, frozenset(above))
+            above |= {clause.name.text} if clause.name else set()
 
 
 def _check_branches(method: Method, shapes: Shapes) -> None:
     seen: set[str] = set()
-    for clause in method.clauses:
-        if not isinstance(clause, Branch):
-            continue
-        check_number("weight", WEIGHT, clause.weight, shapes)
+    for clause in method.branches():
+        check_number("weight", WEIGHT, clause.weight, shapes, WEIGHING)
         if clause.name and clause.name.text in seen:
             message = f"two branches are called `{clause.name}`"
             shapes.findings.error("T103", message, clause.name.span, "rename one of them")
+        elif clause.name and (clause.name.text in shapes.scope.declared or clause.name.text in VALUES):
+            message = f"the branch `{clause.name}` has the name of a value"
+            shapes.findings.error("T103", message, clause.name.span, "rename it")
         seen |= {clause.name.text} if clause.name else set()
+        if clause.norm is not None:
+            check_norm(clause.norm, shapes)
+        if clause.on is not None and clause.on.name.text not in ORIGINS:
+            shapes.findings.unknown_word("batch", clause.on.name, ORIGINS)
+        elif clause.on is not None:
+            check_options(clause.on, ORIGINS[clause.on.name.text].options, shapes)
 
 
 def _check_weights(method: Method, shapes: Shapes) -> None:
     """Some branch must count."""
-    branches = [clause for clause in method.clauses if isinstance(clause, Branch)]
-    values = shapes.scope.constants()
+    branches, values = method.branches(), shapes.scope.constants()
     if branches and all(constant(branch.weight, values) == 0 for branch in branches):
         span = branches[0].weight.span or branches[0].span
         shapes.findings.error(
@@ -94,9 +126,9 @@ def errors(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
-def verify(method: M) -> M:
+def verify(method: M, library: Library | None = None) -> M:
     """The method itself, if nothing is wrong with it."""
-    wrong = errors(check(method))
+    wrong = errors(check(method, library=library))
     if wrong:
         raise TaxoError(wrong)
     return method

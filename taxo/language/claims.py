@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from taxo.language.coordinates import Derived, declared_grain, derive, probed
 from taxo.language.method import Perturbation
+from taxo.language.outside import objective_of
 from taxo.language.printer import expression_text
 from taxo.language.shapes import Shapes
+from taxo.language.simplex import stays
 from taxo.language.spelling import shortened
 
 OPPOSITE = {"positive": "negative", "negative": "positive"}
@@ -31,22 +33,23 @@ class _Claims:
         self._check_grain(derived)
         self._check_manner(derived)
         self._check_direction(derived)
-        needed = item.direction.text in OPPOSITE or item.target.text == "labels"
-        if needed and probed(item, self.scope):
+        claimed = item.direction.text in OPPOSITE and item.against is None
+        if (claimed or self._wants_simplex()) and probed(item, self.scope):
             self._check_probe()
+
+    def _wants_simplex(self) -> bool:
+        """Whether labels must stay distributions, and the form does not show that they do."""
+        compared = self.item.target.text == "labels" and objective_of(self.scope.method).compares
+        return compared and not stays(self.item, self.scope)
 
     def _check_grain(self, derived: Derived) -> None:
         item, declared = self.item, declared_grain(self.item)
         form, word = derived.granularity.name.lower(), item.granularity[0]
         if declared is None or declared == derived.granularity:
             return
-        found = self.scope.unknown(item) is not None
-        if found and declared > derived.granularity:
+        if self.scope.unknown(item) is not None:
             message = f"all samples share the weights, so `{word}` is not their granularity"
             self.findings.error("T301", message, word.span, f"write `granularity {form}`")
-        elif found:
-            message = f"an unknown per {word} is not in this version"
-            self.findings.error("T210", message, word.span, f"write `granularity {form}`")
         elif declared < derived.granularity:
             message = f"`{word}` is coarser than the form, which differs per {form}"
             self.findings.error("T301", message, word.span, f"write `granularity {form}`")
@@ -56,21 +59,26 @@ class _Claims:
 
     def _check_manner(self, derived: Derived) -> None:
         manner = self.item.infer.manner
-        if derived.manner == manner.text:
+        if not manner.text or manner.text in derived.manners:
             return
-        unknown = self.scope.unknown(self.item)
-        hint = f"an adversarial `{unknown}` is bounded by a set and not by a penalty"
-        if derived.manner == "prior":
-            hint = "a tuned form reads a parameter with a domain: `param lam = 1 in [0, 2]`"
-        if derived.manner == "adversarial":
-            hint = f"put a penalty on `{unknown}` into the goal, such as `+ lam * l1({unknown})`"
+        unknown, shown = self.scope.unknown(self.item), derived.manners[0]
+        hint = {
+            "prior": "a tuned form reads a parameter with a domain: `param lam = 1 in [0, 2]`",
+            "adversarial": f"put a penalty on `{unknown}` into the goal, such as `+ lam * l1({unknown})`",
+            "regularization": f"an adversarial `{unknown}` is bounded by a set and not by a penalty",
+            "meta": "what is chosen `on` held-out data is `meta`: write `infer meta`",
+        }[shown]
+        if manner.text == "meta":
+            hint = "say on which held-out data: `on validation` or `on guide(5%)`"
         message = f"`{manner}` is declared, the form shows `{derived.manner}`"
         self.findings.error("T302", message, manner.span, hint)
 
     def _check_direction(self, derived: Derived) -> None:
         declared, goal = self.item.direction, self.item.infer.goal
         if derived.direction is not None and OPPOSITE.get(declared.text) == derived.direction and goal:
-            message = f"`{declared}` is declared, but `{goal.kind} loss` is `{derived.direction}`"
+            shown = shortened(expression_text(goal.objective))
+            shown = "loss" if len(shown) > 20 else shown
+            message = f"`{declared}` is declared, but `{goal.kind} {shown}` is `{derived.direction}`"
             hint = f"write `direction {derived.direction}`"
             self.findings.error("T303", message, declared.span, hint)
 
@@ -87,7 +95,7 @@ class _Claims:
             other = found.raised if item.direction.text == "negative" else found.lowered
             way_out = "mixed" if other > TOLERATED else OPPOSITE[item.direction.text]
             self.findings.error("T303", message, item.direction.span, f"write `direction {way_out}`")
-        if item.target.text == "labels" and found.off_simplex > OFF_SIMPLEX:
+        if self._wants_simplex() and found.off_simplex > OFF_SIMPLEX:
             message = f"`{shortened(expression_text(item.by))}` leaves the simplex"
             hint = "`a * (q - y)` with `q` a distribution and `a` from 0 to 1 stays"
             self.findings.error("T304", message, item.by.span, hint)

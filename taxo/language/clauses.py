@@ -1,66 +1,72 @@
-"""The checks of one perturbation: its words, its unknown, its form, and how the unknown is found."""
+"""The checks of one perturbation: its words, its unknown, its form, its site, and when it acts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from taxo.language.axes import joined
 from taxo.language.claims import check_claims
-from taxo.language.coordinates import rises_with_loss
-from taxo.language.method import Inference, Perturbation
-from taxo.language.options import check_options
+from taxo.language.inferences import Found, check_found, check_manner
+from taxo.language.lookup import PREDICTING
+from taxo.language.method import Perturbation
+from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
-from taxo.language.scope import infers
-from taxo.language.shapes import Reader, Shapes, joined
-from taxo.language.spelling import listed, nearest, shortened, suggest
-from taxo.language.syntax import Call, Expression, Name, String, names
+from taxo.language.scope import acts_at, infers
+from taxo.language.shapes import Reader, Shapes
+from taxo.language.spelling import nearest, shortened, suggest
+from taxo.language.syntax import Call, Expression, Name, String, Word, names
 from taxo.language.vocabulary import (
+    AMENDS,
     DIRECTIONS,
-    GOALS,
     GRAINS,
+    HELD,
     MANNERS,
+    NORMS,
+    PHASES,
     REGIONS,
-    SOLVERS,
+    ROUNDS,
+    SITES,
     TARGETS,
     Place,
     Shape,
+    Site,
     Target,
 )
 
 
-def check_perturbation(item: Perturbation, shapes: Shapes) -> None:
-    """Note everything that is wrong with a perturbation."""
-    target = TARGETS.get(item.target.text)
-    if target is None:
+def check_perturbation(item: Perturbation, shapes: Shapes, above: frozenset[str]) -> None:
+    """Note everything that is wrong with a perturbation; `above` are the branches written above it."""
+    if item.target.text not in TARGETS:
         shapes.findings.unknown_word("target", item.target, TARGETS)
-        target = Target("", Place.LOSS, "", Shape.SAMPLE)
-    _Check(item, target, shapes).run()
+    _Check(item, shapes, above).run()
 
 
 class _Check:
-    """The checks of one perturbation on a target."""
+    """The checks of one perturbation."""
 
-    def __init__(self, item: Perturbation, target: Target, shapes: Shapes) -> None:
+    def __init__(self, item: Perturbation, shapes: Shapes, above: frozenset[str]) -> None:
         self.item = item
-        self.target = target
+        self.spot: Target | Site | None = acts_at(item)
         self.shapes = shapes
         self.scope = shapes.scope
         self.findings = shapes.findings
         self.unknown = self.scope.unknown(item)
+        self.above = above
         self.error = shapes.findings.error
 
     def run(self) -> None:
-        item, target = self.item, self.target
-        before, sound = self._count(), True
+        item, before, sound = self.item, self._count(), True
         self._check_words()
+        self._check_site()
         self._check_unknown()
-        reader = Reader(target.place, f"`{item.target}`", self.unknown, target.shape)
-        if target.meaning:
-            reader = Reader(target.place, item.target.text, self.unknown, target.shape)
-            sound = self._check_form(reader)
+        if self.spot is not None:
+            sound = self._check_form(self.spot)
         else:
             self._mark_read(item.by)
-        self._check_site()
         sound = self._check_where() and sound
+        self._check_times()
         self._check_inference()
-        if sound and self._count() == before and item.direction.text and item.infer.manner.text:
+        if sound and self._count() == before and item.direction.text:
             check_claims(item, self.shapes)
 
     def _count(self) -> int:
@@ -70,15 +76,49 @@ class _Check:
         """What a clause that means nothing yet reads is not unused."""
         self.scope.read |= {name.text for node in nodes for name in names(node)}
 
+    def _reader(self, place: Place | None = None, target: str = "") -> Reader:
+        """Who reads the perturbation's expressions."""
+        item, spot = self.item, self.spot
+        own = spot.value if isinstance(spot, Site) and spot.place == Place.INNER else ""
+        return Reader(
+            spot.place if place is None and spot is not None else place or Place.LOSS,
+            target or item.target.text,
+            phase=item.during.text if item.during else "training",
+            rounds=item.every is not None,
+            own=own,
+            above=self.above,
+        )
+
+    def _knowing(self, reader: Reader) -> Reader:
+        """The same reader with the unknown in hand."""
+        return replace(reader, unknown=self.unknown, shape=self._unknown_shape())
+
+    def _unknown_shape(self) -> Shape:
+        """The target's own, or what a set such as a motion field gives."""
+        rows = [REGIONS.get(region.name.text) for region in self.item.infer.within]
+        own = self.spot.shape if self.spot is not None else Shape.SAMPLE
+        return next((row.shape for row in rows if row is not None and row.shape), own)
+
     def _check_words(self) -> None:
-        item = self.item
+        item, unknown_word = self.item, self.findings.unknown_word
         if item.direction.text and item.direction.text not in DIRECTIONS:
-            self.findings.unknown_word("direction", item.direction, DIRECTIONS)
-        if item.infer.manner.text and item.infer.manner.text not in MANNERS:
-            self.findings.unknown_word("manner", item.infer.manner, MANNERS)
+            unknown_word("direction", item.direction, DIRECTIONS)
         for word in item.granularity:
             if word.text and word.text not in GRAINS:
-                self.findings.unknown_word("granularity", word, GRAINS)
+                unknown_word("granularity", word, GRAINS)
+        if item.against is not None and item.against.text not in HELD:
+            unknown_word("held-out set", item.against, HELD)
+        elif item.against is not None and item.against.text in self.scope.needs:
+            check_held(Call(item.against, span=item.against.span), self.shapes)
+        if item.norm is not None:
+            self._check_norm(item.norm)
+
+    def _check_norm(self, norm: Word) -> None:
+        """A norm's word, or a parameter that is one, for the passes of an inference."""
+        check_norm(norm, self.shapes)
+        if self.item.infer.manner.text in MANNERS and not infers(self.item):
+            message = f"`norm` is about inner passes, and `{self.item.infer.manner}` has none"
+            self.error("T209", message, norm.span, "drop `norm`")
 
     def _check_unknown(self) -> None:
         """There is one unknown where one is inferred, and the goal reads no other."""
@@ -89,9 +129,8 @@ class _Check:
         free = scope.undeclared(item.by)
         if not free:
             hint = "put a new name into the form, such as `by v`"
-            self.error(
-                "T208", f"`{form}` has no unknown for `{item.infer.manner}` to find", item.by.span, hint
-            )
+            message = f"`{form}` has no unknown for `{item.infer.manner}` to find"
+            self.error("T208", message, item.by.span, hint)
         goal = item.infer.goal
         if goal is None or self.unknown is None:
             return
@@ -101,42 +140,42 @@ class _Check:
             span = next(name.span for name in free if name.text == self.unknown)
             self.error("T208", message, span, suggest(self.unknown, others))
 
-    def _check_form(self, reader: Reader) -> bool:
+    def _check_form(self, spot: Target | Site) -> bool:
         item = self.item
-        shape = self.shapes.of(item.by, reader)
-        if shape is not None and joined(shape, self.target.shape) != self.target.shape:
-            message = (
-                f"`{shortened(expression_text(item.by))}` is {shape.value}, not {self.target.shape.value}"
+        shape = self.shapes.of(item.by, self._knowing(self._reader()))
+        if shape is not None and joined(shape, spot.shape) != spot.shape:
+            message = f"`{shortened(expression_text(item.by))}` is {shape.value}, not {spot.shape.value}"
+            self.error(
+                "T207", message, item.by.span, f"`{item.target}` is {TARGETS[item.target.text].meaning}"
             )
-            self.error("T207", message, item.by.span, f"`{item.target}` is {self.target.meaning}")
         return shape is not None
 
     def _check_site(self) -> None:
-        site, scope = self.item.at, self.scope
+        site, scope, target = self.item.at, self.scope, self.item.target.text
         if site is None:
             return
         self._mark_read(site)
-        if self.item.target.text != "weights":
-            message = f"a site of `{self.item.target}` is not in this version"
-            self.error("T210", message, site.span, "drop `at`: it acts on the whole value")
-        elif isinstance(site, Name) and site.text not in scope.params:
-            scope.missing.setdefault(site.text, site)
-            texts = [name for name, param in scope.params.items() if isinstance(param.default, String)]
-            hint = 'write a pattern of parameter names, such as `at "layer4.*"`'
-            hint = suggest(site.text, texts) if nearest(site.text, texts) else hint
-            self.error("T205", f"`{shortened(site.text)}` is no site", site.span, hint)
+        words = [word for word, row in SITES.items() if row.target == target]
+        hint = f"one of {', '.join(f'`at {word}`' for word in words)}" if words else "drop `at`"
+        texts = [name for name, param in scope.params.items() if isinstance(param.default, String)]
+        if target in ("features", "weights"):
+            hint = 'write a pattern of names, such as `at "layer4.*"`' + (f", or {hint}" if words else "")
+        if isinstance(site, Name) and site.text not in scope.params:
+            if site.text not in words:
+                scope.missing.setdefault(site.text, site)
+                hint = suggest(site.text, texts + words) if nearest(site.text, texts + words) else hint
+                self.error("T205", f"`{shortened(site.text)}` is no site of `{target}`", site.span, hint)
         elif scope.word(site) is None:
             message = f"`{expression_text(site)}` is a number, not a site"
-            self.error(
-                "T205", message, site.span, 'write a pattern of parameter names, such as `at "layer4.*"`'
-            )
+            self.error("T205", message, site.span, hint)
+        elif target not in ("features", "weights"):
+            self.error("T205", f"`{target}` has no modules to name", site.span, hint)
 
     def _check_where(self) -> bool:
         where = self.item.where
         if where is None:
             return True
-        reader = Reader(self.target.place, self.item.target.text)
-        shape = self.shapes.condition(where, reader)
+        shape = self.shapes.condition(where, self._reader())
         if self.item.target.text == "weights" and shape in (Shape.MASK, Shape.TOP):
             message = "`where` selects samples, and all of them share the weights"
             hint = "drop it; a condition on the progress, such as `epoch >= 5`, is possible"
@@ -144,78 +183,68 @@ class _Check:
             return False
         return shape is not None
 
-    def _check_inference(self) -> None:
-        infer = self.item.infer
-        if infer.manner.text in MANNERS and not infers(self.item):
-            self._check_fixed(infer)
+    def _check_times(self) -> None:
+        """When it acts: in which phase, and whether between rounds."""
+        item = self.item
+        if item.during is not None and item.during.text not in PHASES:
+            self.findings.unknown_word("phase", item.during, PHASES)
+        if item.every is None:
             return
-        if infer.goal is not None:
-            self._check_goal(infer)
-        elif infer.manner.text in MANNERS:
-            hint = "add `maximize loss` or `minimize loss`"
-            self.error("T102", f"`infer {infer.manner}` has no goal", infer.manner.span, hint)
-        for region in infer.within:
-            self._check_region(region)
-        if infer.via is not None:
-            self._check_solver(infer.via)
-        elif infer.manner.text in MANNERS:
-            hint = "add `via ...`, such as `via pgd(steps: 5, step: 2/255)`"
-            self.error("T102", f"`infer {infer.manner}` has no solver", infer.manner.span, hint)
+        if item.every.text not in ROUNDS:
+            self.findings.unknown_word("round", item.every, ROUNDS)
+        if item.amend is not None and item.amend.text not in AMENDS:
+            self.findings.unknown_word("amendment", item.amend, AMENDS)
+        if item.target.text in TARGETS and item.target.text not in ("features", "labels"):
+            message = f"`every round` amends the data, which has no `{item.target}`"
+            self.error("T209", message, item.every.span, "perturb `features` or `labels`, or drop it")
+        if item.during is not None and item.during.text in PREDICTING:
+            message = f"`every round` is training, and `during {item.during}` is not"
+            self.error("T209", message, item.during.span, "drop one of them")
 
-    def _check_fixed(self, infer: Inference) -> None:
-        parts = [infer.goal, *infer.within, infer.via]
+    def _check_inference(self) -> None:
+        item, infer = self.item, self.item.infer
+        if not infer.manner.text:
+            if not self.scope.covered(item):
+                hint = (
+                    "add a line such as `infer prior` or `infer adversarial maximize loss within ... via ...`"
+                )
+                self.error("T102", f"`perturb {item.target}` says no `infer`", item.target.span, hint)
+            return
+        check_manner(infer, self.findings)
+        if infer.over:
+            message = "`over` is for an `infer` of the whole method"
+            hint = "write it outside of `perturb`; here the unknown of the form is found"
+            self.error("T209", message, infer.over[0].span, hint)
+        if infer.manner.text in MANNERS and not infers(item):
+            self._check_fixed()
+            return
+        found = Found(
+            infer, item.target.text, self._knowing(self._reader(Place.LOSS, "loss")), self._reader()
+        )
+        check_found(found, self.shapes)
+        self._check_rounds()
+
+    def _check_rounds(self) -> None:
+        via = self.item.infer.via
+        if via is not None and via.name.text == "influence" and self.item.every is None:
+            hint = "add the clause `every round append`"
+            self.error("T102", "`influence` finds perturbations between rounds", via.name.span, hint)
+
+    def _check_fixed(self) -> None:
+        infer = self.item.infer
+        parts = [infer.goal, *infer.within, infer.on, infer.via]
         extra = next((part for part in parts if part is not None), None)
         if extra is not None:
             hint = "drop the rest, or say `adversarial` or `regularization`"
             self.error("T302", f"`{infer.manner}` has nothing to find", extra.span, hint)
-            calls = [call for call in (*infer.within, infer.via) if call is not None]
+            calls = [call for call in (*infer.within, infer.on, infer.via) if call is not None]
             self._mark_read(*calls, *([infer.goal.objective] if infer.goal else []))
 
-    def _check_goal(self, infer: Inference) -> None:
-        goal = infer.goal
-        assert goal is not None
-        if goal.kind.text not in GOALS:
-            self.findings.unknown_word("goal", goal.kind, GOALS)
-        node, shown = goal.objective, shortened(expression_text(goal.objective))
-        shape = self.shapes.of(node, Reader(Place.LOSS, "loss", self.unknown, self.target.shape))
-        if shape not in (Shape.SAMPLE, None):
-            message = f"`{shown}` is {shape.value}, not one number per sample"
-            self.error("T207", message, node.span, "a goal is such as `loss` or `loss + lam * l1(v)`")
-        if infer.manner.text == "regularization" and shape == Shape.SAMPLE and not rises_with_loss(goal):
-            message = "a `regularization` whose goal is not the loss and a penalty is not in this version"
-            self.error("T210", message, goal.span, f"write `{goal.kind} loss + ...`")
 
-    def _check_region(self, region: Call) -> None:
-        row = REGIONS.get(region.name.text)
-        if row is None:
-            self.findings.unknown_word("set", region.name, REGIONS)
-            self._mark_read(region)
-            return
-        check_options(region, row.options, self.shapes)
-        if self.target.meaning and row.targets and self.item.target.text not in row.targets:
-            message = f"`{region.name}` for `{self.item.target}` is not in this version"
-            hint = f"`{region.name}` is for {listed(row.targets, 'and')}"
-            self.error("T210", message, region.name.span, hint)
-
-    def _check_solver(self, via: Call) -> None:
-        solver, target = SOLVERS.get(via.name.text), self.item.target.text
-        if solver is None:
-            self.findings.unknown_word("solver", via.name, SOLVERS)
-            self._mark_read(via)
-            return
-        check_options(via, solver.options, self.shapes)
-        infer = self.item.infer
-        known = [region for region in infer.within if region.name.text in REGIONS]
-        balls = [region for region in known if REGIONS[region.name.text].bounded]
-        if solver.needs_set and not balls and len(known) == len(infer.within):
-            hint = "add `within linf(...)` or `within l2(...)`"
-            self.error("T102", f"`{via.name}` needs a bounded set", via.span, hint)
-        if solver.learned and infer.within:
-            hint = "drop `within`, or take another solver"
-            self.error("T209", f"`{via.name}` keeps to no set", infer.within[0].span, hint)
-        if solver.targets and self.target.meaning and target not in solver.targets:
-            message = f"`{via.name}` on `{target}` is not in this version"
-            hint = f"`{via.name}` finds unknowns of {listed(solver.targets, 'and')}"
-            self.error("T210", message, via.name.span, hint)
-        if len(balls) > 1:
-            self.error("T210", "two bounded sets at once are not in this version", balls[1].span, "keep one")
+def check_norm(norm: Word, shapes: Shapes) -> None:
+    """Note a word that is no way to take norms, nor a parameter that is one."""
+    shapes.scope.read.add(norm.text)
+    if norm.text not in NORMS and shapes.scope.word(Name(norm.text)) not in NORMS:
+        words = [name for name, param in shapes.scope.params.items() if shapes.scope.is_word(param)]
+        shapes.scope.missing.setdefault(norm.text, Name(norm.text, span=norm.span))
+        shapes.findings.unknown_word("norm", norm, [*NORMS, *words])

@@ -25,7 +25,7 @@ _BINARY: dict[str, Callable[[float, float], float]] = {
     "or": lambda a, b: float(bool(a) or bool(b)),
 }
 
-_FUNCTIONS: dict[str, Callable[[float], float]] = {
+_OF_ONE: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "log": lambda e: math.log(e) if e > 0 else -math.inf if e == 0 else math.nan,
     "sqrt": math.sqrt,
@@ -33,7 +33,18 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sign": lambda e: float((e > 0) - (e < 0)),
     "relu": lambda e: max(e, 0.0),
     "sigmoid": lambda e: 1 / (1 + math.exp(-e)) if e > -700 else 0.0,
+    "floor": lambda e: float(math.floor(e)),
+    "sin": math.sin,
+    "cos": math.cos,
+    "acos": lambda e: math.acos(min(max(e, -1.0), 1.0)),
     "stop": float,
+}
+
+_OF_ALL: dict[str, Callable[[list[float]], float]] = {
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "mean": lambda e: sum(e) / len(e),
 }
 
 
@@ -76,6 +87,10 @@ def _chosen(node: Conditional, names: Mapping[str, float]) -> float | None:
 
 
 def _called(node: Call, names: Mapping[str, float]) -> float | None:
-    function = _FUNCTIONS.get(node.name.text)
-    inner = _value(node.arguments[0].value, names) if len(node.arguments) == 1 else None
-    return None if function is None or inner is None else function(inner)
+    name, inner = node.name.text, [_value(argument.value, names) for argument in node.arguments]
+    known = [value for value in inner if value is not None]
+    if not known or len(known) < len(inner):
+        return None
+    if name in _OF_ALL:
+        return float(_OF_ALL[name](known))
+    return _OF_ONE[name](known[0]) if name in _OF_ONE and len(known) == 1 else None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taxo.language.method import Goal, Perturbation
-from taxo.language.scope import Scope
-from taxo.language.syntax import Binary, Expression, Name, Unary, names
-from taxo.language.vocabulary import GRAINS, TARGETS, VALUES, Grain, Place
-
-MONOTONE = ("+", "-")
+from taxo.language.method import Perturbation
+from taxo.language.polarity import rises_with_loss
+from taxo.language.scope import Scope, acts_at, word_text
+from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, Unary, children, names
+from taxo.language.vocabulary import GRAINS, REGIONS, VALUES, Grain, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,20 @@ class Derived:
     """What the form of a perturbation says of its coordinates; no direction where nothing is implied."""
 
     granularity: Grain
-    manner: str
+    manners: tuple[str, ...]
     direction: str | None
+
+    @property
+    def manner(self) -> str:
+        """The manners as a spec would write them."""
+        return " + ".join(self.manners)
 
 
 def derive(item: Perturbation, scope: Scope) -> Derived:
     """The coordinates that a perturbation's form shows."""
     unknown = scope.unknown(item)
     return Derived(
-        _granularity(item, scope, unknown), _manner(item, scope, unknown), _direction(item, unknown)
+        _granularity(item, scope, unknown), _manners(item, scope, unknown), _direction(item, unknown)
     )
 
 
@@ -41,16 +46,37 @@ def tuned(item: Perturbation, scope: Scope) -> list[str]:
 
 
 def _granularity(item: Perturbation, scope: Scope, unknown: str | None) -> Grain:
+    """Of the unknown, which has a value for each granule declared; of what is learned; of the form."""
     if unknown is not None:
-        return Grain.CORPUS if item.target.text == "weights" else Grain.SAMPLE
+        return Grain.CORPUS if item.target.text == "weights" else declared_grain(item) or Grain.CORPUS
+    learned = [name for name in scope.covered(item) if not scope.network(name)]
+    if learned:
+        return max(_grain(name, scope) for name in learned)
     if item.infer.manner.text == "tuning" and tuned(item, scope):
         return Grain.CORPUS
-    own = TARGETS[item.target.text].value if item.target.text in TARGETS else ""
+    spot = acts_at(item)
+    own = spot.value if spot is not None else ""
     coefficients = own not in ("", "y") and _affine(item.by, own)
-    return max(
-        (_grain(name, scope) for name in scope.reads(item.by) if not (coefficients and name == own)),
-        default=Grain.CORPUS,
-    )
+    grains = [grain for name, grain in _read(item.by, scope) if not (coefficients and name == own)]
+    return max(grains, default=Grain.CORPUS)
+
+
+def _read(node: Expression, scope: Scope) -> Iterator[tuple[str, Grain]]:
+    """The names that a form depends on, with their granularities; a network counts as what it is given."""
+    match node:
+        case Name() if node.text in scope.lets:
+            yield from _read(scope.lets[node.text].value, scope)
+        case Name():
+            yield node.text, _grain(node.text, scope)
+        case Attribute():
+            yield node.owner.text, Grain.SAMPLE
+        case Index() if isinstance(node.index, Name) and node.index.text in scope.draws:
+            yield node.index.text, Grain.SAMPLE  # another sample's value differs from sample to sample
+        case Call() if node.name.text in ("h", "view"):
+            yield node.name.text, Grain.SAMPLE
+        case _:
+            for child in children(node):
+                yield from _read(child, scope)
 
 
 def _grain(name: str, scope: Scope) -> Grain:
@@ -58,9 +84,10 @@ def _grain(name: str, scope: Scope) -> Grain:
         draw = scope.draws[name]
         of_weights = isinstance(draw.like, Name) and draw.like.text == "w"
         return Grain.CORPUS if draw.per.text == "batch" or of_weights else Grain.SAMPLE
-    if name in scope.params or name not in VALUES:
-        return Grain.CORPUS
-    return Grain.SAMPLE if name == "clean" else VALUES[name].grain
+    if name in scope.params or name in scope.states:
+        per = scope.params[name].per if name in scope.params else scope.states[name].per
+        return GRAINS.get(word_text(per, "corpus"), Grain.CORPUS)
+    return VALUES[name].grain if name in VALUES else Grain.CORPUS
 
 
 def _affine(node: Expression, own: str) -> bool:
@@ -85,34 +112,57 @@ def _mentions(node: Expression, name: str) -> bool:
     return any(read.text == name for read in names(node))
 
 
-def _manner(item: Perturbation, scope: Scope, unknown: str | None) -> str:
-    if unknown is None:
-        return "tuning" if item.infer.manner.text == "tuning" and tuned(item, scope) else "prior"
+def _manners(item: Perturbation, scope: Scope, unknown: str | None) -> tuple[str, ...]:
+    """How the unknown is found, then how the learned names that the form reads are; else it is prior."""
+    learned = [_learned(scope.found[name].on is not None) for name in scope.covered(item)]
+    if unknown is not None:
+        found = "meta" if item.infer.on is not None else "adversarial" if _bounded(item, unknown) else ""
+        return tuple(dict.fromkeys([found or "regularization", *learned]))
+    if learned:
+        return tuple(dict.fromkeys(learned))
+    return ("tuning",) if item.infer.manner.text == "tuning" and tuned(item, scope) else ("prior",)
+
+
+def _learned(held: bool) -> str:
+    return "meta" if held else "regularization"
+
+
+def _bounded(item: Perturbation, unknown: str) -> bool:
+    """Whether a set holds the unknown, and no penalty does."""
     goal = item.infer.goal
-    penalised = goal is not None and _mentions(goal.objective, unknown)
-    return "regularization" if penalised or not item.infer.within else "adversarial"
+    if (
+        goal is not None
+        and _mentions(goal.objective, unknown)
+        and not _found_in_loss(goal.objective, unknown)
+    ):
+        return False
+    rows = [REGIONS.get(region.name.text) for region in item.infer.within]
+    return any(row is not None and row.bounded for row in rows)
+
+
+def _found_in_loss(node: Expression, unknown: str) -> bool:
+    """Whether the goal reads the unknown as a label or value to aim at, not as something to keep small."""
+    if isinstance(node, Call) and node.name.text in ("ce", "kl"):
+        return True
+    return all(
+        _found_in_loss(child, unknown) for child in children(node) if _mentions(child, unknown)
+    ) and not isinstance(node, (Name, Call))
 
 
 def _direction(item: Perturbation, unknown: str | None) -> str | None:
     """An extremum of the sample's own loss implies a direction; other goals imply none."""
-    goal = item.infer.goal
-    if goal is None or unknown is None or not rises_with_loss(goal):
+    goal, infer = item.infer.goal, item.infer
+    if goal is None or unknown is None or infer.on is not None or not rises_with_loss(goal.objective):
         return None
     return {"minimize": "positive", "maximize": "negative"}.get(goal.kind.text)
 
 
-def rises_with_loss(goal: Goal) -> bool:
-    """Whether a goal is the loss, or the loss beside a penalty that does not read it."""
-    node = goal.objective
-    while isinstance(node, Binary) and node.operator in MONOTONE:
-        if _mentions(node.right, "loss"):
-            return False
-        node = node.left
-    return isinstance(node, Name) and node.text == "loss"
-
-
 def probed(item: Perturbation, scope: Scope) -> bool:
     """Whether the form's effect on the loss can be measured on random logits and labels."""
-    head = item.target.text in TARGETS and TARGETS[item.target.text].place >= Place.LOGITS
-    readable = all(VALUES[name].place != Place.FEATURES for name in scope.reads(item.by) if name in VALUES)
-    return head and readable and scope.unknown(item) is None and item.at is None
+    from taxo.language.probe import evaluable
+
+    spot = acts_at(item)
+    head = spot is not None and spot.place >= Place.LOGITS and item.at is None
+    parts = [part for part in (item.by, item.where) if part is not None]
+    fixed = scope.unknown(item) is None and not scope.covered(item) and item.every is None
+    return head and fixed and all(evaluable(part, scope) for part in parts)

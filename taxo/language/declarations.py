@@ -6,14 +6,17 @@ from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.method import Choices, Draw, Interval, Method, Param
 from taxo.language.options import check_number, check_options
+from taxo.language.outside import check_needs, check_objective
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import nearest, shortened, suggest
-from taxo.language.syntax import Expression, Name, String, names
+from taxo.language.states import check_state
+from taxo.language.syntax import Call, Expression, Name, String, names
 from taxo.language.vocabulary import (
     DISTRIBUTIONS,
-    FUNCTIONS,
+    GRAINS,
+    NEEDS,
     SCOPES,
     VALUES,
     Option,
@@ -38,26 +41,39 @@ def check_declarations(method: Method, shapes: Shapes) -> None:
         if shape == Shape.WORD:
             message = f"`{let.name}` is a word, and a `let` names a value"
             shapes.findings.error("T207", message, let.value.span, f"write `param {let.name} = ...`")
+    for state in method.states:
+        check_state(state, shapes)
+    check_needs(method, shapes)
+    if method.loss is not None:
+        check_objective(method.loss, shapes)
     if method.split is not None:
         check_number("split", PARTS, method.split, shapes)
 
 
 def _check_names(method: Method, findings: Findings) -> None:
-    """Every declaration has a name of its own."""
+    """Every declaration has a name of its own; only a parameter may hide a built-in value."""
     seen: set[str] = set()
-    for item in (*method.params, *method.draws, *method.lets):
-        name = item.name.text
-        known = VALUES.get(name) or FUNCTIONS.get(name)
+    for item in (*method.params, *method.draws, *method.states, *method.lets):
+        name, known = item.name.text, VALUES.get(item.name.text)
         if name in seen:
             findings.error("T103", f"`{name}` is declared twice", item.name.span, "rename one of them")
-        elif known is not None:
+        elif known is not None and not isinstance(item, Param):
             message = f"`{name}` has a meaning already: {known.meaning}"
             findings.error("T103", message, item.name.span, "choose another name")
+        elif known is not None and known.shape != Shape.SCALAR:
+            message = f"the parameter `{name}` hides {known.meaning}"
+            findings.note("T213", message, item.name.span, "choose another name if the method reads that")
         seen.add(name)
 
 
 def _check_param(param: Param, above: tuple[Param, ...], shapes: Shapes) -> None:
     scope, default = shapes.scope, param.default
+    if param.per is not None and param.per.text not in GRAINS:
+        shapes.findings.unknown_word("granularity", param.per, GRAINS)
+    network = scope.network(param.name.text)
+    if network is not None:
+        _check_network(param, network, {other.name.text for other in above}, shapes)
+        return
     if scope.is_word(param):
         _check_word(param, scope, shapes.findings)
         return
@@ -70,6 +86,24 @@ def _check_param(param: Param, above: tuple[Param, ...], shapes: Shapes) -> None
             _is_number(choice, set(), shapes, "a domain")
     if isinstance(param.domain, Interval) and value is not None:
         _check_interval(param, param.domain, value, shapes)
+
+
+def _check_network(param: Param, network: Call, values: set[str], shapes: Shapes) -> None:
+    """A network is made of numbers, and something learns it."""
+    findings, name = shapes.findings, param.name
+    if shapes.of(network, ANYWHERE) is None:
+        return
+    for argument in network.arguments:
+        if not (isinstance(argument.value, Name) and argument.value.text == "C"):
+            _is_number(argument.value, values, shapes, "a network's size")
+    if param.domain is not None or param.per is not None:
+        hint = "drop `in ...`" if param.domain is not None else "drop `per ...`"
+        findings.error(
+            "T209", f"`{name}` is a network, which has no domain and no granularity", param.span, hint
+        )
+    if name.text not in shapes.scope.found:
+        hint = f"add `infer meta over {name} minimize loss on validation via ...`"
+        findings.error("T102", f"nothing learns the network `{name}`", name.span, hint)
 
 
 def _is_number(node: Expression, values: set[str], shapes: Shapes, what: str) -> bool:
@@ -163,32 +197,35 @@ def _check_null(method: Method, shapes: Shapes) -> None:
 
 def _check_draw(draw: Draw, shapes: Shapes) -> None:
     findings, like = shapes.findings, draw.like
-    options = DISTRIBUTIONS.get(draw.distribution.name.text)
-    if options is None:
+    row = DISTRIBUTIONS.get(draw.distribution.name.text)
+    if row is None:
         findings.unknown_word("distribution", draw.distribution.name, DISTRIBUTIONS)
     else:
-        check_options(draw.distribution, options, shapes)
-        for argument in draw.distribution.arguments:
-            if not shapes.scope.plain(argument.value):
-                shown = shortened(expression_text(argument.value))
-                message = f"a draw that reads `{shown}` is not in this version"
-                findings.error("T210", message, argument.value.span, "make it of numbers and parameters")
+        check_options(draw.distribution, row.options, shapes)
     if draw.per.text not in SCOPES:
         findings.unknown_word("scope of a draw", draw.per, SCOPES)
-    if like is None:
+    if row is not None and row.result is not None and (like is not None or draw.per.text == "sample"):
+        hint = "write `per batch`, without `like`"
+        findings.error("T209", f"`{draw.name}` is {row.meaning}, one for all samples", draw.span, hint)
         return
-    scopes = {"x": "sample", "w": "batch"}
-    if not isinstance(like, Name) or like.text not in scopes:
-        shown = shortened(expression_text(like))
-        if isinstance(like, Name) and not shapes.scope.knows(like.text):
-            findings.error("T201", f"nothing declares `{shown}`", like.span, suggest(shown, scopes))
-        else:
-            hint = f"`{draw.name}` can be like `x` or like `w`"
-            findings.error("T210", f"a draw like `{shown}` is not in this version", like.span, hint)
-    elif draw.per.text in SCOPES and draw.per.text != scopes[like.text]:
-        hint = f"write `per {scopes[like.text]} like {like.text}`"
-        message = f"a draw like `{like.text}` is not one per {draw.per}"
-        findings.error("T209", message, draw.per.span, hint)
+    if row is not None and row.whole_row and like is None:
+        findings.error("T102", f"`{draw.name}` is {row.meaning} of nothing", draw.span, "add `like x`")
+    if like is not None:
+        _check_like(draw, like, shapes)
+
+
+def _check_like(draw: Draw, like: Expression, shapes: Shapes) -> None:
+    shape, shown = shapes.of(like, ANYWHERE), shortened(expression_text(like))
+    if shape is not None and not shape.numeric:
+        message = f"a draw like `{shown}` has no entries"
+        shapes.findings.error("T207", message, like.span, f"it is {shape.value}")
+    elif shape == Shape.W and draw.per.text == "sample":
+        message = f"a draw like `{shown}` is not one per sample"
+        hint = f"all samples share the weights: write `per batch like {shown}`"
+        shapes.findings.error("T209", message, draw.per.span, hint)
+    elif shape is not None and draw.per.text == "sample" and not shape.per_sample:
+        message = f"`{shown}` is {shape.value}, and `{draw.name}` is drawn per sample"
+        shapes.findings.error("T209", message, like.span, "write `per batch`")
 
 
 def check_unused(scope: Scope, findings: Findings) -> None:
@@ -199,6 +236,13 @@ def check_unused(scope: Scope, findings: Findings) -> None:
             continue
         match = nearest(name, scope.missing)
         hint = "read it or drop it"
+        built_in = nearest(name, scope.read & set(VALUES))
         if match:
             hint = f"did you mean `{match[0]}`, which is read and never declared?"
+        elif built_in:
+            hint = f"`{built_in[0]}`, which is read, is {VALUES[built_in[0]].meaning}: is `{name}` meant?"
         findings.error("T202", f"`{name}` is declared, never used", item.name.span, hint)
+    for name, call in scope.needs.items():
+        if name in NEEDS and not NEEDS[name].owns and name not in scope.read:
+            message = f"`{name}` is asked for, never used"
+            findings.error("T202", message, call.name.span, "read it or drop it")

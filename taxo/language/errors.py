@@ -4,54 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn
 
+from taxo.language.codes import SPEC_CODES, Code, Severity
+from taxo.language.run_codes import RUN_CODES
 from taxo.language.source import Span
 from taxo.language.spelling import nearest, suggest
 
-CODES: dict[str, str] = {
-    "T101": "unexpected text",
-    "T102": "a clause is missing",
-    "T103": "a clause or name is given twice",
-    "T104": "text too large or too deep",
-    "T105": "the file's name is not the method's",
-    "T201": "unknown name",
-    "T202": "declared, never used",
-    "T203": "a value downstream of its place",
-    "T204": "wrong arguments",
-    "T205": "unknown word",
-    "T206": "a value outside its domain",
-    "T207": "shapes do not fit",
-    "T208": "the unknown is missing or not the only one",
-    "T209": "two clauses exclude each other",
-    "T210": "not in this version",
-    "T301": "granularity coarser than derived",
-    "T302": "manner is not what the form says",
-    "T303": "direction contradicted",
-    "T304": "labels leave the simplex",
-    "T305": "granularity finer than derived",
-    "T401": "something the method needs was not given",
-    "T402": "a class without samples",
-    "T403": "no such parameter",
-    "T404": "a site that matches no module",
-    "T405": "the model's output has the wrong shape",
-    "T406": "index missing or out of range",
-    "T407": "labels out of range",
-    "T408": "inputs out of range",
-    "T501": "no such data set",
-    "T502": "the data set is not on this machine",
-    "T503": "a setting that cannot be read",
-    "T504": "no such model",
-    "T505": "no such device",
-    "T506": "a folder that cannot be written",
-    "T507": "a checkpoint that cannot be read",
-    "T508": "resumed with another specification",
-    "T509": "data with a value that is not finite",
-    "T601": "a loss that is not finite",
-    "T602": "out of memory",
-}
-
-Severity = Literal["error", "warning", "note"]
+CODES: dict[str, Code] = SPEC_CODES | RUN_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +38,7 @@ class Diagnostic:
         span = self.span
         return {
             "code": self.code,
+            "page": f"docs/errors/{self.code}.md",
             "severity": self.severity,
             "message": self.message,
             "help": self.help,

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from taxo.language.errors import Diagnostic
 from taxo.language.source import Span
-from taxo.language.spelling import listed, suggest
+from taxo.language.spelling import suggest
 from taxo.language.syntax import Word
-from taxo.language.vocabulary import LATER
 
 MOST_FINDINGS = 40
 
@@ -34,11 +33,7 @@ class Findings:
 
     def unknown_word(self, kind: str, word: Word, known: Iterable[str]) -> None:
         """Note a word that the vocabulary does not have."""
-        if word.text in LATER.get(kind, ()):
-            hint = f"this version has {listed(sorted(known), 'and')}"
-            self.error("T210", f"the {kind} `{word}` is not in this version", word.span, hint)
-        else:
-            self.error("T205", f"`{word}` is no {kind}", word.span, suggest(word.text, known))
+        self.error("T205", f"`{word}` is no {kind}", word.span, suggest(word.text, known))
 
     def _add(self, finding: Diagnostic) -> None:
         if finding not in self.items:

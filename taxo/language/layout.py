@@ -6,7 +6,20 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from taxo.language.method import Choices, Clause, Draw, Interval, Let, Method, Param, Perturbation
+from taxo.language.method import (
+    Branch,
+    Choices,
+    Clause,
+    Draw,
+    Inference,
+    Interval,
+    Let,
+    Method,
+    Param,
+    Perturbation,
+    State,
+    Use,
+)
 from taxo.language.printer import call_text, expression_text
 from taxo.language.source import Span
 
@@ -65,8 +78,13 @@ def method_lines(method: Method) -> list[Line]:
     groups = [
         list(_head(method)),
         list(_params(method.params)),
-        [_draw(draw) for draw in method.draws] + [_let(let) for let in method.lets],
-        *(list(_clause(clause)) for clause in method.clauses),
+        [
+            *map(_draw, method.draws),
+            *map(_state, method.states),
+            *map(_let, method.lets),
+        ],
+        *_clauses(method.clauses),
+        [Line(f"infer {inference_text(infer)}", infer.span) for infer in method.infers],
     ]
     lines: list[Line] = []
     for group in filter(None, groups):
@@ -84,16 +102,24 @@ def _head(method: Method) -> Iterator[Line]:
     if method.null:
         settings = ", ".join(f"{setting.name} = {expression_text(setting.value)}" for setting in method.null)
         yield Line(f"null {settings}", method.null[0].span)
+    if method.needs:
+        yield Line(f"needs {', '.join(map(call_text, method.needs))}", method.needs[0].span)
+    if method.loss:
+        yield Line(f"loss {expression_text(method.loss)}", method.loss.span)
     if method.split:
         yield Line(f"split {expression_text(method.split)}", method.split.span)
 
 
 def _params(params: Sequence[Param]) -> Iterator[Line]:
-    starts = [f"param {param.name} = {expression_text(param.default)}" for param in params]
+    starts = [f"param {param.name}{_per(param)} = {expression_text(param.default)}" for param in params]
     width = max((len(start) for start, param in zip(starts, params, strict=True) if param.domain), default=0)
     for start, param in zip(starts, params, strict=True):
         text = f"{start:<{width}} in {_domain(param.domain)}" if param.domain else start
         yield Line(text, param.span)
+
+
+def _per(param: Param) -> str:
+    return f" per {param.per}" if param.per else ""
 
 
 def _domain(domain: Choices | Interval) -> str:
@@ -112,17 +138,38 @@ def _let(let: Let) -> Line:
     return Line(f"let {let.name} = {expression_text(let.value)}", let.span)
 
 
-def _clause(clause: Clause) -> Iterator[Line]:
-    if isinstance(clause, Perturbation):
-        yield from _perturbation(clause)
-        return
-    name = f" {clause.name}" if clause.name else ""
-    yield Line(f"branch{name} weight {expression_text(clause.weight)} {{", clause.span)
-    for number, perturbation in enumerate(clause.perturbations):
+def _state(state: State) -> Line:
+    parts = [f"state {state.name} per {state.per} = {expression_text(state.value)}"]
+    parts += [f"every {state.every}"] if state.every else []
+    parts += [str(state.order)] if state.order else []
+    parts += [f"from {expression_text(state.start)}"] if state.start else []
+    return Line(" ".join(parts), state.span)
+
+
+def _clauses(clauses: Sequence[Clause]) -> Iterator[list[Line]]:
+    """The lines of each clause; methods used one after the other stand together."""
+    used: list[Line] = []
+    for clause in clauses:
+        if isinstance(clause, Use):
+            used.append(Line(f"use {call_text(clause.method)}", clause.span))
+            continue
+        yield used
+        used = []
+        yield list(_branch(clause) if isinstance(clause, Branch) else _perturbation(clause))
+    yield used
+
+
+def _branch(branch: Branch) -> Iterator[Line]:
+    parts = ["branch", *([str(branch.name)] if branch.name else [])]
+    parts += [f"on {call_text(branch.on)}"] if branch.on else []
+    parts += [f"weight {expression_text(branch.weight)}"]
+    parts += [f"norm {branch.norm}"] if branch.norm else []
+    yield Line(" ".join([*parts, "{"]), branch.span)
+    for number, perturbation in enumerate(branch.perturbations):
         if number:
             yield Line("")
         yield from (replace(line, text=f"  {line.text}") for line in _perturbation(perturbation))
-    yield _closing(clause.span)
+    yield _closing(branch.span)
 
 
 def _perturbation(item: Perturbation) -> Iterator[Line]:
@@ -130,10 +177,22 @@ def _perturbation(item: Perturbation) -> Iterator[Line]:
     yield Line(f"perturb {item.target}{site} by {expression_text(item.by)} {{", item.span)
     if item.where:
         yield _entry("where", expression_text(item.where), item.where.span)
-    yield _entry("direction", item.direction.text, item.direction.span)
-    yield _entry("infer", inference_text(item), item.infer.span)
+    if item.every:
+        yield _entry("every", _spaced(item.every, item.amend), item.every.span)
+    if item.during:
+        yield _entry("during", item.during.text, item.during.span)
+    against = f" on {item.against}" if item.against else ""
+    yield _entry("direction", f"{item.direction}{against}", item.direction.span)
+    if item.infer.manner.text:
+        yield _entry("infer", inference_text(item.infer), item.infer.span)
+    if item.norm:
+        yield _entry("norm", item.norm.text, item.norm.span)
     yield _entry("granularity", " + ".join(map(str, item.granularity)), item.granularity[0].span)
     yield _closing(item.span)
+
+
+def _spaced(*words: object) -> str:
+    return " ".join(str(word) for word in words if word is not None)
 
 
 def _closing(block: Span | None) -> Line:
@@ -145,14 +204,17 @@ def _entry(key: str, text: str, span: Span | None) -> Line:
     return Line(f"  {key:<11} {text}", span)
 
 
-def inference_text(item: Perturbation) -> str:
+def inference_text(infer: Inference) -> str:
     """The text of an `infer` clause after its first word."""
-    infer = item.infer
     parts = [infer.manner.text]
+    if infer.over:
+        parts.append("over " + ", ".join(map(str, infer.over)))
     if infer.goal:
         parts.append(f"{infer.goal.kind} {expression_text(infer.goal.objective)}")
     if infer.within:
         parts.append("within " + ", ".join(map(call_text, infer.within)))
+    if infer.on:
+        parts.append(f"on {call_text(infer.on)}")
     if infer.via:
         parts.append(f"via {call_text(infer.via)}")
     return " ".join(parts)

@@ -14,6 +14,7 @@ from lark.exceptions import UnexpectedCharacters
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.source import Source, Span
 from taxo.language.spelling import shortened
+from taxo.language.vocabulary import GOALS, VALUES
 from taxo.resources import grammar_text
 
 LONGEST_TEXT = 16_384
@@ -50,6 +51,12 @@ def keywords() -> dict[str, str]:
     """The grammar's own words, each with its terminal: they are reserved."""
     spelt = {str(terminal.pattern.value): str(terminal.name) for terminal in grammar().terminals}
     return {word: name for word, name in spelt.items() if word.isalpha()}
+
+
+@cache
+def reserved() -> frozenset[str]:
+    """The grammar's words that name nothing else: `loss` is a value too, a goal is a word of its table."""
+    return frozenset(keywords()) - set(VALUES) - set(GOALS)
 
 
 @dataclass(slots=True)

@@ -5,24 +5,50 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from taxo.language.axes import per_grain
 from taxo.language.findings import Findings
+from taxo.language.method import Draw
 from taxo.language.scope import Scope
-from taxo.language.spelling import nearest, shortened, suggest
+from taxo.language.spelling import distance, nearest, shortened, suggest
 from taxo.language.syntax import Attribute, Expression, Name
-from taxo.language.vocabulary import FUNCTIONS, LATER, VALUES, Place, Shape
+from taxo.language.vocabulary import (
+    BRANCH,
+    DISTRIBUTIONS,
+    FUNCTIONS,
+    GRAINS,
+    LABELLED,
+    NEEDS,
+    PASSES,
+    VALUES,
+    Grain,
+    Place,
+    Shape,
+    Value,
+)
+
+PREDICTING = ("eval", "always")
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads an expression: at which place of the line, and with which unknown in hand."""
+    """Who reads an expression, at which place of the line, and with which unknown in hand.
+
+    `phase` is when it acts; in `rounds` there are gains; `own` is the value at its own inner site;
+    `above` are the branches whose values it may read at any place (None: all).
+    """
 
     place: Place
     target: str
     unknown: str | None = None
     shape: Shape = Shape.SCALAR
+    phase: str = "training"
+    rounds: bool = False
+    own: str = ""
+    above: frozenset[str] | None = None
+    free: bool = False
 
 
-ANYWHERE = Reader(Place.LOSS, "loss")
+ANYWHERE = Reader(Place.LOSS, "loss", rounds=True, free=True)
 
 
 class Names(ABC):
@@ -32,10 +58,15 @@ class Names(ABC):
         self.scope = scope
         self.findings = findings
         self._lets: dict[tuple[str, Reader], Shape | None] = {}
+        self.states: dict[str, Shape | None] = {}
 
     @abstractmethod
     def of(self, node: Expression, reader: Reader) -> Shape | None:
         """The shape of an expression where `reader` reads it; None if it is wrong (and noted)."""
+
+    @abstractmethod
+    def state(self, name: str) -> Shape | None:
+        """The shape of a state."""
 
     def name(self, node: Name, reader: Reader) -> Shape | None:
         """The shape of a name."""
@@ -44,13 +75,15 @@ class Names(ABC):
         if name == reader.unknown:
             return reader.shape
         if name in scope.params:
-            return Shape.WORD if scope.is_word(scope.params[name]) else Shape.SCALAR
+            return param_shape(scope, name)
         if name in scope.draws:
-            return self._draw(node, reader)
+            return self._draw(node, scope.draws[name], reader)
         if name in scope.lets:
             return self._let(name, reader)
+        if name in scope.states:
+            return self.state(name)
         if name in VALUES:
-            return self._value(node, reader)
+            return self._value(node, VALUES[name], reader)
         self.undeclared(node, reader.unknown)
         return None
 
@@ -60,33 +93,40 @@ class Names(ABC):
         scope.missing.setdefault(name, node)
         known = [*scope.visible(), *([unknown] if unknown else [])]
         elsewhere = {scope.unknown(item) for item in scope.method.perturbations()}
-        code, message = "T201", f"nothing declares `{shortened(name)}`"
-        hint = suggest(name, known)
+        message, hint = f"nothing declares `{shortened(name)}`", self._meant(name, known)
         if name in FUNCTIONS:
-            message, hint = (
-                f"`{name}` is a function, not a value",
-                f"write `{name}(...)`: {FUNCTIONS[name].meaning}",
-            )
+            message = f"`{name}` is a function, not a value"
+            hint = f"write `{name}(...)`: {FUNCTIONS[name].meaning}"
+        elif name in scope.branches:
+            message = f"`{name}` is a branch, not a value"
+            hint = f"write one of its values, such as `{name}.p`"
         elif name in elsewhere:
             hint = f"`{name}` is an unknown: only the form and the goal of its own perturbation read it"
-        elif name in LATER["name"]:
-            code, message, hint = "T210", f"`{name}` is not in this version", "use another value"
         elif not nearest(name, known):
             hint = f"declare it: `param {shortened(name)} = ...` or `let {shortened(name)} = ...`"
-        self.findings.error(code, message, node.span, hint)
+        self.findings.error("T201", message, node.span, hint)
 
-    def _draw(self, node: Name, reader: Reader) -> Shape | None:
-        draw = self.scope.draws[node.text]
+    def _meant(self, name: str, known: list[str]) -> str:
+        """A hint at what was meant: of two names as near, the method's own."""
+        own, best = nearest(name, self.scope.declared), nearest(name, known)
+        if own and distance(name, own[0], len(name)) <= distance(name, best[0], len(name)):
+            return suggest(name, self.scope.declared)
+        return suggest(name, known)
+
+    def _draw(self, node: Name, draw: Draw, reader: Reader) -> Shape | None:
+        row = DISTRIBUTIONS.get(draw.distribution.name.text)
+        if row is not None and row.result is not None:
+            return row.result
+        per_sample = draw.per.text == "sample"
         if draw.like is None:
-            return Shape.SAMPLE if draw.per.text == "sample" else Shape.SCALAR
-        if isinstance(draw.like, Name) and draw.like.text == "w":
-            if reader.target != "weights":
-                message = f"`{node.text}` is drawn like `w`"
-                hint = "only `perturb weights` reads it; for others draw `per sample`"
-                self.findings.error("T203", message, node.span, hint)
-                return None
-            return Shape.W
-        return Shape.X if isinstance(draw.like, Name) and draw.like.text == "x" else None
+            return Shape.SAMPLE if per_sample else Shape.SCALAR
+        like = self.of(draw.like, ANYWHERE)
+        if like == Shape.W and reader.target != "weights" and not reader.free:
+            message = f"`{node.text}` is drawn like `w`"
+            hint = "only `perturb weights` reads it; for others draw `per sample`"
+            self.findings.error("T203", message, node.span, hint)
+            return None
+        return like if like is None or per_sample else per_grain(like, Grain.CORPUS)
 
     def _let(self, name: str, reader: Reader) -> Shape | None:
         key = name, reader
@@ -94,41 +134,112 @@ class Names(ABC):
             self._lets[key] = self.of(self.scope.lets[name].value, reader)
         return self._lets[key]
 
-    def _value(self, node: Name, reader: Reader) -> Shape | None:
-        name, value = node.text, VALUES[node.text]
+    def _value(self, node: Name, value: Value, reader: Reader) -> Shape | None:
+        name = node.text
         if value.shape == Shape.PASS:
-            hint = f"write one of its values, such as `{name}.loss`"
+            hint = f"write one of its values, such as `{name}.{PASSES[name].values[0]}`"
             self.findings.error("T201", f"`{name}` is a pass, not a value", node.span, hint)
             return None
-        if value.place > reader.place:
-            message, hint = f"`{name}` comes after {reader.target}", "perturb a later place to read it"
-            if value.clean:
-                hint = f"write `clean.{name}` (one forward of the unperturbed batch)"
-            if reader.place == Place.DATA:
-                message, hint = (
-                    f"{reader.target} cannot read `{name}`",
-                    "it is settled before the pass",
-                )
-            self.findings.error("T203", message, node.span, hint)
+        if not self.asked_for(node, value.needs) or not self._is_there(node, name, reader):
+            return None
+        if reader.free:
+            return value.shape
+        if value.place > reader.place or (value.place == Place.INNER and reader.own not in ("", name, "z")):
+            self._downstream(node, value, reader)
             return None
         if value.shape == Shape.W and reader.target != "weights":
             message = f"`{name}` is read in `perturb weights` only"
             self.findings.error("T203", message, node.span, "it has no value for one sample")
             return None
+        if name == "h" and reader.own != "h":
+            hint = 'name a module: `h("layer3")`, or perturb one: `at "layer3"`'
+            self.findings.error(
+                "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
+            )
+            return None
         return value.shape
 
-    def attribute(self, node: Attribute) -> Shape | None:
-        """The shape of a value of another pass."""
-        owner, name = node.owner, node.name
-        self.scope.read.add(owner.text)
-        passes = [word for word, value in VALUES.items() if value.shape == Shape.PASS]
-        if owner.text not in passes:
-            hint = suggest(owner.text, passes)
-            self.findings.error("T201", f"`{shortened(owner.text)}` is no pass", owner.span, hint)
+    def _downstream(self, node: Name, value: Value, reader: Reader) -> None:
+        name = node.text
+        message, hint = f"`{name}` comes after {reader.target}", "perturb a later place to read it"
+        if value.clean:
+            hint = f"write `clean.{name}` (one forward of the unperturbed batch)"
+        if reader.place == Place.DATA:
+            message, hint = f"{reader.target} cannot read `{name}`", "it is settled before the pass"
+        self.findings.error("T203", message, node.span, hint)
+
+    def asked_for(self, node: Expression, need: str) -> bool:
+        """Whether what is given from outside is asked for; noted where it is not."""
+        self.scope.read.add(need)
+        if not need or need in self.scope.needs:
+            return True
+        message = f"`{need}` comes from outside, and `needs` does not name it"
+        options = ", ".join(NEEDS[need].options)
+        hint = f"add `needs {need}({options})`" if options else f"add `needs {need}`"
+        self.findings.error("T211", message, node.span, hint)
+        return False
+
+    def _is_there(self, node: Expression, name: str, reader: Reader) -> bool:
+        """Whether a value exists when a reader acts; noted where it does not."""
+        if reader.phase in PREDICTING and name in LABELLED:
+            message = f"`{name}` has no value at evaluation, where nobody knows the labels"
+            hint = f"drop `during {reader.phase}`, or read predictions alone"
+            self.findings.error("T214", message, node.span, hint)
+            return False
+        if name == "gain" and not reader.rounds:
+            hint = "add the clause `every round append`"
+            self.findings.error("T214", "`gain` exists in `every round` only", node.span, hint)
+            return False
+        return True
+
+    def attribute(self, node: Attribute, reader: Reader) -> Shape | None:
+        """The shape of a value of another pass, of a branch, or of a used method's parameter."""
+        owner, name = node.owner.text, node.name.text
+        self.scope.read.add(owner)
+        if self.scope.used and owner in self.scope.used:
+            return self._of_used(node)
+        held = BRANCH if owner in self.scope.branches else PASSES.get(owner)
+        if held is None:
+            passes = [*PASSES, *self.scope.branches, *(self.scope.used or {})]
+            hint = suggest(owner, passes)
+            self.findings.error("T201", f"`{shortened(owner)}` is no pass", node.owner.span, hint)
             return None
-        held = {word: value for word, value in VALUES.items() if value.clean}
-        if name.text not in held:
-            message = f"`{owner.text}` has no `{shortened(name)}`"
-            self.findings.error("T201", message, name.span, suggest(name.text, held))
+        if name not in held.values:
+            message = f"`{owner}` has no `{shortened(name)}`"
+            self.findings.error("T201", message, node.name.span, suggest(name, held.values))
             return None
-        return held[name.text].shape
+        needs = VALUES[owner].needs if owner in VALUES else ""
+        if not self.asked_for(node, needs) or not self._is_there(node, name, reader):
+            return None
+        if owner in self.scope.branches and not self._before(node, reader):
+            return None
+        return VALUES[name].shape
+
+    def _before(self, node: Attribute, reader: Reader) -> bool:
+        """Whether a branch's value is there: at an earlier place, or of a branch written above."""
+        owner, value = node.owner.text, VALUES[node.name.text]
+        if reader.free or reader.above is None or owner in reader.above or value.place < reader.place:
+            return True
+        hint = "read it at a later place, or write that branch above"
+        self.findings.error("T203", f"`{owner}.{node.name}` comes after {reader.target}", node.span, hint)
+        return False
+
+    def _of_used(self, node: Attribute) -> Shape | None:
+        used = (self.scope.used or {})[node.owner.text]
+        params = {param.name.text: param for param in used.params}
+        if node.name.text in params:
+            return param_shape(Scope(used), node.name.text)
+        message = f"`{node.owner.text}` has no parameter `{shortened(node.name)}`"
+        self.findings.error("T201", message, node.name.span, suggest(node.name.text, params))
+        return None
+
+
+def param_shape(scope: Scope, name: str) -> Shape | None:
+    """The shape of a parameter of a method."""
+    param = scope.params[name]
+    if scope.network(name):
+        return Shape.NETWORK
+    if scope.is_word(param):
+        return Shape.WORD
+    grain = GRAINS.get(param.per.text) if param.per else Grain.CORPUS
+    return None if grain is None else per_grain(Shape.SCALAR, grain)

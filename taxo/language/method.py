@@ -3,96 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from taxo.language import vocabulary
 from taxo.language.errors import Diagnostic, TaxoError, fail
-from taxo.language.printer import call_text, expression_text
+from taxo.language.fields import (
+    AmendField,
+    CallField,
+    DirectionField,
+    ExpressionField,
+    GoalField,
+    GrainField,
+    HeldField,
+    MannerField,
+    OrderField,
+    PeriodField,
+    PhaseField,
+    RoundField,
+    ScopeField,
+    TargetField,
+    TextField,
+    WordField,
+)
 from taxo.language.source import Span
-from taxo.language.spelling import shortened
-from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, number
-
-NAME = re.compile(r"[a-zA-Z](_?[a-zA-Z0-9])*")
-UNFIT = re.compile(r'["\\\x00-\x1f\x7f\x85\u2028\u2029]')
-
-
-def as_expression(value: object) -> Expression:
-    """An expression from a node, from its text, or from a number."""
-    from taxo.language.parser import parse_expression
-
-    if isinstance(value, EXPRESSIONS):
-        return value
-    if isinstance(value, str):
-        return parse_expression(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        fail("T101", f"`{shortened(value)}` is no expression", None, "give a number or a text")
-    return number(float(value))
-
-
-def as_call(value: object) -> Call:
-    """A call from a node or its text; `box` is a call without arguments."""
-    expression = as_expression(value)
-    if isinstance(expression, Name):
-        return Call(Word(expression.text, span=expression.span), span=expression.span)
-    if not isinstance(expression, Call):
-        shown = shortened(expression_text(expression))
-        fail("T101", f"`{shown}` is no call", expression.span, "such as `linf(8/255)` or `box`")
-    return expression
-
-
-def as_word(value: object) -> Word:
-    """A word from a node or its text; it must be spelt like a name, and not be reserved."""
-    from taxo.language.lexer import keywords
-
-    word = value if isinstance(value, Word) else Word(str(value))
-    if word.text in keywords() and word.text not in vocabulary.GOALS:
-        fail("T101", f"`{word}` is a word of the language, not a name", word.span, "choose another name")
-    if word.text and not NAME.fullmatch(word.text):
-        hint = "a name starts with a letter of a-z; letters, digits and single `_` follow"
-        fail("T101", f"`{shortened(word)}` is no name", word.span, hint)
-    return word
-
-
-def as_text(value: object) -> str:
-    """A text that fits between quotes."""
-    if not isinstance(value, str) or UNFIT.search(value):
-        hint = "a text has no quote, backslash or control character"
-        fail("T101", f"`{shortened(value)}` cannot be written between quotes", None, hint)
-    return value
-
-
-TextField = Annotated[str, PlainValidator(as_text), WithJsonSchema({"type": "string"})]
-_TEXT = WithJsonSchema({"type": "string"})
-ExpressionField = Annotated[
-    Expression, PlainValidator(as_expression), PlainSerializer(expression_text), _TEXT
-]
-CallField = Annotated[Call, PlainValidator(as_call), PlainSerializer(call_text), _TEXT]
-WordField = Annotated[Word, PlainValidator(as_word), PlainSerializer(str), _TEXT]
-
-
-def _word_of(words: Sequence[str]) -> WithJsonSchema:
-    """The JSON schema of a word that the vocabulary owns."""
-    return WithJsonSchema({"enum": list(words)})
-
-
-TargetField = Annotated[WordField, _word_of(list(vocabulary.TARGETS))]
-DirectionField = Annotated[WordField, _word_of(list(vocabulary.DIRECTIONS))]
-MannerField = Annotated[WordField, _word_of(list(vocabulary.MANNERS))]
-GrainField = Annotated[WordField, _word_of(list(vocabulary.GRAINS))]
-GoalField = Annotated[WordField, _word_of(list(vocabulary.GOALS))]
-ScopeField = Annotated[WordField, _word_of(list(vocabulary.SCOPES))]
+from taxo.language.syntax import Word
 
 
 class Item(BaseModel):
@@ -126,9 +62,10 @@ class Interval(Item):
 
 
 class Param(Item):
-    """A number or word that a user may set."""
+    """A number, word or network that a user may set, tune or learn."""
 
     name: WordField
+    per: GrainField | None = None
     default: ExpressionField
     domain: Choices | Interval | None = None
 
@@ -156,6 +93,17 @@ class Let(Item):
     value: ExpressionField
 
 
+class State(Item):
+    """A value kept and updated in training."""
+
+    name: WordField
+    per: GrainField
+    value: ExpressionField
+    every: PeriodField | None = None
+    order: OrderField | None = None
+    start: ExpressionField | None = None
+
+
 class Goal(Item):
     """`minimize e` or `maximize e`."""
 
@@ -164,12 +112,18 @@ class Goal(Item):
 
 
 class Inference(Item):
-    """How the unknown of a perturbation is found."""
+    """How the unknown of a perturbation, or the parameters that it is `over`, are found."""
 
     manner: MannerField
+    over: tuple[WordField, ...] = ()
     goal: Goal | None = None
     within: tuple[CallField, ...] = ()
+    on: CallField | None = None
     via: CallField | None = None
+
+
+UNSAID = Word("")
+UNINFERRED = Inference(manner=UNSAID)
 
 
 class Perturbation(Item):
@@ -179,20 +133,33 @@ class Perturbation(Item):
     at: ExpressionField | None = None
     by: ExpressionField
     where: ExpressionField | None = None
+    every: RoundField | None = None
+    amend: AmendField | None = None
+    during: PhaseField | None = None
     direction: DirectionField
-    infer: Inference
+    against: HeldField | None = None
+    infer: Inference = UNINFERRED
+    norm: WordField | None = None
     granularity: tuple[GrainField, ...]
 
 
 class Branch(Item):
-    """A weighted copy of the batch with perturbations of its own."""
+    """A weighted copy of the batch, or of another one, with perturbations of its own."""
 
     name: WordField | None = None
+    on: CallField | None = None
     weight: ExpressionField
+    norm: WordField | None = None
     perturbations: tuple[Perturbation, ...] = ()
 
 
-Clause = Perturbation | Branch
+class Use(Item):
+    """`use method(parameter: value)`: another method's perturbations, here."""
+
+    method: CallField
+
+
+Clause = Perturbation | Branch | Use
 
 
 class Method(Item):
@@ -208,11 +175,15 @@ class Method(Item):
     summary: TextField = ""
     cite: tuple[TextField, ...] = ()
     null: tuple[Setting, ...] = ()
+    needs: tuple[CallField, ...] = ()
+    loss: ExpressionField | None = None
     split: ExpressionField | None = None
     params: tuple[Param, ...] = ()
     draws: tuple[Draw, ...] = ()
+    states: tuple[State, ...] = ()
     lets: tuple[Let, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    infers: tuple[Inference, ...] = ()
 
     def __str__(self) -> str:
         from taxo.language.layout import method_text
@@ -224,8 +195,12 @@ class Method(Item):
         for clause in self.clauses:
             if isinstance(clause, Branch):
                 yield from clause.perturbations
-            else:
+            elif isinstance(clause, Perturbation):
                 yield clause
+
+    def branches(self) -> list[Branch]:
+        """The branches in source order."""
+        return [clause for clause in self.clauses if isinstance(clause, Branch)]
 
     def to_json(self) -> str:
         """The method as JSON; expressions are their canonical text."""

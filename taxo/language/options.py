@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from taxo.language.constants import constant
 from taxo.language.method import Choices
 from taxo.language.printer import expression_text
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
-from taxo.language.syntax import Argument, Call, Expression, Name
-from taxo.language.vocabulary import Option, Place, Shape
+from taxo.language.syntax import Argument, Call, Expression, Name, Word, names
+from taxo.language.vocabulary import FAMILIES, Option, Place, Shape
 
 
-def given(call: Call, options: dict[str, Option]) -> dict[str, Expression]:
+def given(call: Call, options: Mapping[str, Option]) -> dict[str, Expression]:
     """The options a call gives; those without a name fill the options in order."""
     order = iter(options)
     return {
@@ -20,8 +22,10 @@ def given(call: Call, options: dict[str, Option]) -> dict[str, Expression]:
     }
 
 
-def check_options(call: Call, options: dict[str, Option], shapes: Shapes) -> None:
-    """Note unknown, missing and ill-typed options of a call."""
+def check_options(
+    call: Call, options: Mapping[str, Option], shapes: Shapes, reader: Reader | None = None
+) -> None:
+    """Note unknown, missing and ill-typed options of a call, whose values `reader` reads (None: nobody)."""
     findings = shapes.findings
     unnamed = [argument for argument in call.arguments if argument.name is None]
     if len(unnamed) > len(options):
@@ -36,7 +40,7 @@ def check_options(call: Call, options: dict[str, Option], shapes: Shapes) -> Non
         if name in seen:
             findings.error("T103", f"`{name}` is given twice", argument.span, "keep one of them")
         seen.add(name)
-        _check_option(call, name, argument, options, shapes)
+        _check_option(call, name, argument, options, shapes, reader)
     unknown = seen - set(options)
     for name, option in options.items():
         if option.default is None and name not in seen and not unknown:
@@ -46,17 +50,51 @@ def check_options(call: Call, options: dict[str, Option], shapes: Shapes) -> Non
 
 
 def _check_option(
-    call: Call, name: str, argument: Argument, options: dict[str, Option], shapes: Shapes
+    call: Call,
+    name: str,
+    argument: Argument,
+    options: Mapping[str, Option],
+    shapes: Shapes,
+    reader: Reader | None,
 ) -> None:
     option = options.get(name)
     if option is None:
         message = f"`{call.name}` has no option `{shortened(name)}`"
         shapes.findings.error("T205", message, argument.name and argument.name.span, suggest(name, options))
         shapes.scope.read |= {argument.value.text} if isinstance(argument.value, Name) else set()
+    elif option.family:
+        _check_family(name, option, argument.value, shapes)
+    elif option.free:
+        _check_free(name, option, argument.value, shapes)
     elif option.words:
         _check_word(name, option, argument.value, shapes)
     else:
-        check_number(name, option, argument.value, shapes)
+        check_number(name, option, argument.value, shapes, reader)
+
+
+def _check_family(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+    """The value is a call of a family, such as `adam(1e-3)`."""
+    family = FAMILIES[option.family]
+    call = Call(Word(value.text, span=value.span), span=value.span) if isinstance(value, Name) else value
+    if not isinstance(call, Call):
+        shown = shortened(expression_text(value))
+        hint = f"such as `{name}: {next(iter(family))}(...)`"
+        shapes.findings.error("T207", f"`{shown}` is no {option.family}", value.span, hint)
+    elif call.name.text not in family:
+        shapes.findings.unknown_word(option.family, call.name, family)
+        shapes.scope.read |= {inner.text for inner in names(call)}
+    else:
+        check_options(call, family[call.name.text].options, shapes)
+
+
+def _check_free(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+    """The value is any word or text, which only the data knows."""
+    if isinstance(value, Name):
+        shapes.scope.read.add(value.text)
+    if shapes.scope.word(value) is None:
+        shown = shortened(expression_text(value))
+        message = f"`{shown}` is no value of the option `{name}`"
+        shapes.findings.error("T205", message, value.span, f"`{name}` is {option.meaning}: a word or a text")
 
 
 def _check_word(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
@@ -72,17 +110,21 @@ def _check_word(name: str, option: Option, value: Expression, shapes: Shapes) ->
             if isinstance(choice, Name) and choice.text not in option.words:
                 message = f"`{choice.text}` is no value of the option `{name}`"
                 findings.error("T205", message, choice.span, suggest(choice.text, option.words))
-    elif scope.word(value) not in option.words:
+    elif scope.word(value) not in option.words and not (
+        isinstance(value, Name) and param is None and value.text in option.words
+    ):
         shown = shortened(expression_text(value))
         words = [name for name, param in scope.params.items() if scope.is_word(param)]
         hint = suggest(shown, [*option.words, *words])
         findings.error("T205", f"`{shown}` is no value of the option `{name}`", value.span, hint)
 
 
-def check_number(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+def check_number(
+    name: str, option: Option, value: Expression, shapes: Shapes, reader: Reader | None = None
+) -> None:
     """A number is one for the whole batch, and lies within bounds where it is known beforehand."""
     scope, findings, shown = shapes.scope, shapes.findings, shortened(expression_text(value))
-    shape = shapes.of(value, Reader(Place.DATA, f"`{name}`"))
+    shape = shapes.of(value, reader or Reader(Place.DATA, f"`{name}`"))
     if shape is None:
         return
     if shape != Shape.SCALAR and not (option.per_sample and shape == Shape.SAMPLE):

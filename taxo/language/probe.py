@@ -5,12 +5,13 @@ Every value is an array that broadcasts to [B, C], so no shape needs to be known
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from taxo.language.arrays import CLASSES, FUNCTIONS, OPERATORS, Array, cross_entropy, onehot, softmax
+from taxo.language.constants import constant
 from taxo.language.method import Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
@@ -24,10 +25,10 @@ from taxo.language.syntax import (
     Name,
     Number,
     Unary,
+    walk,
 )
 
-Array = NDArray[np.float64]
-BATCH, CLASSES, SLACK = 512, 7, 1e-9
+BATCH, SLACK = 512, 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,98 +40,51 @@ class Probe:
     off_simplex: float
 
 
-def _softmax(u: Array) -> Array:
-    exps = np.exp(u - u.max(-1, keepdims=True))
-    return exps / exps.sum(-1, keepdims=True)
+def evaluable(node: Expression, scope: Scope) -> bool:
+    """Whether the probe knows everything that an expression reads."""
+    known = {*_READABLE, *scope.draws, *scope.constants(), *_tables(scope)}
+    if any(name not in known for name in scope.reads(node)):
+        return False
+    for part in _parts(node, scope):
+        if isinstance(part, Call) and part.name.text not in FUNCTIONS:
+            return False
+        if isinstance(part, Attribute) and f"{part.owner.text}.{part.name.text}" not in _ATTRIBUTES:
+            return False
+    return all(_drawable(name, scope) for name in scope.reads(node) if name in scope.draws)
 
 
-def _cross_entropy(u: Array, y: Array) -> Array:
-    return -(y * np.log(_softmax(u))).sum(-1, keepdims=True)
+def _parts(node: Expression, scope: Scope) -> Iterator[Expression]:
+    """The parts of an expression, of the `let`s it reads too."""
+    yield from walk(node)
+    for name in scope.through(node):
+        yield from walk(scope.lets[name].value)
 
 
-def _onehot(index: Array) -> Array:
-    return (np.arange(CLASSES) == index).astype(float)
+def _drawable(name: str, scope: Scope) -> bool:
+    draw = scope.draws[name]
+    like = draw.like is None or (isinstance(draw.like, Name) and draw.like.text in ("u", "p", "y"))
+    return like and all(evaluable(one.value, scope) for one in draw.distribution.arguments)
 
 
-def _entropy(p: Array) -> Array:
-    return -(p * np.log(np.maximum(p, 1e-300))).sum(-1, keepdims=True)
-
-
-def _relu(e: Array) -> Array:
-    return np.maximum(e, 0.0)
-
-
-def _sigmoid(e: Array) -> Array:
-    return 1 / (1 + np.exp(-e))
-
-
-def _argmax(e: Array) -> Array:
-    return e.argmax(-1, keepdims=True).astype(float)
-
-
-def _argmin(e: Array) -> Array:
-    return e.argmin(-1, keepdims=True).astype(float)
-
-
-def _l1(e: Array) -> Array:
-    return np.abs(e).sum(-1, keepdims=True)
-
-
-def _l2(e: Array) -> Array:
-    return np.sqrt((e**2).sum(-1, keepdims=True))
-
-
-def _linf(e: Array) -> Array:
-    return np.abs(e).max(-1, keepdims=True)
-
-
-def _stop(e: Array) -> Array:
-    return e
-
-
-_FUNCTIONS: dict[str, Callable[..., Array]] = {
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "sign": np.sign,
-    "relu": _relu,
-    "sigmoid": _sigmoid,
-    "softmax": _softmax,
-    "entropy": _entropy,
-    "argmax": _argmax,
-    "argmin": _argmin,
-    "onehot": _onehot,
-    "ce": _cross_entropy,
-    "l1": _l1,
-    "l2": _l2,
-    "linf": _linf,
-    "stop": _stop,
-}
-_BINARY: dict[str, Callable[[Array, Array], Array]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-    "^": np.power,
-    ">": np.greater,
-    "<": np.less,
-    ">=": np.greater_equal,
-    "<=": np.less_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
-}
+def _tables(scope: Scope) -> dict[str, Array]:
+    """The parameters of which each class or sample has one, at the values they start from."""
+    sizes = {"category": (CLASSES,), "sample": (BATCH, 1)}
+    found: dict[str, Array] = {}
+    for name, param in scope.params.items():
+        value = constant(param.default, scope.constants())
+        if param.per is not None and param.per.text in sizes and value is not None:
+            found[name] = np.full(sizes[param.per.text], value)
+    return found
 
 
 def probe(item: Perturbation, scope: Scope) -> Probe:
     """Try the form of a perturbation on a seeded random batch."""
     random = np.random.default_rng(0)
     u = 2 * random.standard_normal((BATCH, CLASSES))
-    y = _onehot(random.integers(0, CLASSES, (BATCH, 1)).astype(float))
+    y = onehot(random.integers(0, CLASSES, (BATCH, 1)).astype(float))
     values = _values(u, y, random) | {name: np.array(value) for name, value in scope.constants().items()}
-    values |= {name: _drawn(name, scope, values, random) for name in scope.draws}
+    values |= _tables(scope)
+    values |= {name: _drawn(name, scope, values, random) for name in scope.draws if _drawable(name, scope)}
     with np.errstate(all="ignore"):
         form = np.asarray(_Evaluation(values, scope).of(item.by), float)
         if item.where is not None:
@@ -141,12 +95,12 @@ def probe(item: Perturbation, scope: Scope) -> Probe:
 def _values(u: Array, y: Array, random: np.random.Generator) -> dict[str, Array]:
     label = (u * y).sum(-1, keepdims=True)
     counts = random.integers(5, 500, CLASSES).astype(float)
-    p = _softmax(u)
+    p = softmax(u)
     return {
         "u": u,
         "y": y,
         "p": p,
-        "loss": _cross_entropy(u, y),
+        "loss": cross_entropy(u, y),
         "margin": label - np.where(y > 0, -np.inf, u).max(-1, keepdims=True),
         "gradnorm": np.sqrt(((p - y) ** 2).sum(-1, keepdims=True)),
         "correct": (label >= u.max(-1, keepdims=True)).astype(float),
@@ -157,24 +111,55 @@ def _values(u: Array, y: Array, random: np.random.Generator) -> dict[str, Array]
         "epoch": np.array(5.0),
         "epochs": np.array(10.0),
         "progress": np.array(0.5),
+        "step": np.array(500.0),
+        "lr": np.array(0.1),
+        "lr0": np.array(0.1),
+        "prior": counts / counts.sum(),
         "pi": np.array(np.pi),
         "inf": np.array(np.inf),
+        "true": np.array(1.0),
+        "false": np.array(0.0),
+        TEACHER: 2 * random.standard_normal((BATCH, CLASSES)),
     }
+
+
+_READABLE = {
+    *("u", "y", "p", "loss", "margin", "gradnorm", "correct", "clean", "teacher"),
+    *("C", "N", "class_count", "class_prior", "prior", "pi", "inf", "true", "false"),
+    *("epoch", "epochs", "progress", "step", "lr", "lr0"),
+}
+TEACHER = "teacher.u"  # no name of a spec has a dot
+_ATTRIBUTES = {f"clean.{name}": name for name in ("u", "p", "loss", "margin", "gradnorm", "correct")} | {
+    TEACHER: TEACHER
+}
 
 
 def _drawn(name: str, scope: Scope, values: dict[str, Array], random: np.random.Generator) -> Array:
     draw = scope.draws[name]
-    first, second = [_Evaluation(values, scope).of(a.value) for a in draw.distribution.arguments]
+    ends = [_Evaluation(values, scope).of(one.value) for one in draw.distribution.arguments]
     size = (BATCH, CLASSES) if draw.like else (BATCH, 1) if draw.per.text == "sample" else (1, 1)
-    if draw.distribution.name.text == "normal":
-        return first + second * random.standard_normal(size)
-    return first + (second - first) * random.random(size)
+    match draw.distribution.name.text:
+        case "normal":
+            return ends[0] + ends[1] * random.standard_normal(size)
+        case "uniform":
+            return ends[0] + (ends[1] - ends[0]) * random.random(size)
+        case "beta":
+            return random.beta(np.maximum(ends[0], 1e-6), np.maximum(ends[1], 1e-6), size)
+        case "bernoulli":
+            return (random.random(size) < ends[0]).astype(float)
+        case "truncated_normal":
+            return np.clip(ends[0] + ends[1] * random.standard_normal(size), ends[2], ends[3])
+        case "sphere":
+            direction = random.standard_normal(size)
+            return direction / np.sqrt((direction**2).sum(-1, keepdims=True))
+        case _:
+            return random.permutation(BATCH).astype(float)
 
 
 def _measure(target: str, form: Array, u: Array, y: Array) -> Probe:
-    before = _cross_entropy(u, y)
+    before = cross_entropy(u, y)
     labels = y + form if target == "labels" else y
-    after = _cross_entropy(u + form if target == "logits" else u, labels)
+    after = cross_entropy(u + form if target == "logits" else u, labels)
     rise = (after + (form if target == "loss" else 0.0)) - before
     off = max(float(np.abs(labels.sum(-1) - 1).max()), float(-labels.min()), 0.0)
     return Probe(float((rise > SLACK).mean()), float((rise < -SLACK).mean()), off)
@@ -192,18 +177,18 @@ class _Evaluation:
             case Name():
                 return self._name(node.text)
             case Attribute():
-                return self.values[node.name.text]
+                return self.values[_ATTRIBUTES[f"{node.owner.text}.{node.name.text}"]]
             case Unary():
                 inner = self.of(node.operand)
                 return np.logical_not(inner) if node.operator == "not" else np.negative(inner)
             case Binary():
-                return _BINARY[node.operator](self.of(node.left), self.of(node.right))
+                return OPERATORS[node.operator](self.of(node.left), self.of(node.right))
             case Member():
                 return self._top(node)
             case Conditional():
                 return np.where(self.of(node.condition), self.of(node.value), self.of(node.otherwise))
             case Call():
-                return _FUNCTIONS[node.name.text](*(self.of(argument.value) for argument in node.arguments))
+                return FUNCTIONS[node.name.text](*(self.of(argument.value) for argument in node.arguments))
             case Index():
                 return self._index(node)
             case _:
@@ -220,6 +205,10 @@ class _Evaluation:
         return (rank < count).astype(float)[:, None]
 
     def _index(self, node: Index) -> Array:
+        if isinstance(node.index, Name) and node.index.text in self.scope.draws:
+            value = np.asarray(self.of(node.value), float)
+            order = self.values[node.index.text].astype(int)
+            return np.broadcast_to(value, (BATCH, value.shape[-1]))[order]
         index = self.of(node.index)
-        weights = index if index.shape[-1:] == (CLASSES,) else _onehot(index)
+        weights = index if index.shape[-1:] == (CLASSES,) else onehot(index)
         return (self.of(node.value) * weights).sum(-1, keepdims=True)

@@ -19,17 +19,16 @@ from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.lexer import END, MOST_ERRORS, Lexer, grammar, keywords, span_of
 from taxo.language.source import Source, Span
 from taxo.language.spelling import nearest, phrase, shortened
-from taxo.language.vocabulary import LATER
 
 if TYPE_CHECKING:
     from lark.parsers.lalr_parser_state import ParserState
 
 AHEAD = 8  # how many tokens beyond an error a repair is judged by
-ITEMS = ("CITE", "NULL", "SPLIT", "PARAM", "DRAW", "LET", "PERTURB", "BRANCH")
+ITEMS = ("CITE", "NULL", "NEEDS", "SPLIT", "USE", "PARAM", "DRAW", "LET", "STATE", "PERTURB", "BRANCH")
 # Words inside expressions: where a clause's word fits too, that one comes first.
 WITHIN = {"IN", "IF", "ELSE", "AND", "OR", "NOT"}
-CLAUSES = ("WHERE", "DIRECTION", "INFER", "GRANULARITY")
-OPERAND = {"NAME", "NUMBER", "STRING", "LPAR", "MINUS", "NOT"}
+CLAUSES = ("WHERE", "EVERY", "DURING", "DIRECTION", "INFER", "NORM", "GRANULARITY")
+OPERAND = {"NAME", "LOSS", "NUMBER", "STRING", "LPAR", "MINUS", "NOT"}
 OPERATORS = {
     "PLUS",
     "MINUS",
@@ -121,7 +120,9 @@ class Reader:
             spot + 2, len(tokens) - 1
         ):
             return shorter
-        complete = spot > 1 and bool(accepted & {"PARAM", "INFER"})  # an item or clause ends before the error
+        complete = spot > 1 and bool(
+            accepted & {"PARAM", "GRANULARITY"}
+        )  # an item or clause ends before the error
         return self._without_part(tokens, spot, spot if complete else None, finding)
 
     def _mends(self, tokens: list[Token], spot: int, accepted: set[str]) -> Iterator[Repair]:
@@ -174,15 +175,6 @@ class Reader:
         span, word = span_of(token, self.source), shortened(token)
         if token.type == END:
             return Diagnostic("T101", "the text ends too early", span, _expected(accepted))
-        later = (
-            LATER["item"]
-            if "PARAM" in accepted
-            else LATER["clause"]
-            if "INFER" in accepted
-            else frozenset[str]()
-        )
-        if word in later:
-            return Diagnostic("T210", f"`{word}` is not in this version", span, _expected(accepted))
         return Diagnostic("T101", f"unexpected `{word}`", span, _expected(accepted))
 
 

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
-from taxo.language.method import Draw, Let, Method, Param, Perturbation
+from taxo.language.method import Branch, Draw, Inference, Let, Method, Param, Perturbation, State, Use
 from taxo.language.spelling import nearest
-from taxo.language.syntax import Expression, Name, String, depth, names
-from taxo.language.vocabulary import MANNERS, VALUES, Shape
+from taxo.language.syntax import Call, Expression, Name, String, Word, depth, names, walk
+from taxo.language.vocabulary import FUNCTIONS, MANNERS, SITES, TARGETS, VALUES, Place, Shape, Site, Target
+
+NETWORKS = frozenset(name for name, row in FUNCTIONS.items() if row.result is Shape.NETWORK)
+Declared = Param | Draw | Let | State
 
 
 class Scope:
-    """The names that one method declares, over the built-in ones."""
+    """The names that one method declares, over the built-in ones; `used` are the methods it uses, by name."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, used: Mapping[str, Method] | None = None) -> None:
         self.method = method
+        self.used = used
         self.params: dict[str, Param] = {param.name.text: param for param in method.params}
         self.draws: dict[str, Draw] = {draw.name.text: draw for draw in method.draws}
         self.lets: dict[str, Let] = {let.name.text: let for let in method.lets}
+        self.states: dict[str, State] = {state.name.text: state for state in method.states}
+        self.needs: dict[str, Call] = {call.name.text: call for call in method.needs}
+        self.branches: dict[str, Branch] = {
+            branch.name.text: branch for branch in method.branches() if branch.name
+        }
+        self.found: dict[str, Inference] = {
+            name.text: infer for infer in method.infers for name in infer.over
+        }
         self.read: set[str] = set()
         self.missing: dict[str, Name] = {}
         self._constants: dict[str, float] | None = None
 
     @property
-    def declared(self) -> dict[str, Param | Draw | Let]:
+    def declared(self) -> dict[str, Declared]:
         """Everything the method declares, by name."""
-        return {**self.params, **self.draws, **self.lets}
+        return {**self.params, **self.draws, **self.lets, **self.states}
 
     def knows(self, name: str) -> bool:
         """Whether the name means something without an unknown."""
-        return name in VALUES or name in self.params or name in self.draws or name in self.lets
+        return name in VALUES or name in self.declared
+
+    def uses(self) -> list[Use]:
+        """The `use` clauses."""
+        return [clause for clause in self.method.clauses if isinstance(clause, Use)]
 
     def undeclared(self, node: Expression) -> list[Name]:
         """The names of an expression that nothing declares, each once."""
@@ -44,7 +60,8 @@ class Scope:
 
         Of several names that nothing declares it is one that the goal reads, or that is no misspelling.
         """
-        if item.infer.manner.text in MANNERS and not infers(item):
+        manner = item.infer.manner.text
+        if (manner in MANNERS and not infers(item)) or (not manner and self.covered(item)):
             return None
         free = [name.text for name in self.undeclared(item.by)]
         if len(free) < 2:
@@ -53,6 +70,18 @@ class Scope:
         aimed = {name.text for name in names(goal.objective)} if goal else set[str]()
         new = [name for name in free if not nearest(name, self.visible())]
         return next((name for name in free if name in aimed), (new or free)[0])
+
+    def covered(self, item: Perturbation) -> list[str]:
+        """The names that a perturbation's form reads and an inference of the whole method finds."""
+        read = {name for part in (item.by, item.where) if part is not None for name in self.reads(part)}
+        called = {call.name.text for call in self.calls(item.by)}
+        return [name for name in self.found if name in read | called]
+
+    def calls(self, node: Expression) -> Iterator[Call]:
+        """The calls of an expression, through `let`s."""
+        lets = [self.lets[name].value for name in self.through(node)]
+        for part in (node, *lets):
+            yield from (inner for inner in walk(part) if isinstance(inner, Call))
 
     def visible(self) -> Iterator[str]:
         """Every value that could have been meant."""
@@ -76,11 +105,20 @@ class Scope:
         """Whether a parameter is set to a word or text, not to a number."""
         return self.word(param.default) is not None
 
+    def network(self, name: str) -> Call | None:
+        """The `mlp(...)` that a parameter is, if it is one."""
+        param = self.params.get(name)
+        default = param.default if param else None
+        is_one = isinstance(default, Call) and default.name.text in NETWORKS
+        return default if is_one and isinstance(default, Call) else None
+
     def constants(self) -> dict[str, float]:
         """The parameters that are plain numbers, at their present values."""
         if self._constants is None:
             values: dict[str, float] = {}
             for name, param in self.params.items():
+                if param.per is not None or name in self.found:
+                    continue
                 value = constant(param.default, values)
                 if value is not None and value == value:
                     values[name] = value
@@ -89,6 +127,13 @@ class Scope:
 
     def reads(self, node: Expression) -> Iterator[str]:
         """Every name an expression depends on, through `let`s."""
+        yield from (name for name in self._all_names(node) if name not in self.lets)
+
+    def through(self, node: Expression) -> Iterator[str]:
+        """The `let`s that an expression depends on."""
+        yield from (name for name in self._all_names(node) if name in self.lets)
+
+    def _all_names(self, node: Expression) -> Iterator[str]:
         seen: set[str] = set()
         waiting = list(names(node))[::-1]
         while waiting:
@@ -96,16 +141,17 @@ class Scope:
             if name in seen:
                 continue
             seen.add(name)
-            let = self.lets.get(name)
-            if let is None:
-                yield name
-            else:
-                waiting += list(names(let.value))[::-1]
+            yield name
+            if name in self.lets:
+                waiting += list(names(self.lets[name].value))[::-1]
 
     def definition(self, name: str) -> list[Expression]:
-        """The expressions that a `let` or a draw is made of."""
+        """The expressions that a `let`, a state or a draw is made of."""
         if name in self.lets:
             return [self.lets[name].value]
+        if name in self.states:
+            state = self.states[name]
+            return [state.value, *([state.start] if state.start else [])]
         if name not in self.draws:
             return []
         draw = self.draws[name]
@@ -147,4 +193,23 @@ def infers(item: Perturbation) -> bool:
     return item.infer.manner.text not in ("prior", "tuning")
 
 
-__all__ = ["Findings", "Scope", "infers"]
+def acts_at(item: Perturbation) -> Target | Site | None:
+    """Where a perturbation acts: its target, or a site within; None for a word that is no target."""
+    target = TARGETS.get(item.target.text)
+    if target is None or item.at is None or target.place == Place.WEIGHTS:
+        return target
+    if isinstance(item.at, Name):
+        site = SITES.get(item.at.text)
+        return site if site is not None and site.target == item.target.text else target
+    inner = isinstance(item.at, String) and target.place == Place.FEATURES
+    return (
+        Site("a named module's output", item.target.text, Place.INNER, "h", Shape.INNER) if inner else target
+    )
+
+
+def word_text(word: Word | None, otherwise: str) -> str:
+    """The text of a word that may be left out."""
+    return otherwise if word is None else word.text
+
+
+__all__ = ["Declared", "Findings", "Scope", "acts_at", "infers", "word_text"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from taxo.language.axes import joined, picked
+from taxo.language.calls import Calls, alternatives
 from taxo.language.constants import constant
-from taxo.language.lookup import ANYWHERE, Names, Reader
+from taxo.language.lookup import ANYWHERE, Reader
 from taxo.language.printer import expression_text
 from taxo.language.spelling import shortened
 from taxo.language.syntax import (
@@ -19,29 +21,14 @@ from taxo.language.syntax import (
     String,
     Unary,
 )
-from taxo.language.vocabulary import FUNCTIONS, GROUPS, Shape
+from taxo.language.vocabulary import GROUPS, Shape
 
 TRUTHS = (Shape.MASK, Shape.TOP, Shape.TRUTH)
 COMPARED = (Shape.SCALAR, Shape.SAMPLE)
-NUMBERLESS = (Shape.MASK, Shape.TOP, Shape.TRUTH, Shape.WORD)
 CLASSES = ("argmax", "argmin")
-_WIDER = {
-    frozenset({Shape.CLASS, Shape.ROW}): Shape.ROW,
-    frozenset({Shape.SAMPLE, Shape.ROW}): Shape.ROW,
-    frozenset({Shape.SAMPLE, Shape.X}): Shape.X,
-}
 
 
-def joined(left: Shape, right: Shape) -> Shape | None:
-    """The shape of a sum of two; None where they do not fit."""
-    if left == right or right == Shape.SCALAR:
-        return left
-    if left == Shape.SCALAR:
-        return right
-    return _WIDER.get(frozenset({left, right}))
-
-
-class Shapes(Names):
+class Shapes(Calls):
     """Finds shapes within one method, and notes what does not fit."""
 
     def of(self, node: Expression, reader: Reader) -> Shape | None:
@@ -54,7 +41,7 @@ class Shapes(Names):
             case Name():
                 return self.name(node, reader)
             case Attribute():
-                return self.attribute(node)
+                return self.attribute(node, reader)
             case Unary():
                 return self._unary(node, reader)
             case Binary():
@@ -64,14 +51,14 @@ class Shapes(Names):
             case Conditional():
                 return self._conditional(node, reader)
             case Call():
-                return self._finite(node, self._call(node, reader))
+                return self._finite(node, self.call(node, reader))
             case Index():
                 return self._index(node, reader)
 
     def _unary(self, node: Unary, reader: Reader) -> Shape | None:
         if node.operator == "not":
             return self.condition(node.operand, reader)
-        return self._number(node.operand, self.of(node.operand, reader))
+        return self.number(node.operand, self.of(node.operand, reader))
 
     def _binary(self, node: Binary, reader: Reader) -> Shape | None:
         if node.operator in ("and", "or"):
@@ -86,17 +73,18 @@ class Shapes(Names):
             if left is None or right is None:
                 return None
             return Shape.TRUTH if left == right == Shape.SCALAR else Shape.MASK
-        return self._join(node, self._number(node.left, left), self._number(node.right, right))
+        return self.join(node, self.number(node.left, left), self.number(node.right, right))
 
-    def _join(self, node: Expression, left: Shape | None, right: Shape | None) -> Shape | None:
+    def join(self, node: Expression, left: Shape | None, right: Shape | None) -> Shape | None:
+        """The shape of two joined; noted where they do not fit."""
         if left is None or right is None:
             return None
         shape = joined(left, right)
         if shape is None:
             hint = "they share no axis"
-            if Shape.CLASS in (left, right):
+            if any((one.axes or "").startswith("C") for one in (left, right)):
                 hint = "pick the label's entry with `[y]`"
-            message = f"`{self._text(node)}` joins {left.value} and {right.value}"
+            message = f"`{self.text(node)}` joins {left.value} and {right.value}"
             self.findings.error("T207", message, node.span, hint)
         return shape
 
@@ -108,7 +96,7 @@ class Shapes(Names):
         if shape is None or shape in TRUTHS:
             return shape
         hint = f"it is {shape.value}; a condition is such as `margin > 0` or `margin in top(25%)`"
-        self.findings.error("T207", f"`{self._text(node)}` is no condition", node.span, hint)
+        self.findings.error("T207", f"`{self.text(node)}` is no condition", node.span, hint)
         return None
 
     def _member(self, node: Member, reader: Reader) -> Shape | None:
@@ -122,69 +110,49 @@ class Shapes(Names):
             hint = f"`{group.name}` is {GROUPS[group.name.text]}: write `top(25%)`"
             self.findings.error("T204", f"`{group.name}` takes one share", group.span, hint)
             return None
-        share = group.arguments[0].value
+        return Shape.TOP if self._share(group.arguments[0].value, reader) and element else None
+
+    def _share(self, share: Expression, reader: Reader) -> bool:
+        """Whether a share of the batch is one, known before the run."""
         if self.among(share, self.of(share, reader), (Shape.SCALAR,), "is not a number") is None:
-            return None
+            return False
         value = constant(share, self.scope.constants())
         if value is None:
-            message = f"the share `{self._text(share)}` is not known before the run"
+            message = f"the share `{self.text(share)}` is not known before the run"
             self.findings.error("T203", message, share.span, "make it of numbers and parameters")
-            return None
+            return False
         if not 0 <= value <= 1:
-            message = f"the share `{self._text(share)}` is {100 * value:.4g}%, not from 0% to 100%"
+            message = f"the share `{self.text(share)}` is {100 * value:.4g}%, not from 0% to 100%"
             self.findings.error("T206", message, share.span, "such as `top(25%)`")
-            return None
-        return None if element is None else Shape.TOP
+            return False
+        return True
 
     def _conditional(self, node: Conditional, reader: Reader) -> Shape | None:
         condition = self.condition(node.condition, reader)
         value, otherwise = self.of(node.value, reader), self.of(node.otherwise, reader)
-        shape = self._join(node, self._number(node.value, value), self._number(node.otherwise, otherwise))
+        shape = self.join(node, self.number(node.value, value), self.number(node.otherwise, otherwise))
         if shape is None or condition is None:
             return None
         if condition == Shape.TRUTH:
             return shape
-        return self._join(node, shape, Shape.SAMPLE)
-
-    def _call(self, node: Call, reader: Reader) -> Shape | None:
-        function = FUNCTIONS.get(node.name.text)
-        shapes = [self.of(argument.value, reader) for argument in node.arguments]
-        if function is None:
-            self.findings.unknown_word("function", node.name, FUNCTIONS)
-            return None
-        hint = f"`{node.name}` is {function.meaning}"
-        named = next((argument.name for argument in node.arguments if argument.name), None)
-        if named is not None:
-            self.findings.error("T204", f"`{node.name}` takes its arguments without names", named.span, hint)
-            return None
-        if len(shapes) != len(function.shapes):
-            count = len(function.shapes)
-            message = f"`{node.name}` takes {count} argument{'s' * (count != 1)}, not {len(shapes)}"
-            self.findings.error("T204", message, node.span, hint)
-            return None
-        for argument, found, wanted in zip(node.arguments, shapes, function.shapes, strict=True):
-            several = wanted if isinstance(wanted, tuple) else (wanted,)
-            if wanted is not None and found is not None and found not in several:
-                listed = " or ".join(shape.value for shape in several if shape)
-                message = f"`{self._text(argument.value)}` is {found.value}, not {listed}"
-                self.findings.error("T207", message, argument.value.span, hint)
-                return None
-        if node.name.text == "onehot" and shapes[0]:
-            self._check_class(node.arguments[0].value)
-        first = self._number(node.arguments[0].value, shapes[0])
-        return None if first is None or None in shapes else function.result or first
+        return self.join(node, shape, Shape.SAMPLE)
 
     def _index(self, node: Index, reader: Reader) -> Shape | None:
         value, index = self.of(node.value, reader), self.of(node.index, reader)
-        value = self.among(node.value, value, (Shape.ROW, Shape.CLASS), "has no classes")
-        index = self.among(node.index, index, (Shape.ROW, Shape.SAMPLE, Shape.SCALAR), "is no class")
+        indices = (Shape.ROW, Shape.SAMPLE, Shape.SCALAR, Shape.PERMUTATION)
+        index = self.among(node.index, index, indices, "is no class, and no order of the batch")
         if value is None or index is None:
             return None
-        if index != Shape.ROW:
-            self._check_class(node.index)
-        return Shape.SCALAR if value == Shape.CLASS and index == Shape.SCALAR else Shape.SAMPLE
+        if index in (Shape.SAMPLE, Shape.SCALAR):
+            self.check_class(node.index)
+        shape = picked(value, index)
+        if shape is None:
+            lacks = "is not per sample" if index == Shape.PERMUTATION else "has no classes"
+            hint = f"it is {value.value}"
+            self.findings.error("T207", f"`{self.text(node.value)}` {lacks}", node.value.span, hint)
+        return shape
 
-    def _check_class(self, node: Expression) -> None:
+    def check_class(self, node: Expression) -> None:
         """A class is a label, the place of an extremum, or a whole number."""
         let = self.scope.lets.get(node.text) if isinstance(node, Name) else None
         if let is not None:
@@ -192,8 +160,10 @@ class Shapes(Names):
         number = constant(node, self.scope.constants())
         if isinstance(node, Call) and node.name.text in CLASSES:
             return
+        if isinstance(node, Name) and node.text == "C":
+            return  # the entry behind those of the classes, where `needs outputs(C + 1)`
         if number is None or number < 0 or number != number // 1:
-            message = f"`{self._text(node)}` is no class"
+            message = f"`{self.text(node)}` is no class"
             self.findings.error("T207", message, node.span, "write `y`, `argmax(...)` or a whole number")
 
     def _finite(self, node: Expression, shape: Shape | None) -> Shape | None:
@@ -203,19 +173,24 @@ class Shapes(Names):
         value = constant(node, self.scope.constants())
         if value is None or value == value:
             return shape
-        message = f"`{self._text(node)}` has no value"
+        message = f"`{self.text(node)}` has no value"
         self.findings.error(
             "T206", message, node.span, "it divides by zero, overflows, or is not a real number"
         )
         return None
 
-    def _number(self, node: Expression, shape: Shape | None) -> Shape | None:
-        if shape not in NUMBERLESS:
+    def number(self, node: Expression, shape: Shape | None) -> Shape | None:
+        """The shape, if it is one of numbers; else it is noted."""
+        if shape is None or shape.numeric:
             return shape
         hint = "for 1 where it holds and 0 elsewhere write `1 if ... else 0`"
         if shape == Shape.WORD:
             hint = "words are options, not values"
-        message = f"`{self._text(node)}` is {shape.value}, not a number"
+        elif shape == Shape.PERMUTATION:
+            hint = "it reorders the batch: `x[k]`"
+        elif shape == Shape.NETWORK:
+            hint = "give it what it reads: `net(clean.loss)`"
+        message = f"`{self.text(node)}` is {shape.value}, not a number"
         self.findings.error("T207", message, node.span, hint)
         return None
 
@@ -225,11 +200,12 @@ class Shapes(Names):
         """The shape, if it is one of those wanted; else it is noted."""
         if shape is None or shape in wanted:
             return shape
-        hint = f"it is {shape.value}; expected {' or '.join(one.value for one in wanted)}"
-        self.findings.error("T207", f"`{self._text(node)}` {complaint}", node.span, hint)
+        hint = f"it is {shape.value}; expected {alternatives(wanted)}"
+        self.findings.error("T207", f"`{self.text(node)}` {complaint}", node.span, hint)
         return None
 
-    def _text(self, node: Expression) -> str:
+    def text(self, node: Expression) -> str:
+        """An expression as messages quote it."""
         return shortened(expression_text(node))
 
 

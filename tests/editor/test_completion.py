@@ -18,10 +18,22 @@ from taxo.language.vocabulary import (
     FUNCTIONS,
     GRAINS,
     GROUPS,
+    HELD,
     MANNERS,
+    NEEDS,
+    NORMS,
+    OBJECTIVES,
+    ORDERS,
+    ORIGINS,
+    PASSES,
+    PERIODS,
+    PHASES,
     REGIONS,
+    ROUNDS,
     SCOPES,
+    SITES,
     SOLVERS,
+    STATE_FORMS,
     TARGETS,
     VALUES,
 )
@@ -30,7 +42,7 @@ from tests.editor.words import OPTION_WORDS
 Marked = Callable[[str], tuple[Document, int]]
 HEAD = "method mine\nparam eps = 1 in {0, 1}\nlet twice = 2 * eps\n"
 BLOCK = HEAD + "perturb features by d {\n  where loss > 0\n  "
-CLEAN = {name for name, value in VALUES.items() if value.clean}
+CLEAN = set(PASSES["clean"].values)
 ITEMS = {word for word, terminal in keywords().items() if terminal in item_types()} - {"method"}
 
 
@@ -49,7 +61,7 @@ def offers(place: tuple[Document, int]) -> dict[str, Offer]:
         (f"{HEAD}perturb | by d {{ }}", set(TARGETS)),
         ("perturb |", set(TARGETS)),
         (f"{HEAD}perturb features |", {"at", "by"}),
-        (f"{HEAD}perturb weights at |", {"eps", "twice"}),
+        (f"{HEAD}perturb weights at |", {"eps", "twice", *SITES}),
         (f"{HEAD}null |", {"eps", "twice"}),
         (f"{HEAD}null eps = 0, |", {"eps", "twice"}),
         (f"{BLOCK}direction |", set(DIRECTIONS)),
@@ -65,6 +77,22 @@ def offers(place: tuple[Document, int]) -> dict[str, Offer]:
         (f"{HEAD}let hard = loss in |", set(GROUPS)),
         (f"{HEAD}let hard = clean.|", CLEAN),
         (f"{HEAD}let hard = clean.lo|", CLEAN),
+        (f"{HEAD}let hard = teacher.|", set(PASSES["teacher"].values)),
+        (f"{HEAD}needs |", set(NEEDS)),
+        (f"{HEAD}needs teacher, |", set(NEEDS)),
+        (f"{HEAD}use plain\nuse |", set(shipped())),
+        (f"{HEAD}param net per |", set(GRAINS)),
+        (f"{HEAD}state seen per |", set(GRAINS)),
+        (f"{HEAD}state seen per sample = 1 every |", set(PERIODS)),
+        (f"{HEAD}branch left on |", set(ORIGINS)),
+        (f"{HEAD}branch left weight 1 norm |", set(NORMS)),
+        (f"{HEAD}infer meta over |", {"eps", "twice"}),
+        (f"{HEAD}infer meta over eps minimize loss on |", set(HELD)),
+        (f"{BLOCK}direction positive on |", set(HELD)),
+        (f"{BLOCK}during |", set(PHASES)),
+        (f"{BLOCK}every |", set(ROUNDS)),
+        (f"{BLOCK}norm |", set(NORMS)),
+        (f"{HEAD}param other = 1 in [0, 1] |", ITEMS),
         (f"{HEAD}param |", set()),
         (f"{HEAD}let |", set()),
         (f"{HEAD}let a = 5|", set()),
@@ -85,6 +113,34 @@ def test_an_expression_offers_functions_values_and_names(marked: Marked):
     assert found["ce"].snippet == "ce(${1}, ${2})"
 
 
+def test_a_states_order_may_follow_its_value(marked: Marked):
+    for rest in ("= eps", "= loss", "= eps every epoch"):
+        assert set(ORDERS) < set(offers(marked(f"{HEAD}state seen per sample {rest} |")))
+
+
+def test_a_state_has_forms_of_its_own(marked: Marked):
+    found = offers(marked(f"{HEAD}state seen per sample = |"))
+    assert set(STATE_FORMS) < set(found)
+    assert found["ema"].snippet == "ema(${1})"
+    found = offers(marked(f"{HEAD}state seen per sample = ema(p, |)"))
+    assert found["decay"].sort == "option"
+
+
+def test_a_base_objective_is_one_that_is_known(marked: Marked):
+    assert set(OBJECTIVES) < set(offers(marked(f"{HEAD}loss |")))
+    assert not set(OBJECTIVES) & set(offers(marked(f"{HEAD}let a = loss + |")))
+
+
+def test_an_option_of_a_family_offers_its_calls(marked: Marked):
+    text = BLOCK + "infer meta minimize loss on validation via lookahead(lr: lr, optimizer: |"
+    found = [offer for offer in offers(marked(text)).values() if offer.sort == "word"]
+    assert [(offer.label, offer.snippet) for offer in found] == [
+        ("sgd", "sgd(${1:lr})"),
+        ("adam", "adam(${1:lr})"),
+    ]
+    assert offers(marked(f"{text[:-1]}adam(|"))["lr"].sort == "option"
+
+
 def test_a_function_that_has_its_brackets_gets_no_others(marked: Marked):
     assert offers(marked(f"{HEAD}let a = lo|(eps)"))["log"].snippet is None
 
@@ -92,6 +148,7 @@ def test_a_function_that_has_its_brackets_gets_no_others(marked: Marked):
 def test_what_follows_an_expression_is_offered_behind_it(marked: Marked):
     found = set(offers(marked(f"{HEAD}let a = eps |")))
     assert found == ITEMS | {"and", "or", "if", "in"}
+    assert "loss" not in offers(marked(f"{HEAD}needs teacher(eps |"))
 
 
 @pytest.mark.parametrize("rest", ["", "\n  granularity sample\n}", "\n}\nlet a = 1"])
@@ -114,10 +171,11 @@ def test_a_solver_comes_with_holes_for_what_it_needs(marked: Marked):
 def test_the_options_of_a_call_are_those_not_given_yet(marked: Marked):
     text = BLOCK + "infer adversarial maximize loss within box via pgd(|, start: zero)\n}"
     found = [offer for offer in offers(marked(text)).values() if offer.sort == "option"]
-    assert [(offer.label, offer.snippet) for offer in found] == [
+    assert [(offer.label, offer.snippet) for offer in found][:2] == [
         ("steps", "steps: ${1}"),
         ("step", "step: ${1}"),
     ]
+    assert "start" not in {offer.label for offer in found}
 
 
 def test_an_option_that_has_its_colon_gets_no_other(marked: Marked):
@@ -128,9 +186,11 @@ def test_an_option_that_has_its_colon_gets_no_other(marked: Marked):
 def test_an_option_offers_its_words(marked: Marked):
     text = BLOCK + "infer adversarial maximize loss within box via pgd(steps: 2, start: |"
     found = offers(marked(text))
-    assert {name for name, offer in found.items() if offer.sort == "word"} == {"zero", "uniform"}
+    assert {name for name, offer in found.items() if offer.sort == "word"} == set(
+        SOLVERS["pgd"].options["start"].words
+    )
     assert "eps" in found
-    assert "loss" not in found
+    assert "epochs" not in found
 
 
 def test_another_method_is_one_that_is_there(tmp_path: Path):

@@ -81,7 +81,7 @@ def test_hover_says_what_a_word_means(client: Client):
     found = client.ask("hover", URI, 6, place + 1)
     assert found["range"] == span(6, place, place + 3)
     assert found["contents"]["kind"] == "markdown"
-    assert found["contents"]["value"].startswith("`pgd(steps, step, start: zero)` (solver)")
+    assert found["contents"]["value"].startswith("`pgd(steps, step, start: zero, ")
     assert client.ask("hover", URI, 2, 13) is None
 
 

@@ -14,6 +14,7 @@ from taxo.editor.textmate import SCOPES, main, text, textmate
 from taxo.editor.tokens import is_word, start, tokens
 from taxo.editor.words import tables
 from taxo.language.lexer import keywords
+from taxo.language.vocabulary import VALUES
 from tests.editor.words import OPTION_WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -66,12 +67,43 @@ def scope(line: str, word: str) -> str:
         ("branch weight 0.5 {", "weight", "keyword.other.clause"),
         ("perturb loss by loss * l2(d) {", "loss", "variable.language"),
         ("perturb loss by 3 {", "loss", "support.class.target"),
+        ("loss mse + loss", "loss", "variable.language"),
+        ("  loss mse + l1(w)", "loss", "keyword.control.item"),
+        ("  loss mse + l1(w)", "mse", "constant.language"),
+        ("needs teacher, views(3)", "views", "constant.language"),
+        ("state a per category = mean(p, where: correct) every epoch from 1", "where", "variable.parameter"),
+        ("state a per category = mean(p, where: correct) every epoch from 1", "epoch", "constant.language"),
+        ("state a per category = covariance(z) before", "before", "constant.language"),
+        ("every round append", "append", "constant.language"),
+        (
+            "infer meta over net minimize loss on guide(5%) via influence(hessian: cg)",
+            "guide",
+            "constant.language",
+        ),
+        (
+            "infer meta over net minimize loss on guide(5%) via influence(hessian: cg)",
+            "cg",
+            "constant.language",
+        ),
+        (
+            "infer meta over net minimize loss on guide(5%) via influence(hessian: cg)",
+            "meta",
+            "constant.language.manner",
+        ),
         ("perturb loss by loss * l2(d) {", "l2", "support.function"),
-        ("  infer adversarial maximize loss within box, l2(l1(2)) via pgd(1)", "box", "support.function.set"),
-        ("  infer adversarial maximize loss within box, l2(l1(2)) via pgd(1)", "l2", "support.function.set"),
-        ("  infer adversarial maximize loss within box, l2(l1(2)) via pgd(1)", "l1", "support.function"),
-        ("  infer adversarial maximize loss within box, l2(l1(2)) via pgd(1)", "2", "constant.numeric"),
-        ("  infer adversarial maximize loss within box, l2(l1(2)) via pgd(1)", "via", "keyword.other.clause"),
+        (
+            "  infer adversarial maximize loss within box, l2(exp(2)) via pgd(1)",
+            "box",
+            "support.function.set",
+        ),
+        ("  infer adversarial maximize loss within box, l2(exp(2)) via pgd(1)", "l2", "support.function.set"),
+        ("  infer adversarial maximize loss within box, l2(exp(2)) via pgd(1)", "exp", "support.function"),
+        ("  infer adversarial maximize loss within box, l2(exp(2)) via pgd(1)", "2", "constant.numeric"),
+        (
+            "  infer adversarial maximize loss within box, l2(exp(2)) via pgd(1)",
+            "via",
+            "keyword.other.clause",
+        ),
         ("  infer adversarial maximize loss within box via pgd(1)", "pgd", "support.function.solver"),
         (
             "  infer adversarial maximize loss within box via linearized",
@@ -80,7 +112,7 @@ def scope(line: str, word: str) -> str:
         ),
         ("  infer adversarial maximize loss within box via linearized", "maximize", "keyword.other.clause"),
         ("via pgd(steps: 2, start: zero)", "steps", "variable.parameter"),
-        ("via pgd(steps: 2, start: zero)", "zero", "constant.language.option"),
+        ("via pgd(steps: 2, start: zero)", "zero", "constant.language"),
         ("draw xi ~ uniform(0, 1) per sample", "uniform", "support.function.distribution"),
         ("draw xi ~ uniform(0, 1) per sample", "sample", "constant.language.granularity"),
         ("granularity sample + corpus", "corpus", "constant.language.granularity"),
@@ -104,26 +136,40 @@ def test_a_word_inside_a_name_has_no_scope(line: str):
 
 
 CONTEXTS = {
-    "TARGETS": "perturb {}",
-    "DIRECTIONS": "direction {}",
-    "MANNERS": "infer {}",
-    "GRAINS": "granularity {}",
-    "SCOPES": "per {}",
-    "SOLVERS": "via {}",
-    "REGIONS": "within {}",
-    "DISTRIBUTIONS": "~ {}",
-    "GROUPS": "in {}",
-    "FUNCTIONS": "{}(x)",
+    "target": "perturb {}",
+    "site": "at {}",
+    "direction": "direction {}",
+    "manner": "infer {}",
+    "granularity": "granularity {}",
+    "scope of a draw": "per {}",
+    "group": "in {}",
+    "held-out set": "on {}",
+    "batch": "on {}",
+    "phase": "during {}",
+    "period": "every {}",
+    "round": "every {}",
+    "order": "every epoch {}",
+    "amendment": "every round {}",
+    "norm": "norm {}",
+    "need": "needs {}",
+    "objective": "loss {}",
+    "function": "{}(x)",
+    "form of a state": "{}(x)",
+    "distribution": "~ {}",
+    "solver": "via {}",
+    "set": "within {}",
+    "optimizer": "optimizer: {}(x)",
+    "hessian": "hessian: {}(x)",
 }
 
 
 @pytest.mark.parametrize(
-    ("table", "word"), [(table, word) for table, words in tables().items() for word in words]
+    ("kind", "word"), [(kind, word) for kind, words in tables().items() for word in words]
 )
-def test_every_word_of_the_vocabulary_has_its_scope(table: str, word: str):
-    line = CONTEXTS.get(table, "{}").format(word)
-    found = scope(line, word)
-    assert found == SCOPES.get(table, "support.type") or (word in keywords() and found.startswith("keyword."))
+def test_every_word_of_the_vocabulary_has_its_scope(kind: str, word: str):
+    found = scope(CONTEXTS.get(kind, "{}").format(word), word)
+    is_keyword = word in keywords() and found.startswith("keyword.")
+    assert found == SCOPES.get(kind, "constant.language") or is_keyword
 
 
 @pytest.mark.parametrize("word", sorted(keywords()))
@@ -149,7 +195,8 @@ def test_the_scopes_of_a_shipped_method(name: str):
                 assert str(token) in OPTION_WORDS or not one.startswith(("keyword", "support")), token
                 continue
             kinds = {"NUMBER": "constant.numeric", "STRING": "string"}
-            expected = kinds.get(token.type, "" if token.type == "NAME" else "keyword")
+            open_word = token.type == "NAME" or str(token) in VALUES
+            expected = kinds.get(token.type, "" if open_word else "keyword")
             assert text == str(token), token
             assert one.startswith(expected), token
         shift += len(line)

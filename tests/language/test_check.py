@@ -3,7 +3,6 @@
 import pytest
 
 from taxo.catalog import examine, parse
-from taxo.language import vocabulary
 from taxo.language.constants import constant
 from taxo.language.errors import CODES, Diagnostic, TaxoError
 from taxo.language.findings import MOST_FINDINGS
@@ -117,26 +116,6 @@ def test_findings_come_in_the_order_of_the_text():
     assert len(starts) > 3
 
 
-@pytest.mark.parametrize("kind", vocabulary.LATER)
-def test_words_of_later_versions_are_none_of_this_one(kind: str):
-    tables = {
-        "manner": vocabulary.MANNERS,
-        "solver": vocabulary.SOLVERS,
-        "set": vocabulary.REGIONS,
-        "distribution": vocabulary.DISTRIBUTIONS,
-        "scope of a draw": vocabulary.SCOPES,
-        "function": vocabulary.FUNCTIONS,
-        "name": vocabulary.VALUES,
-    }
-    assert not vocabulary.LATER[kind] & set(tables.get(kind, ()))
-
-
-@pytest.mark.parametrize("word", sorted(vocabulary.LATER["item"]))
-def test_items_of_later_versions_are_named(word: str):
-    with pytest.raises(TaxoError, match=rf"T210\]: `{word}` is not in this version"):
-        parse(f"method m {word} something")
-
-
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -183,6 +162,7 @@ def test_messages_for_editors():
     assert [one.to_json() for one in findings] == [
         {
             "code": "T305",
+            "page": "docs/errors/T305.md",
             "severity": "note",
             "message": "`sample` is finer than the form, which is per category",
             "help": "`granularity category` says the same",

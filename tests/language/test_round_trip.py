@@ -4,8 +4,9 @@ import pytest
 
 from taxo.catalog import load, parse, shipped, source_of
 from taxo.language.errors import TaxoError
+from taxo.language.fields import as_expression
 from taxo.language.layout import formatted
-from taxo.language.method import Method, Param, as_expression
+from taxo.language.method import Method, Param
 from taxo.language.parser import parse_expression
 from taxo.language.printer import expression_text
 from taxo.language.syntax import Name, Number, Unary, Word

@@ -33,7 +33,6 @@ TABLES = (
     vocabulary.GROUPS,
     vocabulary.SOLVERS,
     vocabulary.REGIONS,
-    *vocabulary.LATER.values(),
 )
 
 

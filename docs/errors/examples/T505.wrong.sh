@@ -1,0 +1,2 @@
+# a machine without a GPU
+taxo train plain --epochs 1 --device cuda

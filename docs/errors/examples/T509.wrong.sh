@@ -1,0 +1,2 @@
+# the digits hold a NaN
+taxo train plain --epochs 1

@@ -1,0 +1,1 @@
+taxo train plain --epochs 1 --lr 1e5

@@ -1,0 +1,156 @@
+"""The shapes of calls: of functions, of learned networks, and of what states are made of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from taxo.language.axes import joined, per_grain, pooled, reduced
+from taxo.language.constants import constant
+from taxo.language.findings import Findings
+from taxo.language.lookup import ANYWHERE, Names, Reader
+from taxo.language.syntax import Call, Expression, Name
+from taxo.language.vocabulary import FUNCTIONS, GRAINS, STATE_FORMS, Function, Grain, Result, Shape
+
+PER_SAMPLE = (Shape.SAMPLE, Shape.ROW, Shape.Z)
+
+
+class Calls(Names):
+    """Finds the shapes of calls within one method."""
+
+    @abstractmethod
+    def number(self, node: Expression, shape: Shape | None) -> Shape | None:
+        """The shape, if it is one of numbers; else it is noted."""
+
+    @abstractmethod
+    def join(self, node: Expression, left: Shape | None, right: Shape | None) -> Shape | None:
+        """The shape of two joined; noted where they do not fit."""
+
+    @abstractmethod
+    def check_class(self, node: Expression) -> None:
+        """Note what is no class."""
+
+    @abstractmethod
+    def text(self, node: Expression) -> str:
+        """An expression as messages quote it."""
+
+    def state(self, name: str) -> Shape | None:
+        """The shape of a state: of its first value, or of what it is made of."""
+        if name not in self.states:
+            self.states[name] = Shape.SCALAR  # what a state that reads itself is meanwhile
+            self.states[name] = self._state(name)
+        return self.states[name]
+
+    def _state(self, name: str) -> Shape | None:
+        state = self.scope.states[name]
+        grain, shape = GRAINS.get(state.per.text), self._kept(state.value, GRAINS.get(state.per.text))
+        first = self.quietly(state.start) if state.start is not None else Shape.SCALAR
+        both = None if shape is None or first is None else joined(shape, first)
+        return None if grain is None or both is None else per_grain(both, grain)
+
+    def _kept(self, value: Expression, grain: Grain | None) -> Shape | None:
+        """The shape that a state keeps of its value: of a form's, or of the value itself."""
+        form = isinstance(value, Call) and value.name.text in STATE_FORMS and bool(value.arguments)
+        if not isinstance(value, Call) or not form:
+            return self.quietly(value)
+        shape = self.quietly(value.arguments[0].value)
+        if value.name.text != "covariance" or shape != Shape.Z:
+            return shape if value.name.text != "covariance" else None
+        diagonal = any(isinstance(one.value, Name) and one.value.text == "true" for one in value.arguments)
+        if diagonal:
+            return Shape.Z
+        return Shape.MATRICES if grain == Grain.CATEGORY else Shape.MATRIX
+
+    def quietly(self, node: Expression) -> Shape | None:
+        """The shape of an expression wherever it is read, without a note of what is wrong with it."""
+        findings, self.findings = self.findings, Findings()
+        try:
+            return self.of(node, ANYWHERE)
+        finally:
+            self.findings = findings
+
+    def call(self, node: Call, reader: Reader) -> Shape | None:
+        """The shape of a call's result."""
+        name = node.name.text
+        shapes = [self.of(argument.value, reader) for argument in node.arguments]
+        if self.scope.network(name) is not None:
+            return self._applied(node, shapes)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            networks = [param for param in self.scope.params if self.scope.network(param)]
+            self.findings.unknown_word("function", node.name, [*FUNCTIONS, *networks])
+            return None
+        if not self._fits(node, function, shapes) or not self.asked_for(node, function.needs):
+            return None
+        if name == "onehot" and shapes[0]:
+            self.check_class(node.arguments[0].value)
+        return self._result(node, function, [shape for shape in shapes if shape is not None])
+
+    def _fits(self, node: Call, function: Function, shapes: list[Shape | None]) -> bool:
+        """Whether a call gives a function what it takes; noted where it does not."""
+        hint = f"`{node.name}` is {function.meaning}"
+        named = next((argument.name for argument in node.arguments if argument.name), None)
+        if named is not None:
+            self.findings.error("T204", f"`{node.name}` takes its arguments without names", named.span, hint)
+            return False
+        if not function.fewest <= len(shapes) <= len(function.shapes):
+            count = len(function.shapes)
+            takes = f"{function.fewest} or {count}" if function.fewest < count else f"{count}"
+            message = f"`{node.name}` takes {takes} argument{'s' * (count != 1)}, not {len(shapes)}"
+            self.findings.error("T204", message, node.span, hint)
+            return False
+        for argument, found, wanted in zip(node.arguments, shapes, function.shapes, strict=False):
+            if wanted is None:
+                found = self.number(argument.value, found)
+            elif found is not None and found not in wanted:
+                message = f"`{self.text(argument.value)}` is {found.value}, not {alternatives(wanted)}"
+                self.findings.error("T207", message, argument.value.span, hint)
+                return False
+            if found is None:
+                return False
+        return True
+
+    def _result(self, node: Call, function: Function, shapes: list[Shape]) -> Shape | None:
+        result = function.result
+        if function.shorter is not None and len(shapes) < len(function.shapes):
+            result = function.shorter
+        match result:
+            case Shape():
+                return result
+            case Result.REDUCED:
+                return reduced(shapes[0])
+            case Result.POOLED:
+                shape = pooled(shapes[0])
+                hint = f"it is {shapes[0].value}"
+                if shape is None:
+                    message = f"`{self.text(node.arguments[0].value)}` has no batch to pool"
+                    self.findings.error("T207", message, node.arguments[0].value.span, hint)
+                return shape
+            case Result.SAME:
+                return shapes[0] if len(shapes) == 1 else self.join(node, shapes[0], shapes[1])
+
+    def _applied(self, node: Call, shapes: list[Shape | None]) -> Shape | None:
+        """The shape of a learned network's output: one number, or as many as there are classes."""
+        network = self.scope.network(node.name.text)
+        assert network is not None
+        self.scope.read.add(node.name.text)
+        if any(shape not in (*PER_SAMPLE, Shape.SCALAR) for shape in shapes):
+            hint = "it takes numbers per sample, rows of class values, or `z`"
+            if None not in shapes:
+                message = f"`{node.name}` takes what there is per sample"
+                self.findings.error("T207", message, node.span, hint)
+            return None
+        given, _, made = network.arguments[0].value, 0, network.arguments[-1].value
+        wanted = constant(given, self.scope.constants())
+        columns = None if Shape.ROW in shapes or Shape.Z in shapes else len(shapes)
+        if wanted is not None and columns is not None and wanted != columns:
+            message = f"`{node.name}` takes {wanted:g} numbers, not {columns}"
+            self.findings.error("T204", message, node.span, f"it is `{self.text(network)}`")
+            return None
+        return Shape.SAMPLE if constant(made, self.scope.constants()) == 1 else Shape.ROW
+
+
+def alternatives(shapes: tuple[Shape, ...], most: int = 4) -> str:
+    """Shapes as a message lists them."""
+    if len(shapes) > most:
+        return "one of several numbers"
+    return " or ".join(shape.value for shape in shapes)

@@ -1,0 +1,70 @@
+"""The checks of what a method asks for and starts from: `needs`, held-out data, and the base objective."""
+
+from __future__ import annotations
+
+from taxo.language.method import Method
+from taxo.language.options import check_options
+from taxo.language.printer import expression_text
+from taxo.language.shapes import Reader, Shapes
+from taxo.language.spelling import shortened, suggest
+from taxo.language.syntax import Binary, Call, Expression, Name, Word
+from taxo.language.vocabulary import HELD, NEEDS, OBJECTIVES, Objective, Place, Shape
+
+PENALTY = Reader(Place.WEIGHTS, "weights")
+
+
+def check_needs(method: Method, shapes: Shapes) -> None:
+    """Note what is asked for and does not exist, twice, or in the wrong way."""
+    findings, seen = shapes.findings, set[str]()
+    for call in method.needs:
+        name = call.name.text
+        if name not in NEEDS:
+            findings.unknown_word("need", call.name, NEEDS)
+            continue
+        if name in seen:
+            findings.error("T103", f"`{name}` is asked for twice", call.span, "keep one of them")
+        seen.add(name)
+        check_options(call, NEEDS[name].options, shapes, Reader(Place.DATA, f"`{name}`"))
+
+
+def check_held(call: Call, shapes: Shapes) -> None:
+    """Note a held-out set that does not exist, or that nobody asked for."""
+    row = HELD.get(call.name.text)
+    if row is None:
+        shapes.findings.unknown_word("held-out set", call.name, HELD)
+        return
+    check_options(call, row.options, shapes)
+    if call.name.text in NEEDS:
+        shapes.asked_for(Name(call.name.text, span=call.span), call.name.text)
+
+
+def base_objective(node: Expression) -> tuple[Call | None, list[Expression]]:
+    """The base objective that a `loss` item begins with, and the penalties added to it."""
+    penalties: list[Expression] = []
+    while isinstance(node, Binary) and node.operator == "+":
+        penalties.insert(0, node.right)
+        node = node.left
+    if isinstance(node, Name):
+        return Call(Word(node.text, span=node.span), span=node.span), penalties
+    return (node if isinstance(node, Call) else None), penalties
+
+
+def objective_of(method: Method) -> Objective:
+    """The row of a method's base objective; the cross entropy where it names none, or none that exists."""
+    call = base_objective(method.loss)[0] if method.loss is not None else None
+    return OBJECTIVES.get(call.name.text if call else "", OBJECTIVES["cross_entropy"])
+
+
+def check_objective(node: Expression, shapes: Shapes) -> None:
+    """Note a base objective that does not exist, and penalties that are no numbers."""
+    call, penalties = base_objective(node)
+    if call is None:
+        shown = shortened(expression_text(node))
+        shapes.findings.error("T205", f"`{shown}` is no objective", node.span, suggest("", OBJECTIVES))
+    elif call.name.text not in OBJECTIVES:
+        shapes.findings.unknown_word("objective", call.name, OBJECTIVES)
+    else:
+        check_options(call, OBJECTIVES[call.name.text].options, shapes)
+    for penalty in penalties:
+        shape = shapes.of(penalty, PENALTY)
+        shapes.among(penalty, shape, (Shape.SCALAR,), "is no penalty")

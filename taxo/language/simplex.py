@@ -1,0 +1,147 @@
+"""Whether perturbed labels stay distributions, as far as the form shows it (Eq. 7).
+
+`a * (q - y)` does, with `q` a distribution and `a` from 0 to 1: it is `y` moved some way towards `q`.
+"""
+
+from __future__ import annotations
+
+from taxo.language.constants import constant
+from taxo.language.method import Perturbation
+from taxo.language.polarity import bounds
+from taxo.language.printer import expression_text
+from taxo.language.scope import Scope, acts_at
+from taxo.language.syntax import (
+    Attribute,
+    Binary,
+    Call,
+    Conditional,
+    Expression,
+    Index,
+    Name,
+    Number,
+)
+
+SLACK = 1e-9
+
+
+def stays(item: Perturbation, scope: Scope) -> bool:
+    """Whether the form shows that labels stay on the simplex; where it does not, they may or may not."""
+    spot = acts_at(item)
+    unknown = scope.unknown(item)
+    within = {region.name.text for region in item.infer.within}
+    held = unknown if unknown is not None and "simplex" in within else None
+    return spot is not None and _Simplex(scope, spot.value, held).moves(item.by)
+
+
+class _Simplex:
+    """The forms that move `own` within the simplex, in which `held` is an unknown that stays there itself."""
+
+    def __init__(self, scope: Scope, own: str, held: str | None) -> None:
+        self.scope = scope
+        self.own = own
+        self.held = held
+
+    def moves(self, node: Expression) -> bool:
+        """Whether adding a form to a distribution gives another one."""
+        if constant(node, self.scope.constants()) == 0:
+            return True
+        match node:
+            case Name() if node.text in self.scope.lets:
+                return self.moves(self.scope.lets[node.text].value)
+            case Binary(operator="*"):
+                pairs = ((node.left, node.right), (node.right, node.left))
+                return any(self._is_share(share) and self.moves(rest) for share, rest in pairs)
+            case Binary(operator="/"):
+                one = Binary("/", Number(1.0), node.right)
+                return self._is_share(one) and self.moves(node.left)
+            case Binary(operator="-"):
+                return self._is_own(node.right) and self.holds(node.left)
+            case Conditional():
+                return self.moves(node.value) and self.moves(node.otherwise)
+            case Call() if node.name.text == "stop":
+                return self.moves(node.arguments[0].value)
+            case _:
+                return False
+
+    def holds(self, node: Expression) -> bool:
+        """Whether an expression is a distribution for every sample."""
+        match node:
+            case Name() if node.text in self.scope.lets:
+                return self.holds(self.scope.lets[node.text].value)
+            case Name():
+                return node.text in ("y", "p", self.held)
+            case Attribute():
+                return node.name.text == "p"
+            case Call():
+                return self._called(node)
+            case Index():
+                return self.holds(node.value) or self._kept(node.value)
+            case Conditional():
+                return self.holds(node.value) and self.holds(node.otherwise)
+            case Binary(operator="+"):
+                return self._is_mixture(node)
+            case Binary(operator="/"):
+                is_class_count = isinstance(node.right, Name) and node.right.text == "C"
+                return is_class_count and constant(node.left, self.scope.constants()) == 1
+            case _:
+                return False
+
+    def _called(self, node: Call) -> bool:
+        if node.name.text == "stop":
+            return self.holds(node.arguments[0].value)
+        return node.name.text in ("softmax", "onehot")
+
+    def _kept(self, node: Expression) -> bool:
+        """Whether an expression is a state that is the mean of distributions from its first value on."""
+        state = self.scope.states.get(node.text) if isinstance(node, Name) else None
+        if state is None or not isinstance(state.value, Call) or state.value.name.text not in ("mean", "ema"):
+            return False
+        return self.holds(state.value.arguments[0].value) and (
+            state.start is not None and self.holds(state.start)
+        )
+
+    def _is_mixture(self, node: Binary) -> bool:
+        """Whether a sum is of distributions times shares that add up to 1."""
+        terms = [self._term(term) for term in _terms(node)]
+        if None in terms:
+            return False
+        shares = [term for term in terms if term is not None]
+        if not all(self._is_share(share) for share in shares):
+            return False
+        values = [constant(share, self.scope.constants()) for share in shares]
+        if all(value is not None for value in values):
+            return abs(sum(value for value in values if value is not None) - 1) < SLACK
+        return len(shares) == 2 and _rest_of(shares[0], shares[1])
+
+    def _term(self, node: Expression) -> Expression | None:
+        """The share that a distribution is taken with; None where a term is none."""
+        if self.holds(node):
+            return Number(1.0)
+        if not isinstance(node, Binary) or node.operator != "*":
+            return None
+        for share, rest in ((node.left, node.right), (node.right, node.left)):
+            if self.holds(rest):
+                return share
+        return None
+
+    def _is_share(self, node: Expression) -> bool:
+        low, high = bounds(node, self.scope)
+        return low >= -SLACK and high <= 1 + SLACK
+
+    def _is_own(self, node: Expression) -> bool:
+        return isinstance(node, Name) and node.text == self.own
+
+
+def _terms(node: Expression) -> list[Expression]:
+    if isinstance(node, Binary) and node.operator == "+":
+        return [*_terms(node.left), *_terms(node.right)]
+    return [node]
+
+
+def _rest_of(first: Expression, second: Expression) -> bool:
+    """Whether two shares are `a` and `1 - a`."""
+
+    def rest(node: Expression) -> str:
+        return expression_text(Binary("-", Number(1.0), node))
+
+    return expression_text(second) == rest(first) or expression_text(first) == rest(second)

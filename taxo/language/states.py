@@ -1,0 +1,74 @@
+"""The checks of states: what they keep, for whom, and when they are updated."""
+
+from __future__ import annotations
+
+from taxo.language.method import State
+from taxo.language.options import check_number, given
+from taxo.language.printer import expression_text
+from taxo.language.shapes import ANYWHERE, Shapes
+from taxo.language.spelling import shortened, suggest
+from taxo.language.syntax import Call, Expression, Name
+from taxo.language.vocabulary import GRAINS, ORDERS, PERIODS, STATE_FORMS, Option
+
+
+def check_state(state: State, shapes: Shapes) -> None:
+    """Note what is wrong with a state."""
+    findings = shapes.findings
+    if state.per.text not in GRAINS:
+        findings.unknown_word("granularity", state.per, GRAINS)
+    if state.every is not None and state.every.text not in PERIODS:
+        findings.unknown_word("period", state.every, PERIODS)
+    if state.order is not None and state.order.text not in ORDERS:
+        findings.unknown_word("order", state.order, ORDERS)
+    elif state.order is not None and state.every is not None and state.every.text != "step":
+        message = f"`{state.order}` is about a step, and `{state.name}` is updated every {state.every}"
+        findings.error("T209", message, state.order.span, f"drop `{state.order}`")
+    if state.start is not None:
+        shapes.of(state.start, ANYWHERE)
+    _check_value(state, shapes)
+
+
+def _check_value(state: State, shapes: Shapes) -> None:
+    value, before = state.value, len(shapes.findings.items)
+    known = shapes.state(state.name.text)
+    if isinstance(value, Call) and value.name.text in STATE_FORMS:
+        _check_form(value, shapes)
+    else:
+        shapes.of(value, ANYWHERE)
+    if known is None and len(shapes.findings.items) == before:
+        shown = shortened(expression_text(value))
+        message = f"`{shown}` cannot be kept per {state.per}"
+        hint = "a state keeps numbers; a covariance is that of `z`, per category or corpus"
+        shapes.findings.error("T207", message, value.span, hint)
+
+
+def _check_form(form: Call, shapes: Shapes) -> None:
+    """A form of a state has one value, and its own options."""
+    row, findings = STATE_FORMS[form.name.text], shapes.findings
+    if not form.arguments or form.arguments[0].name is not None:
+        hint = f"`{form.name}` is {row.meaning}: write `{form.name}(p)`"
+        findings.error("T204", f"`{form.name}` needs a value to keep", form.span, hint)
+        return
+    shapes.of(form.arguments[0].value, ANYWHERE)
+    if form.name.text == "ema" and len(form.arguments) < 2:
+        hint = "write `ema(p, 0.9)`"
+        findings.error("T204", "`ema` needs `decay`", form.span, hint)
+    options = {"value": Option("what is kept"), **row.options}
+    for name, value in list(given(form, options).items())[1:]:
+        if name not in row.options:
+            message = f"`{form.name}` has no option `{shortened(name)}`"
+            findings.error("T205", message, value.span, suggest(name, row.options))
+        else:
+            _check_option(name, row.options[name], value, shapes)
+
+
+def _check_option(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+    if option.condition:
+        shapes.condition(value, ANYWHERE)
+    elif option.words:
+        if not (isinstance(value, Name) and value.text in option.words):
+            shown = shortened(expression_text(value))
+            message = f"`{shown}` is no value of the option `{name}`"
+            shapes.findings.error("T205", message, value.span, suggest(shown, option.words))
+    else:
+        check_number(name, option, value, shapes)
