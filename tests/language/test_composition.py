@@ -151,15 +151,10 @@ def test_two_owners_of_one_thing_are_told_with_both_clauses(thing: str, tmp_path
 
 
 def test_equal_claims_go_together(tmp_path: Path):
-    first, second = (
-        write(
-            tmp_path,
-            f"m{n}",
-            "loss mse\nneeds teacher\nperturb loss by ce(teacher.u, y) { direction negative infer prior granularity sample }",
-        )
-        for n in range(2)
-    )
-    assert [code for code, _ in said(f"{first}+{second}") if code == "T212"] == []
+    clauses = "direction negative infer prior granularity sample"
+    text = f"loss mse\nneeds teacher\nperturb loss by ce(teacher.u, y) {{ {clauses} }}"
+    first, second = (write(tmp_path, f"m{n}", text) for n in range(2))
+    assert "T212" not in [code for code, _ in said(f"{first}+{second}")]
 
 
 def test_opposite_searches_at_one_place_are_doubtful(tmp_path: Path):
