@@ -23,7 +23,7 @@ from taxo.language.method import (
 from taxo.language.printer import call_text, expression_text
 from taxo.language.source import Span
 
-WIDTH = 94  # of the text behind `infer`
+WIDTH = 96  # of the text behind `infer`
 _TOKENS = re.compile(r'"[^"\n]*"|(?P<comment>#[^\n]*)')
 
 
