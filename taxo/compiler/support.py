@@ -67,9 +67,9 @@ class _Support:
 
     def refuse(self, what: str, span: Span | None, hint: str) -> None:
         """Note something that does not run."""
-        one = Diagnostic("T210", f"{what} cannot be run in this version", span, hint)
-        if one not in self.found:
-            self.found.append(one)
+        message = f"{what} cannot be run in this version"
+        if all(one.message != message for one in self.found):
+            self.found.append(Diagnostic("T210", message, span, hint))
 
     def run(self) -> None:
         method = self.method

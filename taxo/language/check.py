@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from taxo.language.clauses import check_norm, check_perturbation
+from taxo.language.conflicts import check_conflicts
 from taxo.language.constants import constant
 from taxo.language.declarations import check_declarations, check_unused
 from taxo.language.errors import Diagnostic, TaxoError
@@ -71,7 +72,9 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
     _check_weights(method, shapes)
     _check_perturbations(method, shapes)
     check_infers(method, shapes)
-    check_uses(method, shapes, library)
+    check_uses(method, shapes)
+    if library is not None and scope.used:
+        check_conflicts(method, scope.used, library, findings)
     check_unused(scope, findings)
 
 

@@ -12,6 +12,8 @@ from taxo.language.spelling import listed, shortened, suggest
 from taxo.language.syntax import Argument, Call, Expression, Name, Word, names
 from taxo.language.vocabulary import FAMILIES, Option, Place, Shape
 
+COUNTS = ("C", "N")  # known when a model and data are, before the first step
+
 
 def given(call: Call, options: Mapping[str, Option]) -> dict[str, Expression]:
     """The options a call gives; those without a name fill the options in order."""
@@ -135,7 +137,8 @@ def check_number(
         return
     number = constant(value, scope.constants())
     if number is None:
-        if option.whole:
+        counted = all(name.text in COUNTS or name.text in scope.params for name in names(value))
+        if option.whole and not counted:
             message = f"`{name}` is `{shown}`, which is not known before the run"
             findings.error("T203", message, value.span, "make it of numbers and parameters")
     elif not option.least <= number <= option.most or (option.whole and number != number // 1):

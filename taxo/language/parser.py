@@ -43,9 +43,9 @@ def parse_expression(text: str, name: str = "<expression>") -> Expression:
     return cast(Expression, _whole(Source(name, text), "expr"))
 
 
-def parse_reference(text: str) -> tuple[Call, ...]:
+def parse_reference(text: str, name: str = "<method>") -> tuple[Call, ...]:
     """The calls of `mixpert(eps: 0)+sam`, as given on a command line."""
-    return cast("tuple[Call, ...]", _whole(Source("<method>", text), "reference"))
+    return cast("tuple[Call, ...]", _whole(Source(name, text), "reference"))
 
 
 def _whole(source: Source, start: str) -> object:
