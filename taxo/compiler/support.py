@@ -196,10 +196,12 @@ class _Support:
     def _expression(self, node: Expression, reader: Reader) -> None:
         match node:
             case Name() if not self.scope.declared.get(node.text) and node.text in VALUES:
-                if node.text not in READ:
+                row = VALUES[node.text]
+                if node.text not in READ and row.shape != Shape.PASS and not row.needs:
                     self.refuse(f"reading `{node.text}`", node.span, "use another value")
             case Attribute():
-                if node.name.text not in PASSES.get(node.owner.text, ()):
+                needs = VALUES[node.owner.text].needs if node.owner.text in VALUES else ""
+                if node.name.text not in PASSES.get(node.owner.text, ()) and not needs:
                     self.refuse(f"reading `{node.owner.text}.{node.name}`", node.span, "use another value")
             case Call():
                 self._function(node)

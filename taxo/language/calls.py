@@ -102,7 +102,8 @@ class Calls(Names):
             if wanted is None:
                 found = self.number(argument.value, found)
             elif found is not None and found not in wanted:
-                message = f"`{self.text(argument.value)}` is {found.value}, not {alternatives(wanted)}"
+                several = f"what `{node.name}` takes" if len(wanted) > 2 else alternatives(wanted)
+                message = f"`{self.text(argument.value)}` is {found.value}, not {several}"
                 self.findings.error("T207", message, argument.value.span, hint)
                 return False
             if found is None:

@@ -13,7 +13,7 @@ from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
 from taxo.language.scope import acts_at, infers
 from taxo.language.shapes import Reader, Shapes
-from taxo.language.spelling import nearest, shortened, suggest
+from taxo.language.spelling import listed, nearest, shortened, suggest
 from taxo.language.syntax import Call, Expression, Name, String, Word, names
 from taxo.language.vocabulary import (
     AMENDS,
@@ -156,10 +156,10 @@ class _Check:
             return
         self._mark_read(site)
         words = [word for word, row in SITES.items() if row.target == target]
-        hint = f"one of {', '.join(f'`at {word}`' for word in words)}" if words else "drop `at`"
+        hint = f"write {listed([f'at {word}' for word in words])}" if words else "drop `at`"
         texts = [name for name, param in scope.params.items() if isinstance(param.default, String)]
         if target in ("features", "weights"):
-            hint = 'write a pattern of names, such as `at "layer4.*"`' + (f", or {hint}" if words else "")
+            hint = 'name modules, such as `at "layer4.*"`' + (f", or {hint}" if words else "")
         if isinstance(site, Name) and site.text not in scope.params:
             if site.text not in words:
                 scope.missing.setdefault(site.text, site)

@@ -10,7 +10,7 @@ from taxo.language.compose import expanded
 from taxo.language.coordinates import derive
 from taxo.language.errors import Diagnostic, Related
 from taxo.language.findings import Findings
-from taxo.language.method import Method, Perturbation, Use
+from taxo.language.method import Branch, Method, Perturbation, Use
 from taxo.language.options import given
 from taxo.language.outside import base_objective
 from taxo.language.printer import expression_text
@@ -85,15 +85,34 @@ class Part:
 
 def check_conflicts(method: Method, used: Mapping[str, Method], library: Library, findings: Findings) -> None:
     """Note what two methods of a composition cannot share, and pairs worth a second thought."""
-    spans = {clause.method.name.text: clause.span for clause in method.clauses if isinstance(clause, Use)}
-    wholes = {name: expanded(one, library) for name, one in used.items()}
-    parts = [Part(name, spans.get(name), one, Scope(one)) for name, one in wholes.items()]
+    own = _alone(method)
+    parts = {method.name.text: own}
+    acts: list[tuple[Part, Perturbation]] = []
+    for clause in method.clauses:
+        if isinstance(clause, Use):
+            name = clause.method.name.text
+            if name in used:
+                whole = expanded(used[name], library)
+                parts[name] = Part(name, clause.span, whole, Scope(whole))
+                acts += [(parts[name], item) for item in whole.perturbations()]
+        else:
+            items = clause.perturbations if isinstance(clause, Branch) else (clause,)
+            acts += [(own, item) for item in items]
+    for first, second in combinations(parts.values(), 2):
+        _check_claims(first, second, findings)
+        _check_labels(first, second, findings)
+        _check_labels(second, first, findings)
+    for (first, one), (second, other) in combinations(acts, 2):
+        if first is not second:
+            _check_order(first, one, second, other, findings)
+            _check_directions(first, one, second, other, findings)
+
+
+def _alone(method: Method) -> Part:
+    """A method without those it uses."""
     rest = tuple(clause for clause in method.clauses if not isinstance(clause, Use))
     alone = method.model_copy(update={"clauses": rest})
-    own = Part(method.name.text, method.name.span, alone, Scope(alone))
-    for first, second in combinations([own, *parts], 2):
-        _check_claims(first, second, findings)
-        _check_pair(first, second, findings)
+    return Part(method.name.text, None, alone, Scope(alone))
 
 
 def _check_claims(first: Part, second: Part, findings: Findings) -> None:
@@ -111,16 +130,7 @@ def _check_claims(first: Part, second: Part, findings: Findings) -> None:
             for part, one in ((first, other), (second, claim))
             if one.span is not None
         )
-        findings.add(Diagnostic("T212", message, second.span, hint, "error", related))
-
-
-def _check_pair(first: Part, second: Part, findings: Findings) -> None:
-    for one in first.method.perturbations():
-        for other in second.method.perturbations():
-            _check_order(first, one, second, other, findings)
-            _check_directions(first, one, second, other, findings)
-    _check_labels(first, second, findings)
-    _check_labels(second, first, findings)
+        findings.add(Diagnostic("T212", message, second.span or first.span, hint, "error", related))
 
 
 def _check_order(a: Part, one: Perturbation, b: Part, other: Perturbation, findings: Findings) -> None:
@@ -129,8 +139,8 @@ def _check_order(a: Part, one: Perturbation, b: Part, other: Perturbation, findi
     if spot is None or at is None or spot != at or spot.value not in b.reads(other):
         return
     message = f"`{b.name}` reads the `{spot.value}` that `{a.name}` wrote: their order matters"
-    hint = f"`{b.name}+{a.name}` is the other order"
-    findings.add(Diagnostic("T307", message, b.span, hint, "note", _both(a, one, b, other)))
+    hint = f"with `{b.name}` first it is another method"
+    findings.add(Diagnostic("T307", message, b.span or a.span, hint, "note", _both(a, one, b, other)))
 
 
 def _check_directions(a: Part, one: Perturbation, b: Part, other: Perturbation, findings: Findings) -> None:
@@ -139,7 +149,7 @@ def _check_directions(a: Part, one: Perturbation, b: Part, other: Perturbation, 
     if one.target.text == other.target.text and directions == {"positive", "negative"}:
         message = f"`{a.name}` and `{b.name}` pull the {one.target} in opposite directions"
         hint = "give each a `where` of its own, so that they meet different samples"
-        findings.add(Diagnostic("T306", message, b.span, hint, "warning", _both(a, one, b, other)))
+        findings.add(Diagnostic("T306", message, b.span or a.span, hint, "warning", _both(a, one, b, other)))
 
 
 def _check_labels(mixing: Part, reading: Part, findings: Findings) -> None:
@@ -154,7 +164,7 @@ def _check_labels(mixing: Part, reading: Part, findings: Findings) -> None:
             message = f"`{reading.name}` reads `{read[0]}` before `{mixing.name}` has mixed the labels"
             hint = "its inputs are mixed already: it acts by the label of one sample of each pair"
             related = _both(mixing, mixed, reading, item)
-            findings.add(Diagnostic("T306", message, reading.span, hint, "warning", related))
+            findings.add(Diagnostic("T306", message, reading.span or mixing.span, hint, "warning", related))
 
 
 def _mixed(part: Part) -> Perturbation | None:

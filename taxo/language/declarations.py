@@ -209,7 +209,8 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
         findings.error("T209", f"`{draw.name}` is {row.meaning}, one for all samples", draw.span, hint)
         return
     if row is not None and row.whole_row and like is None:
-        findings.error("T102", f"`{draw.name}` is {row.meaning} of nothing", draw.span, "add `like x`")
+        message = f"nothing says how many entries the direction `{draw.name}` has"
+        findings.error("T102", message, draw.span, "add `like x`")
     if like is not None:
         _check_like(draw, like, shapes)
 

@@ -144,18 +144,18 @@ class Names(ABC):
             return None
         if reader.free:
             return value.shape
+        if name == "h" and reader.own != "h":
+            hint = 'name a module: `h("layer3")`, or perturb one: `at "layer3"`'
+            self.findings.error(
+                "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
+            )
+            return None
         if value.place > reader.place or (value.place == Place.INNER and reader.own not in ("", name, "z")):
             self._downstream(node, value, reader)
             return None
         if value.shape == Shape.W and reader.target != "weights":
             message = f"`{name}` is read in `perturb weights` only"
             self.findings.error("T203", message, node.span, "it has no value for one sample")
-            return None
-        if name == "h" and reader.own != "h":
-            hint = 'name a module: `h("layer3")`, or perturb one: `at "layer3"`'
-            self.findings.error(
-                "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
-            )
             return None
         return value.shape
 

@@ -35,7 +35,7 @@ def _check_value(state: State, shapes: Shapes) -> None:
         _check_form(value, shapes)
     else:
         shapes.of(value, ANYWHERE)
-    if known is None and len(shapes.findings.items) == before:
+    if known is None and state.per.text in GRAINS and len(shapes.findings.items) == before:
         shown = shortened(expression_text(value))
         message = f"`{shown}` cannot be kept per {state.per}"
         hint = "a state keeps numbers; a covariance is that of `z`, per category or corpus"
@@ -54,10 +54,11 @@ def _check_form(form: Call, shapes: Shapes) -> None:
         hint = "write `ema(p, 0.9)`"
         findings.error("T204", "`ema` needs `decay`", form.span, hint)
     options = {"value": Option("what is kept"), **row.options}
+    spans = {one.name.text: one.name.span for one in form.arguments if one.name is not None}
     for name, value in list(given(form, options).items())[1:]:
         if name not in row.options:
             message = f"`{form.name}` has no option `{shortened(name)}`"
-            findings.error("T205", message, value.span, suggest(name, row.options))
+            findings.error("T205", message, spans.get(name, value.span), suggest(name, row.options))
         else:
             _check_option(name, row.options[name], value, shapes)
 

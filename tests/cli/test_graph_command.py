@@ -164,7 +164,7 @@ def test_branches_are_lanes_with_weights():
 def test_a_method_in_which_nothing_acts():
     found = picture("pgd_at(eps: 0)")
     assert "nothing acts: the step is the plain loss" in found.notes
-    assert [node.key for node in found.nodes] == ["x_0", "y_0", "model_0", "u_0", "loss_0", "total"]
+    assert [node.key for node in found.nodes] == ["x_0", "y_0", "model_u_0", "u_0", "loss_0", "total"]
 
 
 @each
