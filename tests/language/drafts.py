@@ -1,4 +1,4 @@
-"""The methods of the folder `methods` beside this file, drafts until the compiler runs them, and the shipped ones."""
+"""The drafts in the folder `methods` beside this file, and the shipped methods, as coordinates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
