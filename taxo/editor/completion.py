@@ -10,7 +10,7 @@ from lark import Token
 
 from taxo.editor.cursor import Cursor, look
 from taxo.editor.document import Document
-from taxo.editor.recogniser import item_types, value_types
+from taxo.editor.recogniser import item_types, naming_types, value_types
 from taxo.editor.references import methods_near, names_method
 from taxo.editor.statements import DECLARING, enclosing, unknowns
 from taxo.editor.tokens import ends_value, start
@@ -80,9 +80,11 @@ def _offers(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
 
 
 def _own_words(cursor: Cursor) -> frozenset[str]:
-    """The terminals that may stand here; one that is a value too only where an item may start."""
+    """The terminals that stand here as words of the grammar, not as names or values."""
+    named = "NAME" in cursor.accepted and naming_types() <= cursor.accepted
+    accepted = cursor.accepted - naming_types() if named else cursor.accepted
     starts_item = cursor.accepted & (item_types() - value_types())
-    return cursor.accepted if starts_item else cursor.accepted - (item_types() & value_types())
+    return accepted if starts_item else accepted - (item_types() & value_types())
 
 
 def _names(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:

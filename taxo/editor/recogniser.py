@@ -115,6 +115,12 @@ def value_types() -> frozenset[str]:
 
 
 @cache
+def naming_types() -> frozenset[str]:
+    """The grammar's own words that a declaration may take for its name."""
+    return accepted_after("PARAM")
+
+
+@cache
 def clause_types() -> frozenset[str]:
     """The grammar's own words that a clause of a perturbation starts with."""
     return accepted_after("PERTURB", "NAME", "BY", "NAME", "LBRACE")

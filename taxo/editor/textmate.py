@@ -15,7 +15,7 @@ from pathlib import Path
 from lark import Token
 
 from taxo.editor.document import SUFFIX
-from taxo.editor.recogniser import Recogniser, clause_types, item_types
+from taxo.editor.recogniser import Recogniser, clause_types, item_types, naming_types
 from taxo.editor.statements import DECLARING
 from taxo.editor.tokens import keyword_types
 from taxo.editor.words import AFTER, SECOND, family, options_of, table, tables
@@ -134,7 +134,7 @@ def _operators() -> frozenset[str]:
     start = [method, name, let, name, Token("EQUAL", "=")]
     places = [start, [*start, name], [*start, name, Token("IF", "if"), name]]
     accepted = frozenset[str]().union(*(Recogniser(place).accepted() for place in places))
-    return accepted & keyword_types() - item_types()
+    return accepted & keyword_types() - item_types() - naming_types()
 
 
 def _lists(around: list[Pattern]) -> Iterator[Pattern]:

@@ -98,7 +98,7 @@ def signature(word: str, row: Row) -> str:
 
 
 def _option_shown(name: str, option: Option) -> str:
-    return name if option.default is None else f"{name}: {_plain(option.default)}"
+    return name if option.default in (None, "") else f"{name}: {_plain(option.default)}"
 
 
 def _plain(value: str | float) -> str:
@@ -141,6 +141,8 @@ def _shapes(shapes: tuple[Shape, ...] | None) -> str:
 def option_line(name: str, option: Option) -> str:
     """An option with its meaning, what it takes and its default."""
     default = "required" if option.default is None else f"`{_plain(option.default)}` if not given"
+    if option.default == "":
+        default = "may be left out"
     return f"`{name}`: {option.meaning}; {_taken(option)}; {default}"
 
 

@@ -52,9 +52,11 @@ class Calls(Names):
         form = isinstance(value, Call) and value.name.text in STATE_FORMS and bool(value.arguments)
         if not isinstance(value, Call) or not form:
             return self.quietly(value)
-        shape = self.quietly(value.arguments[0].value)
-        if value.name.text != "covariance" or shape != Shape.Z:
-            return shape if value.name.text != "covariance" else None
+        shape, form_name = self.quietly(value.arguments[0].value), value.name.text
+        if form_name == "prototypes":
+            return Shape.PROTOTYPES if shape == Shape.Z and grain == Grain.CATEGORY else None
+        if form_name != "covariance" or shape != Shape.Z:
+            return shape if form_name != "covariance" else None
         diagonal = any(isinstance(one.value, Name) and one.value.text == "true" for one in value.arguments)
         if diagonal:
             return Shape.Z
@@ -80,6 +82,8 @@ class Calls(Names):
             self.findings.unknown_word("function", node.name, [*FUNCTIONS, *networks])
             return None
         if not self._fits(node, function, shapes) or not self.asked_for(node, function.needs):
+            return None
+        if not self.function_is_there(node, function, reader):
             return None
         if name == "onehot" and shapes[0]:
             self.check_class(node.arguments[0].value)

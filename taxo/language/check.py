@@ -23,7 +23,7 @@ from taxo.language.uses import Library, check_uses, used_methods
 from taxo.language.vocabulary import ORIGINS, VALUES, Option, Place
 
 WEIGHT = Option("the branch's share of each sample's loss", per_sample=True)
-WEIGHING = Reader(Place.DATA, "`weight`")
+WEIGHING = Reader(Place.LOSS, "a weight")
 NAMES = ("T201", "T202", "T208", "T211")  # the codes of names that somebody else should declare or read
 M = TypeVar("M", bound=Method)
 

@@ -134,13 +134,6 @@ SPEC_CODES: dict[str, Code] = {
         "same thing for themselves, such as another head or a cut of the batch, the last one would win in "
         "silence. Both clauses are quoted; keep one of them.",
     ),
-    "T213": Code(
-        "a parameter hides a value",
-        "A parameter has the name of a built-in value, such as `p`, and every `p` of the method is the "
-        "parameter from here on. That is legal, since papers have few letters. Rename it where a reader "
-        "could be misled.",
-        "note",
-    ),
     "T214": Code(
         "a value that is not there then",
         "Predictions are made without labels, and gains are known between rounds only. A perturbation that "

@@ -151,8 +151,8 @@ class _Renaming:
             domain = _with(domain, choices=tuple(map(self._expression, domain.choices)))
         elif isinstance(domain, Interval):
             domain = _with(domain, low=self._expression(domain.low), high=self._expression(domain.high))
-        default = self._expression(item.default)
-        return _with(item, name=self._declared(item.name), default=default, domain=domain)
+        default, like = self._expression(item.default), self._maybe(item.like)
+        return _with(item, name=self._declared(item.name), default=default, like=like, domain=domain)
 
     def _draw(self, item: Draw) -> Draw:
         distribution, like = self._call(item.distribution), self._maybe(item.like)
