@@ -141,33 +141,4 @@ DERIVED: dict[str, tuple[tuple[int, str, str, str], ...]] = {
 # Where random logits and labels say something else than the method: their verdicts, and why.
 PROBED: dict[str, tuple[tuple[str, ...], str]] = {
     "mbls": (("nothing",), "logits of deviation 2 are never 10 apart, which is the margin"),
-    "deferred_reweighting": (("nothing",), "tried in the middle of a run, and it begins late"),
-}
-
-# What the language cannot say yet, and the word that it lacks.
-UNSAID: dict[str, str] = {
-    "adversarial_flow": "waits for a word",
-    "adversarial_kd": "waits for a word",
-    "asam": "waits for a word",
-    "augmix": "waits for a word",
-    "class_uat": "waits for a word",
-    "confidence_penalty": "waits for a word",
-    "corruption_training": "waits for a word",
-    "cutmix": "waits for a word",
-    "d2l": "waits for a word",
-    "deep_self_learning": "waits for a word",
-    "dpl": "waits for a word",
-    "dpl_replace": "waits for a word",
-    "focal": "waits for a word",
-    "isda": "waits for a word",
-    "manifold_mixup": "waits for a word",
-    "meta_adversarial": "waits for a word",
-    "meta_logit_adjustment": "waits for a word",
-    "meta_universal_patch": "waits for a word",
-    "metadistil": "waits for a word",
-    "metasaug": "waits for a word",
-    "nu_svm": "waits for a word",
-    "robust_clustering": "waits for a word",
-    "svm": "waits for a word",
-    "uat": "waits for a word",
 }
