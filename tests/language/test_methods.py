@@ -2,10 +2,14 @@
 
 import pytest
 
-from taxo.catalog import library_of, look, parse
+from taxo.catalog import library_of, load, look, parse
+from taxo.language.compose import expanded
 from taxo.language.coordinates import probed
+from taxo.language.errors import TaxoError
 from taxo.language.layout import formatted
 from taxo.language.method import Method
+from taxo.language.probe import probe
+from taxo.language.simplex import stays
 from tests.language.drafts import DRAFTS, FOLDER, declared, derived, method_of, scenes, text_of, verdicts
 from tests.language.table_of_methods import DERIVED, PROBED, SHOWN
 
@@ -71,5 +75,39 @@ def test_the_probe_agrees_with_the_direction(stem: str):
     assert verdicts(stem) == (list(PROBED[stem][0]) if stem in PROBED else said)
 
 
-def test_a_method_that_uses_others_finds_its_neighbours():
-    assert "mixup" in library_of(FOLDER).names()
+@each
+def test_what_is_proved_of_labels_is_true(stem: str):
+    for item, scope in scenes(stem):
+        if item.target.text == "labels" and stays(item, scope) and probed(item, scope):
+            assert probe(item, scope).off_simplex < 1e-9
+
+
+def together(stems: str) -> Method:
+    """A composition of drafts and shipped methods."""
+    return load("+".join(f"{FOLDER / stem}.taxo" if stem in DRAFTS else stem for stem in stems.split("+")))
+
+
+@pytest.mark.parametrize(
+    "stems",
+    ["esp+mixup", "mixpert+sam", "isda+damp", "augmix+esp", "dpl+cutmix", "ldam+deferred_reweighting"],
+)
+def test_methods_that_go_together(stems: str):
+    shown = [one for stem in stems.split("+") for one in declared(stem)]
+    both = expanded(together(stems), library_of(FOLDER))
+    assert sorted(item.target.text for item in both.perturbations()) == sorted(one.target for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("stems", "thing"),
+    [
+        ("dpl+dpl_replace", "round loop"),
+        ("advprop+interpolated_at", "branches"),
+        ("robust_regression+adversarial_label_smoothing", "labels"),
+        ("damp+daap", "split"),
+        ("svm+robust_clustering", "base objective"),
+        ("augmix+multiview_robust", "views"),
+    ],
+)
+def test_methods_that_want_the_same_thing(stems: str, thing: str):
+    with pytest.raises(TaxoError, match=f"both claim the {thing}"):
+        together(stems)
