@@ -119,6 +119,22 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "self_paced": (),
 }
 
+# What a whole method finds: the manner, the names, and the held-out data if there is any.
+LEARNED: dict[str, str] = {
+    "adaptive_face": "regularization over m",
+    "adversarial_kd": "adversarial over generator",
+    "autobalance": "meta over dy, ly on validation",
+    "balanced_margin": "meta over m on validation",
+    "meta_adversarial": "meta over bank on validation",
+    "meta_logit_adjustment": "meta over tau on validation",
+    "meta_mixpert": "meta over net on validation",
+    "metadistil": "meta over teacher on validation",
+    "metamixup": "meta over share on validation",
+    "metasaug": "meta over cov on validation",
+    "mslc": "meta over given, past on validation",
+    "nu_svm": "regularization over rho",
+}
+
 # Where a form shows something else than its method declares: which perturbation, what, and why.
 DERIVED: dict[str, tuple[tuple[int, str, str, str], ...]] = {
     "vs_loss": (

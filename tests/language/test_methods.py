@@ -11,7 +11,7 @@ from taxo.language.method import Method
 from taxo.language.probe import probe
 from taxo.language.simplex import stays
 from tests.language.drafts import DRAFTS, FOLDER, declared, derived, method_of, scenes, text_of, verdicts
-from tests.language.table_of_methods import DERIVED, PROBED, SHOWN
+from tests.language.table_of_methods import DERIVED, LEARNED, PROBED, SHOWN
 
 each = pytest.mark.parametrize("stem", DRAFTS)
 
@@ -51,6 +51,16 @@ def test_a_method_has_a_title_a_summary_and_a_source(stem: str):
 @each
 def test_a_method_declares_its_coordinates(stem: str):
     assert [str(one) for one in declared(stem)] == list(SHOWN[stem])
+
+
+@each
+def test_a_method_finds_what_the_table_says(stem: str):
+    found = [
+        f"{infer.manner} over {', '.join(map(str, infer.over))}"
+        + (f" on {infer.on.name}" if infer.on else "")
+        for infer in method_of(stem).infers
+    ]
+    assert found == ([LEARNED[stem]] if stem in LEARNED else [])
 
 
 @each
