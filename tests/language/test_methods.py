@@ -114,6 +114,7 @@ def test_methods_that_go_together(stems: str):
         ("advprop+interpolated_at", "branches"),
         ("robust_regression+adversarial_label_smoothing", "labels"),
         ("damp+daap", "split"),
+        ("arcface+ldam", "head"),
         ("svm+robust_clustering", "base objective"),
         ("augmix+multiview_robust", "views"),
     ],
