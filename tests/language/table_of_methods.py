@@ -149,6 +149,10 @@ DERIVED: dict[str, tuple[tuple[int, str, str, str], ...]] = {
     "mixbootstrapping": (
         (0, "granularity", "sample", "a form is as fine as its finest part; the other is a category's"),
     ),
+    "meta_mixpert": (
+        (0, "manner", "adversarial + meta", "the weight of its branch is learned on held-out data"),
+        (1, "manner", "adversarial + meta", "the weight of its branch is learned on held-out data"),
+    ),
     "meta_adversarial": ((0, "manner", "adversarial + meta", "it starts from what held-out data tell"),),
     "adversarial_label_smoothing_at": (
         (1, "granularity", "category", "what label smoothing adds depends on the label alone"),
