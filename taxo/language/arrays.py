@@ -80,7 +80,7 @@ def _mean_batch(e: Array) -> Array:
 
 
 def _quantile(e: Array, share: Array) -> Array:
-    return np.asarray(np.quantile(e, np.clip(np.ravel(share)[0], 0, 1)))
+    return np.asarray(np.quantile(e, min(max(float(np.ravel(share)[0]), 0.0), 1.0)))
 
 
 def _sum(e: Array, *other: Array) -> Array:
