@@ -14,7 +14,7 @@ from taxo.language.parser import parse_method, parse_reference
 from taxo.language.source import Source
 from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Word
-from taxo.language.uses import Library
+from taxo.language.uses import DEEPEST_USE, Library
 from taxo.plugins import added_methods
 from taxo.resources import methods_folder
 from taxo.variants import given, split_reference, split_values, variant
@@ -39,12 +39,12 @@ def examine(
 ) -> tuple[Method, list[Diagnostic]]:
     """The method of a text and everything found in it; raises where it is no method at all.
 
-    `library` knows the methods that it can use (None: the shipped ones).
+    `library` knows the methods that it can use (None: those of its folder, and the shipped ones).
     """
     parsed = parse_method(source)
     method = parsed.method
     misread = [finding.span for finding in parsed.findings]
-    meant = check(method, parsed.lost, library or library_of(None))
+    meant = check(method, parsed.lost, library or library_of(source.folder))
     findings = parsed.findings + [one for one in meant if one.code != "T202" or one.span not in misread]
     if stem is not None and method.name.text != stem:
         message = f"the file is called `{stem}`, its method `{method.name}`"
@@ -54,7 +54,7 @@ def examine(
 
 def look(reference: str) -> tuple[Method, list[Diagnostic]]:
     """The method behind a shipped name or a path, and everything found in it."""
-    return examine(source_of(reference), Path(reference).stem, library_of(_folder_of(reference)))
+    return examine(source_of(reference), Path(reference).stem)
 
 
 def library_of(folder: Path | None, users: tuple[str, ...] = ()) -> Library:
@@ -72,6 +72,8 @@ def library_of(folder: Path | None, users: tuple[str, ...] = ()) -> Library:
     def method(name: str) -> Method:
         if name in users:
             fail("T215", f"`{name}` uses itself")
+        if len(users) >= DEEPEST_USE:
+            fail("T104", f"methods use one another deeper than {DEEPEST_USE}", None, "use fewer at once")
         found = folder if folder is not None and name in near() else None
         source = source_of(str(found / f"{name}.taxo") if found else name)
         return _sound(*examine(source, None, library_of(found, (*users, name))))
@@ -81,7 +83,7 @@ def library_of(folder: Path | None, users: tuple[str, ...] = ()) -> Library:
 
 def library_for(method: Method) -> Library:
     """The methods that a method can use, by the place of its text."""
-    return library_of(_folder_of(method.span.source.name) if method.span else None)
+    return library_of(method.span.source.folder if method.span else None)
 
 
 def whole(method: Method) -> Method:
@@ -94,14 +96,6 @@ def _is_file(name: str) -> bool:
         return Path(name).is_file()
     except (OSError, ValueError):
         return False
-
-
-def _folder_of(name: str) -> Path | None:
-    """The folder of a text; a shipped one has none."""
-    path = Path(name)
-    if path.name == COMPOSED and path.name != name:
-        return path.parent
-    return path.parent if (path.suffix == ".taxo" and path.name != name) or path.is_file() else None
 
 
 def parse(text: str, name: str = "<text>") -> Method:
@@ -139,7 +133,7 @@ def _file(path: Path) -> Source:
         fail("T104", f"`{path}` is larger than {MOST_BYTES:,} bytes", None, "a method is a page, not a book")
     try:
         # A byte order mark, which some editors write, is no part of the text.
-        return Source(str(path), data.decode("utf-8-sig"))
+        return Source(str(path), data.decode("utf-8-sig"), path.resolve().parent)
     except UnicodeDecodeError as error:
         fail("T101", f"`{path}` is not UTF-8 text: byte {error.start}", None, "save it as UTF-8")
 
@@ -166,18 +160,15 @@ def load(reference: str | Path) -> Method:
 def _composed(parts: list[str]) -> Method:
     """The method that uses each of the parts, in their order."""
     names = [split_values(part) for part in parts]
-    folders = {folder: name for name, _ in names if (folder := _folder_of(name))}
+    sources = {name: source_of(name) for name, _ in names}
+    folders = {source.folder: name for name, source in sources.items() if source.folder}
     if len(folders) > 1:
         first, second = list(folders.values())[:2]
         fail("T503", f"`{first}` and `{second}` lie in different folders", None, "put the files side by side")
-    for name, _ in names:
-        source_of(name)
-    text = "+".join(Path(name).stem + values for name, values in names)
     folder = next(iter(folders), None)
-    uses = tuple(
-        Use(method=call, span=call.span)
-        for call in parse_reference(text, str(folder / COMPOSED) if folder else COMPOSED)
-    )
+    text = "+".join(Path(name).stem + values for name, values in names)
+    calls = parse_reference(text, Source(COMPOSED, text, folder))
+    uses = tuple(Use(method=call, span=call.span) for call in calls)
     stems = [use.method.name.text for use in uses]
     summary = f"{', then '.join(stems)}."
     name = Word("_".join(stems), span=uses[0].span)

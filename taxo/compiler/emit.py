@@ -103,11 +103,14 @@ def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
 def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
     """The parameters that the program reads, as constants above its class."""
     scope = graph.scope
-    read = [(identifier(name), param) for name, param in scope.params.items() if not scope.is_word(param)]
+    numbers = {name: param for name, param in scope.params.items() if not scope.is_word(param)}
+    read = {name for name in numbers if identifier(name) in words}
+    for name in reversed(numbers):
+        read |= {one.text for one in names(numbers[name].default)} if name in read else set()
     lines = [
-        f"{name} = {Writer(scope).code(param.default, Spot(ANYWHERE))}"
-        for name, param in read
-        if name in words
+        f"{identifier(name)} = {Writer(scope).code(param.default, Spot(ANYWHERE))}"
+        for name, param in numbers.items()
+        if name in read
     ]
     if lines:
         yield from ("", *lines)

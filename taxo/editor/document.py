@@ -31,7 +31,8 @@ class Document:
     @property
     def source(self) -> Source:
         """The text under the name that messages quote."""
-        return Source(str(self.path or "<text>"), self.text)
+        folder = self.path.parent if self.path else None
+        return Source(str(self.path or "<text>"), self.text, folder)
 
     @property
     def stem(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from taxo.language.check import verify
 from taxo.language.errors import fail
-from taxo.language.fields import Value, as_call, as_expression, as_word
+from taxo.language.fields import Value, as_call, as_expression, as_word, several
 from taxo.language.method import (
     UNINFERRED,
     Branch,
@@ -82,6 +82,9 @@ class Builder:
             )
         if choices is not None:
             domain = Choices(choices=tuple(map(as_expression, choices)))
+        elif (low is None) != (high is None) or (log and low is None):
+            hint = "give `low` and `high`, or `choices`"
+            fail("T102", f"the domain of `{shortened(name)}` lacks an end", None, hint)
         elif low is not None and high is not None:
             domain = Interval(low=as_expression(low), high=as_expression(high), log=log)
         grain = None if per is None else as_word(per)
@@ -176,7 +179,7 @@ class Builder:
             against=against,
             infer=_inferred(infer),
             norm=None if norm is None else as_word(norm),
-            granularity=tuple(as_word(word.strip()) for word in granularity.split("+")),
+            granularity=tuple(as_word(word.strip()) for word in str(granularity).split("+")),
         )
         if branch is None:
             return self._clauses(*self.draft.clauses, item)
@@ -199,6 +202,8 @@ def _two(text: str | None, joint: str) -> tuple[Word | None, Word | None]:
     """The two words of `positive on guide`, the second one perhaps absent."""
     if text is None:
         return None, None
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fail("T101", f"`{shortened(text)}` is no word", None, "give a text")
     first, *rest = text.split() or [""]
     if joint and rest[:1] == [joint]:
         rest = rest[1:]
@@ -232,9 +237,9 @@ def method(
     *,
     title: str = "",
     summary: str = "",
-    cite: Sequence[str] = (),
+    cite: str | Sequence[str] = (),
     null: Mapping[str, Value] | None = None,
-    needs: Sequence[str] = (),
+    needs: str | Sequence[str] = (),
     loss: Value | None = None,
     split: Value | None = None,
 ) -> Builder:
@@ -244,9 +249,9 @@ def method(
         name=as_word(name),
         title=title,
         summary=summary,
-        cite=tuple(cite),
+        cite=several(cite),
         null=settings,
-        needs=tuple(map(as_call, needs)),
+        needs=tuple(map(as_call, several(needs))),
         loss=None if loss is None else as_expression(loss),
         split=None if split is None else as_expression(split),
     )

@@ -8,8 +8,18 @@ from taxo.language.axes import joined, per_grain, pooled, reduced
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.lookup import ANYWHERE, Names, Reader
-from taxo.language.syntax import Call, Expression, Name
-from taxo.language.vocabulary import FUNCTIONS, GRAINS, STATE_FORMS, Function, Grain, Result, Shape
+from taxo.language.syntax import Attribute, Call, Expression, Name
+from taxo.language.vocabulary import (
+    FUNCTIONS,
+    GRAINS,
+    LOGITS,
+    STATE_FORMS,
+    VALUES,
+    Function,
+    Grain,
+    Result,
+    Shape,
+)
 
 ROUNDS = 4  # of finding the shapes of states that read one another
 PER_SAMPLE = (Shape.SAMPLE, Shape.ROW, Shape.Z)
@@ -96,7 +106,9 @@ class Calls(Names):
             return None
         if not self.function_is_there(node, function, reader):
             return None
-        if not self._within(node, function):
+        if not self._is_a_view(node, function):
+            return None
+        if not self._within(node, function) or not self._is_of_kind(node, function):
             return None
         if name == "onehot" and shapes[0]:
             self.check_class(node.arguments[0].value)
@@ -126,6 +138,46 @@ class Calls(Names):
             if found is None:
                 return False
         return True
+
+    def _is_of_kind(self, node: Call, function: Function) -> bool:
+        """Whether logits stand where logits are meant, and distributions where those are."""
+        for argument, wanted in zip(node.arguments, function.kinds, strict=False):
+            found = self.kind(argument.value)
+            if found and found != wanted:
+                message = f"`{self.text(argument.value)}` is {found}, and `{node.name}` takes {wanted} there"
+                other = "`u`" if wanted == LOGITS else "`p`, or a `softmax(...)`"
+                self.findings.error("T207", message, argument.value.span, f"write {other}")
+                return False
+        return True
+
+    def kind(self, node: Expression) -> str:
+        """Whether an expression is known to be logits or a distribution; nothing where it may be either."""
+        match node:
+            case Name() if node.text in self.scope.lets:
+                return self.kind(self.scope.lets[node.text].value)
+            case Name() if node.text not in self.scope.declared:
+                return VALUES[node.text].kind if node.text in VALUES else ""
+            case Attribute():
+                return VALUES[node.name.text].kind if node.name.text in VALUES else ""
+            case Call() if node.name.text == "stop" and node.arguments:
+                return self.kind(node.arguments[0].value)
+            case Call() if node.name.text in FUNCTIONS:
+                return FUNCTIONS[node.name.text].gives
+            case _:
+                return ""
+
+    def _is_a_view(self, node: Call, function: Function) -> bool:
+        """Whether a numbered thing is one of those asked for."""
+        asked = self.scope.needs.get(function.needs)
+        if asked is None or not asked.arguments or not node.arguments:
+            return True
+        values = self.scope.constants()
+        count, number = constant(asked.arguments[0].value, values), constant(node.arguments[0].value, values)
+        if count is None or number is None or 0 <= number < count:
+            return True
+        message = f"`{self.text(node)}` is not one of the {count:g} {function.needs}"
+        self.findings.error("T206", message, node.span, f"they are counted from 0 to {count - 1:g}")
+        return False
 
     def _within(self, node: Call, function: Function) -> bool:
         """Whether the numbers among a call's arguments are in bounds, as far as they are known."""

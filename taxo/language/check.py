@@ -15,6 +15,7 @@ from taxo.language.findings import Enough, Findings
 from taxo.language.inferences import check_infers
 from taxo.language.lexer import DEEPEST_TREE, LONGEST_TEXT
 from taxo.language.method import Branch, Method, Perturbation
+from taxo.language.null import check_null_point
 from taxo.language.options import check_number, check_options
 from taxo.language.scope import Scope
 from taxo.language.shapes import Reader, Shapes
@@ -23,7 +24,7 @@ from taxo.language.uses import Library, check_uses, used_methods
 from taxo.language.vocabulary import ORIGINS, VALUES, Option, Place
 
 MOST_PARTS = 10_000  # of an expression in which `let`s are written out
-WEIGHT = Option("the branch's share of each sample's loss", per_sample=True)
+WEIGHT = Option("the branch's share of each sample's loss", most=1e9, per_sample=True)
 WEIGHING = Reader(Place.LOSS, "a weight")
 NAMES = ("T201", "T202", "T208", "T211")  # the codes of names that somebody else should declare or read
 M = TypeVar("M", bound=Method)
@@ -78,7 +79,9 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
     _check_weights(method, shapes)
     _check_perturbations(method, shapes)
     check_infers(method, shapes)
-    check_uses(method, shapes)
+    if not findings.items:
+        check_null_point(method, findings)
+    check_uses(method, shapes, library)
     if library is not None and scope.used:
         check_conflicts(method, scope.used, library, findings)
     check_unused(scope, findings)

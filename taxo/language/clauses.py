@@ -7,6 +7,7 @@ from dataclasses import replace
 from taxo.language.axes import joined
 from taxo.language.claims import check_claims
 from taxo.language.inferences import Found, check_found, check_manner
+from taxo.language.liveness import live, moves
 from taxo.language.lookup import PREDICTING
 from taxo.language.method import Perturbation
 from taxo.language.outside import check_held
@@ -63,6 +64,7 @@ class _Check:
         self._check_unknown()
         if self.spot is not None:
             sound = self._check_form(self.spot)
+            self._check_moves()
         else:
             self._mark_read(item.by)
         sound = self._check_where() and sound
@@ -105,9 +107,13 @@ class _Check:
         item, unknown_word = self.item, self.findings.unknown_word
         if item.direction.text and item.direction.text not in DIRECTIONS:
             unknown_word("direction", item.direction, DIRECTIONS)
+        seen: set[str] = set()
         for word in item.granularity:
             if word.text and word.text not in GRAINS:
                 unknown_word("granularity", word, GRAINS)
+            elif word.text in seen:
+                self.error("T103", f"`{word}` is said twice", word.span, "say each granularity once")
+            seen.add(word.text)
         if item.against is not None and item.against.text not in HELD:
             unknown_word("held-out set", item.against, HELD)
         elif item.against is not None and item.against.text in NEEDS:
@@ -141,6 +147,21 @@ class _Check:
             message = f"the goal does not read the unknown `{self.unknown}`"
             span = next(name.span for name in free if name.text == self.unknown)
             self.error("T208", message, span, suggest(self.unknown, others))
+
+    def _check_moves(self) -> None:
+        """The unknown reaches the form, and the form the goal, with a gradient to follow."""
+        goal, unknown, by = self.item.infer.goal, self.unknown, self.item.by
+        if unknown is None or self.spot is None:
+            return
+        if unknown not in live(by, self.scope):
+            message = f"a small change of `{unknown}` changes nothing in `{shortened(expression_text(by))}`"
+            self.error(
+                "T208", message, by.span, f"let `{unknown}` stand outside of `stop`, `sign` and their like"
+            )
+        elif goal is not None and not moves(goal.objective, unknown, self.spot.place, self.scope):
+            shown = shortened(expression_text(goal.objective))
+            message = f"`{shown}` does not change with `{unknown}`"
+            self.error("T208", message, goal.objective.span, "a goal is such as `loss`, live and downstream")
 
     def _check_form(self, spot: Target | Site) -> bool:
         item = self.item

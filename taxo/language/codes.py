@@ -188,4 +188,10 @@ SPEC_CODES: dict[str, Code] = {
         "another method. They act in the order in which they are written. Nothing has to be done.",
         "note",
     ),
+    "T308": Code(
+        "the null point is not the plain loss",
+        "`null` says at which values a method does nothing, so that it can be compared with plain training "
+        "bit for bit. The form was tried at these values on random logits and labels, and losses still "
+        "changed. Correct the values, or leave the line out if there are none.",
+    ),
 }

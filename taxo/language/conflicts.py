@@ -145,11 +145,14 @@ def _check_claims(first: Part, second: Part, findings: Findings) -> None:
 
 
 def _check_order(a: Part, one: Perturbation, b: Part, other: Perturbation, findings: Findings) -> None:
-    """The second of two on one value reads what the first one wrote."""
+    """One of two on one value reads it, so that it sees the other's change if it comes second."""
     spot, at = acts_at(one), acts_at(other)
-    if spot is None or at is None or spot != at or spot.value not in b.reads(other):
+    if spot is None or at is None or spot != at:
         return
-    message = f"`{b.name}` reads the `{spot.value}` that `{a.name}` wrote: their order matters"
+    reader = next((part for part, item in ((b, other), (a, one)) if spot.value in part.reads(item)), None)
+    if reader is None:
+        return
+    message = f"`{reader.name}` reads the `{spot.value}` that both write: their order matters"
     hint = f"with `{b.name}` first it is another method"
     findings.add(Diagnostic("T307", message, b.span or a.span, hint, "note", _both(a, one, b, other)))
 

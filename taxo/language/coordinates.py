@@ -11,7 +11,7 @@ from taxo.language.polarity import bounds, slope_of_loss, terms
 from taxo.language.regions import is_bounded
 from taxo.language.scope import Scope, acts_at, word_text
 from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, Unary, children, names
-from taxo.language.vocabulary import FUNCTIONS, GRAINS, VALUES, Grain, Place, Result, Shape
+from taxo.language.vocabulary import FUNCTIONS, GRAINS, NEEDS, VALUES, Grain, Place, Result, Shape
 
 POOLED = {
     name for name, row in FUNCTIONS.items() if row.result in (Result.POOLED, Shape.SCALAR) and row.shapes
@@ -168,11 +168,17 @@ def _found_in_loss(node: Expression, unknown: str) -> bool:
 def _direction(item: Perturbation, scope: Scope, unknown: str | None) -> str | None:
     """An extremum of the sample's own loss implies a direction; other goals imply none."""
     goal, infer = item.infer.goal, item.infer
-    if goal is None or unknown is None or infer.on is not None or not _can_vanish(item.by, unknown):
+    if (
+        goal is None
+        or unknown is None
+        or infer.on is not None
+        or not _can_vanish(scope.written_out(item.by), unknown)
+    ):
         return None
     wanted = {"minimize": -1, "maximize": 1}.get(goal.kind.text, 0)
-    slope = slope_of_loss(goal.objective)
-    if not slope or not all(_holds_back(term, unknown, wanted, scope) for term in terms(goal.objective)):
+    objective = scope.written_out(goal.objective)
+    slope = slope_of_loss(objective, scope.constants())
+    if not slope or not all(_holds_back(term, unknown, wanted, scope) for term in terms(objective)):
         return None
     return {1: "negative", -1: "positive"}.get(wanted * slope)
 
@@ -213,6 +219,8 @@ def probed(item: Perturbation, scope: Scope) -> bool:
     fixed = scope.unknown(item) is None and not scope.covered(item) and item.every is None
     if not head or not fixed or not objective_of(scope.method).compares:
         return False
+    if any(NEEDS[name].owns == "head" for name in scope.needs if name in NEEDS):
+        return False  # its logits are not any numbers
     from taxo.language.probe import evaluable  # only now, since it takes NumPy
 
     return all(evaluable(part, scope) for part in (item.by, item.where) if part is not None)

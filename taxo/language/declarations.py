@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.method import Choices, Draw, Interval, Method, Param
-from taxo.language.options import COUNTS, check_number, check_options
+from taxo.language.options import COUNTS, check_ends, check_number, check_options
 from taxo.language.outside import check_needs, check_objective
 from taxo.language.printer import expression_text
 from taxo.language.scope import TRUTHS, Scope
@@ -206,7 +205,7 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
         shapes.scope.read |= {name.text for name in names(draw.distribution)}
     else:
         check_options(draw.distribution, row.options, shapes)
-        _check_ends(draw, shapes)
+        check_ends(draw.distribution, row.options, shapes)
     if draw.per.text not in SCOPES:
         findings.unknown_word("scope of a draw", draw.per, SCOPES)
     if row is not None and row.result is not None and (like is not None or draw.per.text == "sample"):
@@ -218,17 +217,6 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
         findings.error("T102", message, draw.span, "add `like x`")
     if like is not None:
         _check_like(draw, like, shapes)
-
-
-def _check_ends(draw: Draw, shapes: Shapes) -> None:
-    """The lower end comes first."""
-    row = DISTRIBUTIONS[draw.distribution.name.text]
-    values = given(draw.distribution, row.options)
-    ends = [constant(values[name], shapes.scope.constants()) for name in ("low", "high") if name in values]
-    low, high = ends if len(ends) == 2 else (None, None)
-    if low is not None and high is not None and low > high:
-        message = f"`{draw.name}` is drawn between {low:g} and {high:g}"
-        shapes.findings.error("T206", message, draw.distribution.span, "the lower end comes first")
 
 
 def _check_like(draw: Draw, like: Expression, shapes: Shapes) -> None:

@@ -97,6 +97,29 @@ def as_word(value: object) -> Word:
     return word
 
 
+def as_own_name(value: object) -> Word:
+    """A name that a declaration may take; `loss` means something already, and goals are the grammar's."""
+    word = as_word(value)
+    if word.text == "loss" or word.text in vocabulary.GOALS:
+        fail("T101", f"`{word}` is a word of the language, not a name", word.span, "choose another name")
+    return word
+
+
+def as_branch_name(value: object) -> Word:
+    """A name that a branch may take, before its weight and norm are said."""
+    from taxo.language.lexer import keywords
+
+    word = as_own_name(value)
+    if word.text in keywords():
+        fail("T101", f"`{word}` is a word of the language, not a name", word.span, "choose another name")
+    return word
+
+
+def several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """Texts, of which a single one may stand alone."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
 def as_text(value: object) -> str:
     """A text that fits between quotes."""
     if not isinstance(value, str) or UNFIT.search(value):
@@ -111,6 +134,8 @@ ExpressionField = Annotated[
     Expression, PlainValidator(as_expression), PlainSerializer(expression_text), _TEXT
 ]
 CallField = Annotated[Call, PlainValidator(as_call), PlainSerializer(call_text), _TEXT]
+OwnNameField = Annotated[Word, PlainValidator(as_own_name), PlainSerializer(str), _TEXT]
+BranchNameField = Annotated[Word, PlainValidator(as_branch_name), PlainSerializer(str), _TEXT]
 WordField = Annotated[Word, PlainValidator(as_word), PlainSerializer(str), _TEXT]
 
 

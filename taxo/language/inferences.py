@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from taxo.language.findings import Findings
 from taxo.language.method import Goal, Inference, Method
-from taxo.language.options import check_options
+from taxo.language.options import check_ends, check_options
 from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
 from taxo.language.regions import is_bounded
@@ -106,6 +106,7 @@ def _check_region(region: Call, found: Found, shapes: Shapes) -> None:
         _mark_read(region, shapes)
         return
     check_options(region, row.options, shapes, found.options)
+    check_ends(region, row.options, shapes)
     if found.target in TARGETS and row.targets and found.target not in row.targets:
         message = f"`{region.name}` is no set for `{found.target}`"
         hint = f"`{region.name}` is for {listed(row.targets, 'and')}"

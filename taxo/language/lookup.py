@@ -82,7 +82,7 @@ class Names(ABC):
         if name in scope.lets:
             return self._let(name, reader)
         if name in scope.states:
-            return self.state(name)
+            return self.state(name) if self._is_kept(node, reader) else None
         if name in VALUES:
             return self._value(node, VALUES[name], reader)
         self.undeclared(node, reader.unknown)
@@ -111,6 +111,24 @@ class Names(ABC):
         elif not nearest(name, known):
             hint = f"declare it: `param {shortened(name)} = ...` or `let {shortened(name)} = ...`"
         self.findings.error("T201", message, node.span, hint)
+
+    def _is_kept(self, node: Name, reader: Reader) -> bool:
+        """Whether a state can be read here: of whom it is known, and made of what is there by then."""
+        state = self.scope.states[node.text]
+        if reader.phase in PREDICTING and state.per.text == "sample":
+            message = f"`{node.text}` has no value at evaluation, where samples have no place in the data"
+            self.findings.error("T214", message, node.span, f"drop `during {reader.phase}`")
+            return False
+        if reader.free or state.order is None or state.order.text != "before":
+            return True
+        read = [name for name in self.scope.reads(state.value) if name in VALUES]
+        late = [name for name in read if VALUES[name].place > reader.place]
+        if not late or "clean" in read:
+            return True
+        message = f"`{node.text}` is updated with `{late[0]}`, which comes after {reader.target}"
+        hint = f"drop `before`, or keep `clean.{late[0]}`"
+        self.findings.error("T203", message, node.span, hint)
+        return False
 
     def _meant(self, name: str, known: list[str]) -> str:
         """A hint at what was meant: of two names as near, the method's own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taxo.language.fields import Value, as_call, as_expression, as_word
+from taxo.language.fields import Value, as_call, as_expression, as_word, several
 from taxo.language.method import Goal, Inference
 
 
@@ -13,14 +13,14 @@ def regularization(
     via: str,
     minimize: Value | None = None,
     maximize: Value | None = None,
-    within: Sequence[str] = (),
+    within: str | Sequence[str] = (),
 ) -> Inference:
     """An unknown held back by a penalty in the goal."""
     return _inference("regularization", via, minimize, maximize, within, None)
 
 
 def adversarial(
-    *, via: str, within: Sequence[str], minimize: Value | None = None, maximize: Value | None = None
+    *, via: str, within: str | Sequence[str], minimize: Value | None = None, maximize: Value | None = None
 ) -> Inference:
     """An unknown held inside bounded sets."""
     return _inference("adversarial", via, minimize, maximize, within, None)
@@ -32,7 +32,7 @@ def meta(
     on: str,
     minimize: Value | None = None,
     maximize: Value | None = None,
-    within: Sequence[str] = (),
+    within: str | Sequence[str] = (),
 ) -> Inference:
     """An unknown, or parameters, chosen for a goal `on` held-out data."""
     return _inference("meta", via, minimize, maximize, within, on)
@@ -43,7 +43,7 @@ def _inference(
     via: str,
     minimize: Value | None,
     maximize: Value | None,
-    within: Sequence[str],
+    within: str | Sequence[str],
     on: str | None,
 ) -> Inference:
     goals = [
@@ -55,7 +55,7 @@ def _inference(
     return Inference(
         manner=as_word(manner),
         goal=Goal(kind=as_word(kind), objective=as_expression(goal)),
-        within=tuple(map(as_call, within)),
+        within=tuple(map(as_call, several(within))),
         on=None if on is None else as_call(on),
         via=as_call(via),
     )

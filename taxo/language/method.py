@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.fields import (
     AmendField,
+    BranchNameField,
     CallField,
     DirectionField,
     ExpressionField,
@@ -19,6 +20,7 @@ from taxo.language.fields import (
     HeldField,
     MannerField,
     OrderField,
+    OwnNameField,
     PeriodField,
     PhaseField,
     RoundField,
@@ -70,7 +72,7 @@ class Interval(Item):
 class Param(Item):
     """A number, word or network that a user may set, tune or learn."""
 
-    name: WordField
+    name: OwnNameField
     per: GrainField | None = None
     default: ExpressionField
     like: ExpressionField | None = None
@@ -80,14 +82,14 @@ class Param(Item):
 class Setting(Item):
     """`name = value` of a null point."""
 
-    name: WordField
+    name: OwnNameField
     value: ExpressionField
 
 
 class Draw(Item):
     """A random value, seeded and resumable."""
 
-    name: WordField
+    name: OwnNameField
     distribution: CallField
     per: ScopeField
     like: ExpressionField | None = None
@@ -96,14 +98,14 @@ class Draw(Item):
 class Let(Item):
     """A name for an expression."""
 
-    name: WordField
+    name: OwnNameField
     value: ExpressionField
 
 
 class State(Item):
     """A value kept and updated in training."""
 
-    name: WordField
+    name: OwnNameField
     per: GrainField
     value: ExpressionField
     every: PeriodField | None = None
@@ -153,7 +155,7 @@ class Perturbation(Item):
 class Branch(Item):
     """A weighted copy of the batch, or of another one, with perturbations of its own."""
 
-    name: WordField | None = None
+    name: BranchNameField | None = None
     on: CallField | None = None
     weight: ExpressionField
     norm: WordField | None = None
@@ -177,7 +179,7 @@ class Method(Item):
     True
     """
 
-    name: WordField
+    name: OwnNameField
     title: TextField = ""
     summary: TextField = ""
     cite: tuple[TextField, ...] = ()

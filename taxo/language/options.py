@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from taxo.language import syntax
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Choices
 from taxo.language.printer import expression_text
@@ -167,6 +168,18 @@ def check_number(
     elif not option.least <= number <= option.most or (option.whole and number != number // 1):
         message = f"`{name}` is {number:g}, not {_range(option)}"
         findings.error("T206", message, value.span, f"`{name}` is {option.meaning}")
+
+
+def check_ends(call: Call, options: Mapping[str, Option], shapes: Shapes) -> None:
+    """Note a call whose `low` and `high` are in the wrong order."""
+    values = {name: option.default for name, option in options.items() if name in ("low", "high")}
+    for name, value in given(call, options).items():
+        if name in values:
+            values[name] = constant(value, shapes.scope.constants())
+    low, high = values.get("low"), values.get("high")
+    if isinstance(low, float) and isinstance(high, float) and low > high:
+        message = f"`{call.name}` goes from {low:g} to {high:g}"
+        shapes.findings.error("T206", message, call.span, "the lower end comes first")
 
 
 def _range(option: Option) -> str:

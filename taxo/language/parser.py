@@ -48,9 +48,9 @@ def parse_inference(text: str, name: str = "<inference>") -> Inference:
     return cast(Inference, _whole(Source(name, text), "inference"))
 
 
-def parse_reference(text: str, name: str = "<method>") -> tuple[Call, ...]:
+def parse_reference(text: str, source: Source | None = None) -> tuple[Call, ...]:
     """The calls of `mixpert(eps: 0)+sam`, as given on a command line."""
-    return cast("tuple[Call, ...]", _whole(Source(name, text), "reference"))
+    return cast("tuple[Call, ...]", _whole(source or Source("<method>", text), "reference"))
 
 
 def _whole(source: Source, start: str) -> object:

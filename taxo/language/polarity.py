@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from taxo.language.calling import given
 from taxo.language.constants import constant
@@ -51,7 +51,7 @@ def terms(node: Expression, sign: int = 1) -> Iterator[tuple[int, Expression]]:
             yield sign, node
 
 
-def slope_of_loss(node: Expression) -> int | None:
+def slope_of_loss(node: Expression, values: Mapping[str, float]) -> int | None:
     """1 where it rises with the loss, -1 where it falls, 0 where it has no part in it; None: nobody knows."""
     if not any(name.text == "loss" for name in names(node)):
         return 0
@@ -59,17 +59,18 @@ def slope_of_loss(node: Expression) -> int | None:
         case Name():
             return 1
         case Unary(operator="-"):
-            inner = slope_of_loss(node.operand)
+            inner = slope_of_loss(node.operand, values)
             return None if inner is None else -inner
         case Binary(operator="+" | "-"):
-            right = slope_of_loss(node.right)
+            right = slope_of_loss(node.right, values)
             return _same(
-                slope_of_loss(node.left), -right if node.operator == "-" and right is not None else right
+                slope_of_loss(node.left, values),
+                -right if node.operator == "-" and right is not None else right,
             )
         case Binary(operator="*" | "/"):
-            return _scaled(node)
+            return _scaled(node, values)
         case Call() if node.name.text in RISING:
-            slopes = [slope_of_loss(argument.value) for argument in node.arguments]
+            slopes = [slope_of_loss(argument.value, values) for argument in node.arguments]
             return _same(slopes[0], slopes[-1])
         case _:
             return None
@@ -82,12 +83,12 @@ def _same(left: int | None, right: int | None) -> int | None:
     return left or right
 
 
-def _scaled(node: Binary) -> int | None:
+def _scaled(node: Binary, values: Mapping[str, float]) -> int | None:
     """The slope of a product with a number; the sign of anything else is not known."""
-    if node.operator == "/" or slope_of_loss(node.left):
-        part, factor = slope_of_loss(node.left), constant(node.right, {})
+    if node.operator == "/" or slope_of_loss(node.left, values):
+        part, factor = slope_of_loss(node.left, values), constant(node.right, values)
     else:
-        part, factor = slope_of_loss(node.right), constant(node.left, {})
+        part, factor = slope_of_loss(node.right, values), constant(node.left, values)
     if part is None or factor is None or factor == 0:
         return None
     return part if factor > 0 else -part

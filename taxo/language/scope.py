@@ -20,6 +20,7 @@ from taxo.language.syntax import (
     children,
     depth,
     names,
+    rebuilt,
     walk,
 )
 from taxo.language.vocabulary import (
@@ -236,6 +237,12 @@ class Scope:
             below = max((levels[other] for other in inner[name]), default=0)
             levels[name] = depth(self.lets[name].value) + below
         return max(levels.values(), default=0)
+
+    def written_out(self, node: Expression) -> Expression:
+        """An expression with the `let`s that it reads in the place of their names."""
+        if isinstance(node, Name) and node.text in self.lets:
+            return self.written_out(self.lets[node.text].value)
+        return rebuilt(node, self.written_out)
 
     def size(self) -> int:
         """How many parts the largest `let` has when others are written out in it."""

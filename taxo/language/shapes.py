@@ -186,8 +186,12 @@ class Shapes(Calls):
         number = constant(node, self.scope.constants())
         if isinstance(node, Call) and node.name.text in CLASSES:
             return
-        if isinstance(node, Name) and node.text == "C":
-            return  # the entry behind those of the classes, where `needs outputs(C + 1)`
+        if expression_text(node) == "C" and "outputs" in self.scope.needs:
+            return  # the entry behind those of the classes
+        if isinstance(node, Binary) and node.operator == "-" and expression_text(node.left) == "C":
+            number = constant(node.right, self.scope.constants())
+            if number is not None and number >= 1 and number == number // 1:
+                return
         if number is None or number < 0 or number != number // 1:
             message = f"`{self.text(node)}` is no class"
             self.findings.error("T207", message, node.span, "write `y`, `argmax(...)` or a whole number")

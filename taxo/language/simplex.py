@@ -40,6 +40,7 @@ class _Simplex:
         self.scope = scope
         self.own = own
         self.held = held
+        self.judged: set[str] = set()
 
     def moves(self, node: Expression) -> bool:
         """Whether adding a form to a distribution gives another one."""
@@ -69,9 +70,9 @@ class _Simplex:
             case Name() if node.text in self.scope.lets:
                 return self.holds(self.scope.lets[node.text].value)
             case Name():
-                return node.text in ("y", "p", "class_prior", self.held) or self._kept(
-                    node, "sample", "corpus"
-                )
+                hidden = node.text in self.scope.declared
+                known = node.text in ("y", "p", "class_prior") and not hidden
+                return known or node.text == self.held or self._kept(node, "sample", "corpus")
             case Attribute():
                 return node.name.text == "p"
             case Call():
@@ -102,6 +103,8 @@ class _Simplex:
 
     def _is_spread(self, node: Binary) -> bool:
         """Whether a quotient spreads 1 over the classes, or what a distribution leaves over the others."""
+        if "C" in self.scope.declared:
+            return False
         if expression_text(node.right) == "C":
             return constant(node.left, self.scope.constants()) == 1
         others = expression_text(node.right) == "C - 1"
@@ -119,8 +122,11 @@ class _Simplex:
         state = self.scope.states.get(node.text) if isinstance(node, Name) else None
         if state is None or state.per.text not in grains:
             return False
+        if state.name.text in self.judged:
+            return True  # it is one before this update, and the update is what is judged
+        self.judged.add(state.name.text)
         if not isinstance(state.value, Call) or state.value.name.text not in ("mean", "ema"):
-            return self.holds(state.value)
+            return state.start is not None and self.holds(state.start) and self.holds(state.value)
         return self.holds(state.value.arguments[0].value) and (
             state.start is not None and self.holds(state.start)
         )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 WIDTH = 120  # of a quoted line: of a longer one, the part around the caret is shown
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text and the name under which messages quote it."""
+    """A text, the name under which messages quote it, and the folder it lies in, if it does."""
 
     name: str
     text: str
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from taxo.language.constants import constant
 from taxo.language.errors import TaxoError
 from taxo.language.findings import Findings
 from taxo.language.method import Method, Use
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.spelling import nearest, shortened, suggest
-from taxo.language.syntax import Call, Name, String
-from taxo.language.vocabulary import Place, Shape
+from taxo.language.syntax import Call, Expression, Name, String, number
+from taxo.language.syntax import names as names_in
+from taxo.language.vocabulary import CONSTANTS, Place, Shape
 
 SETTING = Reader(Place.DATA, "a parameter")
 DEEPEST_USE = 8
@@ -64,15 +66,18 @@ def _uses(method: Method) -> Iterator[Use]:
     yield from (clause for clause in method.clauses if isinstance(clause, Use))
 
 
-def check_uses(method: Method, shapes: Shapes) -> None:
-    """Note what `use` sets that the used method does not have; its parameters are named."""
+def check_uses(method: Method, shapes: Shapes, library: Library | None) -> None:
+    """Note what `use` sets that the used method does not have, or that is no value for it."""
     for use in _uses(method):
+        before = len(shapes.findings.items)
         used = (shapes.scope.used or {}).get(use.method.name.text)
-        names = [param.name.text for param in used.params] if used else None
-        _check_settings(use.method, names, shapes)
+        _check_settings(use.method, used, shapes)
+        if used is not None and use.method.arguments and len(shapes.findings.items) == before:
+            _check_set(use.method, used, shapes, library)
 
 
-def _check_settings(call: Call, params: list[str] | None, shapes: Shapes) -> None:
+def _check_settings(call: Call, used: Method | None, shapes: Shapes) -> None:
+    names = [param.name.text for param in used.params] if used else None
     seen: set[str] = set()
     for argument in call.arguments:
         name = argument.name
@@ -81,12 +86,41 @@ def _check_settings(call: Call, params: list[str] | None, shapes: Shapes) -> Non
             shapes.findings.error("T204", "`use` names what it sets", argument.span, hint)
         elif name.text in seen:
             shapes.findings.error("T103", f"`{name}` is set twice", name.span, "keep one of them")
-        elif params is not None and name.text not in params:
+        elif names is not None and name.text not in names:
             message = f"`{call.name}` has no parameter `{shortened(name)}`"
-            shapes.findings.error("T403", message, name.span, suggest(name.text, params))
+            shapes.findings.error("T403", message, name.span, suggest(name.text, names))
         seen |= {name.text} if name else set()
-        value = argument.value
-        if isinstance(value, String) or (isinstance(value, Name) and not shapes.scope.knows(value.text)):
-            continue  # a word of the used method, which is checked where the two are one
-        shape = shapes.of(value, SETTING)
-        shapes.among(value, shape, (Shape.SCALAR, Shape.WORD), "is no setting")
+        _check_value(argument.value, shapes)
+
+
+def _check_value(value: Expression, shapes: Shapes) -> None:
+    """A setting is a word of the used method, or made of numbers and parameters."""
+    if isinstance(value, String) or (isinstance(value, Name) and not shapes.scope.knows(value.text)):
+        return
+    shape = shapes.of(value, SETTING)
+    if shapes.among(value, shape, (Shape.SCALAR, Shape.WORD, Shape.TRUTH), "is no setting") is None:
+        return
+    for name in names_in(value):
+        if name.text not in shapes.scope.params and name.text not in CONSTANTS:
+            hint = "make it of numbers and parameters"
+            shapes.findings.error("T203", f"a setting cannot read `{name.text}`", name.span, hint)
+
+
+def _check_set(call: Call, used: Method, shapes: Shapes, library: Library | None) -> None:
+    """The used method is checked as it is set, at the present values of parameters."""
+    from taxo.language.check import check, errors
+
+    values: dict[str, Expression] = {}
+    for argument in call.arguments:
+        value = constant(argument.value, shapes.scope.constants())
+        if argument.name is not None:
+            values[argument.name.text] = argument.value if value is None else number(value)
+    params = tuple(
+        param.model_copy(update={"default": values.get(param.name.text, param.default)})
+        for param in used.params
+    )
+    wrong = errors(check(used.model_copy(update={"params": params}), library=library))
+    if wrong:
+        hint = wrong[0].help or f"`taxo show {call.name}` says what it takes"
+        message = shortened(f"set so, `{call.name}` is wrong: {wrong[0].message}", 95)
+        shapes.findings.error(wrong[0].code, message, call.span, hint)

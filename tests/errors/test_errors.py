@@ -108,7 +108,7 @@ WORDS = [
     ),
     (
         "order_of_two",
-        "`order_of_two` reads the `y` that `label_smoothing` wrote: their order matters",
+        "`order_of_two` reads the `y` that both write: their order matters",
         "with `order_of_two` first it is another method",
     ),
     (

@@ -177,7 +177,7 @@ def test_labels_read_before_they_are_mixed_are_doubtful(tmp_path: Path):
 
 def test_the_order_of_two_on_one_value_is_noted(tmp_path: Path):
     mix = write(tmp_path, "mix", MIX)
-    assert ("T307", "`mix` reads the `y` that `label_smoothing` wrote: their order matters") in said(
+    assert ("T307", "`mix` reads the `y` that both write: their order matters") in said(
         f"label_smoothing+{mix}"
     )
     assert [code for code, _ in said("label_smoothing+damp")] == []

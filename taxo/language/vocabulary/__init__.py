@@ -6,7 +6,7 @@ computes something, one op of the same name under `taxo/ops/`.
 
 from collections.abc import Mapping
 
-from taxo.language.vocabulary.functions import DISTRIBUTIONS, FUNCTIONS, STATE_FORMS
+from taxo.language.vocabulary.functions import DISTRIBUTION, DISTRIBUTIONS, FUNCTIONS, LOGITS, STATE_FORMS
 from taxo.language.vocabulary.inference import FAMILIES, HESSIANS, OPTIMIZERS, REGIONS, SOLVERS
 from taxo.language.vocabulary.rows import (
     BY_AXES,
@@ -88,6 +88,7 @@ __all__ = [
     "CLAUSES",
     "CONSTANTS",
     "DIRECTIONS",
+    "DISTRIBUTION",
     "DISTRIBUTIONS",
     "FAMILIES",
     "FUNCTIONS",
@@ -98,6 +99,7 @@ __all__ = [
     "HELD",
     "HESSIANS",
     "LABELLED",
+    "LOGITS",
     "MANNERS",
     "NEEDS",
     "NORMS",

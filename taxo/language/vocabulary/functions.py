@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from taxo.language.vocabulary.rows import NUMBERS, Distribution, Function, Option, Place, Result, Shape, Word
 
+LOGITS, DISTRIBUTION = "logits", "a distribution"
 _ANY = float("-inf")
 _NUMBER = (Shape.SCALAR,)
 _ROWS = (Shape.ROW, Shape.TABLE, Shape.CLASS)
 _PARTS = tuple(shape for shape in NUMBERS if shape is not Shape.SCALAR)
 
 
-def _alike(meaning: str) -> Function:
+def _alike(meaning: str, flat: bool = False) -> Function:
     """A function of each entry of one value."""
-    return Function(meaning, (None,), Result.SAME)
+    return Function(meaning, (None,), Result.SAME, flat=flat)
 
 
 def _reducing(meaning: str, second: str) -> Function:
@@ -25,26 +26,38 @@ FUNCTIONS: dict[str, Function] = {
     "log": _alike("the natural logarithm"),
     "sqrt": _alike("the square root"),
     "abs": _alike("the absolute value"),
-    "sign": _alike("-1, 0 or 1"),
-    "floor": _alike("the largest whole number that is not larger"),
+    "sign": _alike("-1, 0 or 1", flat=True),
+    "floor": _alike("the largest whole number that is not larger", flat=True),
     "relu": _alike("the value where it is positive, else 0"),
     "sigmoid": _alike("1 / (1 + exp(-e))"),
     "sin": _alike("the sine"),
     "cos": _alike("the cosine"),
     "acos": _alike("the angle of a cosine, which is clamped to where a gradient exists"),
-    "stop": _alike("the value, without its gradient"),
-    "softmax": Function("the softmax over the classes", (_ROWS,), Result.SAME),
-    "entropy": Function("the entropy of each row", (_ROWS,), Result.REDUCED),
-    "argmax": Function("the class of the largest entry", (_ROWS,), Result.REDUCED),
-    "argmin": Function("the class of the smallest entry", (_ROWS,), Result.REDUCED),
-    "onehot": Function("the distribution that is sure of a class", ((Shape.SAMPLE,),), Shape.ROW),
+    "stop": _alike("the value, without its gradient", flat=True),
+    "softmax": Function(
+        "the softmax over the classes", (_ROWS,), Result.SAME, kinds=(LOGITS,), gives=DISTRIBUTION
+    ),
+    "entropy": Function("the entropy of each row", (_ROWS,), Result.REDUCED, kinds=(DISTRIBUTION,)),
+    "argmax": Function("the class of the largest entry", (_ROWS,), Result.REDUCED, flat=True),
+    "argmin": Function("the class of the smallest entry", (_ROWS,), Result.REDUCED, flat=True),
+    "onehot": Function(
+        "the distribution that is sure of a class, such as an `argmax`; `y` is one already",
+        ((Shape.SAMPLE,),),
+        Shape.ROW,
+        flat=True,
+        gives=DISTRIBUTION,
+    ),
     "ce": Function(
-        "the cross entropy of logits and a distribution", ((Shape.ROW,), (Shape.ROW,)), Shape.SAMPLE
+        "the cross entropy of logits and a distribution",
+        ((Shape.ROW,), (Shape.ROW,)),
+        Shape.SAMPLE,
+        kinds=(LOGITS, DISTRIBUTION),
     ),
     "kl": Function(
         "the Kullback-Leibler divergence of two distributions, the first one's mean log ratio",
         ((Shape.ROW,), (Shape.ROW,)),
         Shape.SAMPLE,
+        kinds=(DISTRIBUTION, DISTRIBUTION),
     ),
     "sum": _reducing("the sum over all axes but the batch", "their sum"),
     "mean": _reducing("the mean over all axes but the batch", "their mean"),

@@ -125,6 +125,7 @@ class Value:
     grain: Grain = Grain.CORPUS
     clean: bool = False
     needs: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ class Function:
 
     `least` is how many arguments it needs at least; with fewer than all, `shorter` is its result. It is
     read from its place on, by `only` one target if it says so. The `limits` are those of its last arguments.
+    Through a `flat` one there is no gradient. `kinds` are what its arguments are, where that matters: logits
+    or a distribution; and `gives` is what its result is.
     """
 
     meaning: str
@@ -144,6 +147,9 @@ class Function:
     place: Place = Place.DATA
     only: str = ""
     limits: tuple[tuple[float, float], ...] = ()
+    flat: bool = False
+    kinds: tuple[str, ...] = ()
+    gives: str = ""
 
     @property
     def fewest(self) -> int:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from taxo.language.vocabulary.functions import DISTRIBUTION, LOGITS
 from taxo.language.vocabulary.rows import Grain, Place, Shape, Value
 
 _SAMPLE = Grain.SAMPLE
 
 VALUES: dict[str, Value] = {
     "x": Value("the input", Shape.X, Place.FEATURES, _SAMPLE, clean=True),
-    "y": Value("the label, as a distribution over the classes", Shape.ROW, Place.DATA, Grain.CATEGORY),
+    "y": Value(
+        "the label, as a distribution over the classes",
+        Shape.ROW,
+        Place.DATA,
+        Grain.CATEGORY,
+        kind=DISTRIBUTION,
+    ),
     "index": Value("the sample's place in the data set", Shape.SAMPLE, Place.DATA, _SAMPLE),
     "C": Value("the number of classes", Shape.SCALAR),
     "N": Value("the number of samples in the data set", Shape.SCALAR),
@@ -35,8 +42,8 @@ VALUES: dict[str, Value] = {
     "z": Value("the head's input", Shape.Z, Place.INNER, _SAMPLE, clean=True),
     "W": Value("the head's weight, one row per class", Shape.VECTORS, Place.WEIGHTS),
     "w": Value("the parameter itself (in `weights`)", Shape.W, Place.WEIGHTS),
-    "u": Value("the logits", Shape.ROW, Place.LOGITS, _SAMPLE, clean=True),
-    "p": Value("softmax(u)", Shape.ROW, Place.LOGITS, _SAMPLE, clean=True),
+    "u": Value("the logits", Shape.ROW, Place.LOGITS, _SAMPLE, clean=True, kind=LOGITS),
+    "p": Value("softmax(u)", Shape.ROW, Place.LOGITS, _SAMPLE, clean=True, kind=DISTRIBUTION),
     "correct": Value(
         "whether the largest logit is the label's", Shape.MASK, Place.LOGITS, _SAMPLE, clean=True
     ),
