@@ -1,0 +1,178 @@
+"""What the reference says of one word: its meaning, its shape, its options and their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from taxo.language.spelling import listed, phrase
+from taxo.language.vocabulary import (
+    FAMILIES,
+    TARGETS,
+    Distribution,
+    Function,
+    Need,
+    Objective,
+    Option,
+    Place,
+    Region,
+    Result,
+    Shape,
+    Site,
+    Solver,
+    Target,
+    Value,
+    Word,
+)
+
+INFINITY = float("inf")
+PLACES = {row.place: word for word, row in TARGETS.items()} | {Place.INNER: "an inner layer"}
+
+
+def entry(row: object) -> list[str]:
+    """The lines of a word's entry: what it means, then what else there is to know of it."""
+    meaning = row if isinstance(row, str) else str(getattr(row, "meaning", ""))
+    return [_sentence(meaning), *(f"- {fact}" for fact in _facts(row))]
+
+
+def _sentence(text: str) -> str:
+    """A meaning as a sentence: one that begins with a formula or a name keeps its first letter."""
+    first = text.split(maxsplit=1)[0]
+    begun = text[0].upper() + text[1:] if first.strip(",;").isalpha() else text
+    return begun if begun.endswith(".") else f"{begun}."
+
+
+def _facts(row: object) -> Iterator[str]:
+    match row:
+        case Target() | Site():
+            yield from _of_place(row)
+        case Value():
+            yield from _of_value(row)
+        case Function():
+            yield from _of_function(row)
+        case Word():
+            yield from (option_text(name, option) for name, option in row.options.items())
+            yield from _of_word(row)
+        case _:
+            return
+
+
+def _of_place(row: Target | Site) -> Iterator[str]:
+    if isinstance(row, Site):
+        yield f"a site of `{row.target}`"
+    yield f"its value is `{row.value}`: {row.shape.value}"
+
+
+def _of_value(row: Value) -> Iterator[str]:
+    yield row.shape.value
+    if row.place is not Place.DATA:
+        where = PLACES[row.place]
+        yield f"there from {where if row.place is Place.INNER else f'`{where}`'} on"
+    if row.clean:
+        yield "of the unperturbed pass with `clean.` before it"
+    if row.needs:
+        yield f"has to be asked for: `needs {row.needs}`"
+
+
+def _of_function(row: Function) -> Iterator[str]:
+    takes = [alternatives(shapes) for shapes in row.shapes]
+    optional = takes[row.fewest :]
+    yield "takes " + "; then ".join(takes[: row.fewest]) + "".join(f"; perhaps {text}" for text in optional)
+    if row.shorter is None:
+        yield f"gives {_result(row.result)}"
+    else:
+        yield f"gives {_result(row.shorter)}; with all its arguments {_result(row.result)}"
+    if row.needs:
+        yield f"has to be asked for: `needs {row.needs}`"
+
+
+def _result(result: Shape | Result) -> str:
+    words = {
+        Result.SAME: "the same shape",
+        Result.REDUCED: "one number per sample, or one where there is no batch",
+        Result.POOLED: "what is left without the batch",
+    }
+    return result.value if isinstance(result, Shape) else words[result]
+
+
+def alternatives(shapes: tuple[Shape, ...] | None) -> str:
+    """The shapes that an argument may have.
+
+    >>> alternatives((Shape.SAMPLE, Shape.SCALAR))
+    'one number per sample or a number'
+    """
+    few = shapes is not None and len(shapes) <= 4
+    return phrase([shape.value for shape in shapes]) if shapes and few else "numbers of any shape"
+
+
+def _of_word(row: Word) -> Iterator[str]:
+    match row:
+        case Need(owns=str(owned)) if owned:
+            yield f"two that own the {owned} of the model exclude each other"
+        case Objective(compares=True):
+            yield "compares distributions, so that labels have to stay distributions"
+        case Distribution():
+            yield from _of_distribution(row)
+        case Solver():
+            yield from _of_solver(row)
+        case Region():
+            yield from _of_region(row)
+        case _:
+            return
+
+
+def _of_distribution(row: Distribution) -> Iterator[str]:
+    if row.result is not None:
+        yield f"drawn `per batch`; it is {row.result.value}"
+    if row.whole_row:
+        yield "all entries are drawn at once: say `like x` or of what else it is"
+
+
+def _of_solver(row: Solver) -> Iterator[str]:
+    if row.needs_set:
+        yield "needs a set that bounds the unknown"
+    if row.learned:
+        yield "keeps a table of its own beside the weights, so that it is not for `weights`"
+    if row.held:
+        yield "needs held-out data: `on validation` or `on guide(5%)`"
+
+
+def _of_region(row: Region) -> Iterator[str]:
+    if not row.bounded:
+        yield "does not bound by itself"
+    if row.targets:
+        yield f"for {listed(row.targets, 'and')}"
+    if row.shape is not None:
+        yield f"the unknown is {row.shape.value}"
+
+
+def option_text(name: str, option: Option) -> str:
+    """What there is to know of an option.
+
+    >>> option_text("steps", Option("how many steps", least=1, whole=True))
+    '`steps`: how many steps (a whole number of 1 or more)'
+    """
+    default = "" if option.default is None else f"; `{_shown(option.default)}` if left out"
+    return f"`{name}`: {option.meaning} ({_kind(option)}{default})"
+
+
+def _kind(option: Option) -> str:
+    if option.family:
+        return listed(FAMILIES[option.family])
+    if option.words:
+        return listed(option.words)
+    if option.free or option.condition:
+        return "a word or a text" if option.free else "a condition"
+    return _range(option) + (", which may differ from sample to sample" if option.per_sample else "")
+
+
+def _range(option: Option) -> str:
+    kind = "a whole number" if option.whole else "a number"
+    if option.least == -INFINITY:
+        return kind
+    if option.most == INFINITY:
+        return f"{kind} of {option.least:g} or more"
+    return f"{kind} from {option.least:,g} to {option.most:,g}"
+
+
+def _shown(default: str | float) -> str:
+    return default if isinstance(default, str) else f"{default:g}"
