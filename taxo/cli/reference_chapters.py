@@ -98,8 +98,7 @@ CHAPTERS = (
             Section(
                 "value",
                 "Values that every method can read",
-                "A name is its value at the moment when the perturbation acts. Before it is there, nothing can "
-                "read it.",
+                "A name is its value at the moment when the perturbation acts, and nobody reads it before.",
             ),
         ),
     ),

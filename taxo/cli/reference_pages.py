@@ -55,7 +55,7 @@ def entry_on(page: str, section: Section, word: str) -> str:
 
 def _index() -> Iterator[str]:
     yield "# The words of the language\n"
-    yield "Every word, with its meaning, its options and an example. `taxo explain pgd` prints them in a terminal."
+    yield "Every word, with its meaning, its options and an example; `taxo explain pgd` prints one."
     yield "Who is new here reads [how the language works](../language.md) first.\n"
     for chapter in CHAPTERS:
         yield f"## {chapter.title}\n"
