@@ -1,0 +1,362 @@
+"""Random expressions of a wanted shape, made from the rows of the vocabulary and from what a method declares."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TypeVar
+
+from taxo.language import vocabulary
+from taxo.language.axes import joined, picked, pooled, reduced
+from taxo.language.constants import constant
+from taxo.language.lexer import keywords
+from taxo.language.syntax import (
+    Argument,
+    Attribute,
+    Binary,
+    Call,
+    Conditional,
+    Expression,
+    Index,
+    Member,
+    Name,
+    Number,
+    String,
+    Unary,
+    Word,
+)
+from taxo.language.vocabulary import (
+    FAMILIES,
+    FUNCTIONS,
+    GROUPS,
+    LABELLED,
+    PASSES,
+    VALUES,
+    Function,
+    Option,
+    Place,
+    Result,
+    Shape,
+)
+
+T = TypeVar("T")
+CLASSES = (Shape.ROW, Shape.SAMPLE, Shape.SCALAR)
+TRUTHS = (Shape.TRUTH, Shape.MASK)
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where an expression stands: what can be read there."""
+
+    place: Place
+    target: str = ""
+    own: str = ""
+    predicting: bool = False
+    rounds: bool = False
+    anywhere: bool = False
+    unknown: tuple[str, Shape] | None = None
+    above: tuple[str, ...] = ()
+
+
+DATA = Spot(Place.DATA)
+ANYWHERE = Spot(Place.LOSS, rounds=True, anywhere=True)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A name that the method declares, and where it has a value."""
+
+    name: str
+    shape: Shape
+    place: Place = Place.DATA
+    labelled: bool = False
+    weights: bool = False
+
+
+@dataclass
+class Inventor:
+    """Makes expressions for one method; what they read is declared already."""
+
+    random: Random
+    known: list[Known] = field(default_factory=list)
+    networks: list[tuple[str, int, Shape]] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    words: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def one(self, options: Iterable[T]) -> T:
+        """One of several."""
+        return self.random.choice(list(options))
+
+    def chance(self, share: float) -> bool:
+        """True, this often."""
+        return self.random.randrange(1000) < 1000 * share
+
+    # Names ----------------------------------------------------------------------------------------------
+
+    def leaves(self, spot: Spot) -> dict[Shape, list[Expression]]:
+        """Every name that can be read at a spot, by shape."""
+        found: dict[Shape, list[Expression]] = {Shape.SCALAR: []}
+        for name, shape in self._names(spot):
+            found.setdefault(shape, []).append(Name(name))
+        for owner, names in self._owners(spot):
+            for name in names:
+                if not (spot.predicting and name in LABELLED):
+                    node = Attribute(Name(owner), Word(name))
+                    found.setdefault(VALUES[name].shape, []).append(node)
+        return found
+
+    def _names(self, spot: Spot) -> Iterable[tuple[str, Shape]]:
+        if spot.unknown is not None:
+            yield spot.unknown
+        hidden = {known.name for known in self.known}
+        for name, row in VALUES.items():
+            if row.shape is not Shape.PASS and name not in hidden and self._is_there(name, spot):
+                yield name, row.shape
+        for one in self.known:
+            late = one.place > spot.place or (one.labelled and spot.predicting)
+            if spot.anywhere or (not late and (not one.weights or spot.target == "weights")):
+                yield one.name, one.shape
+
+    def _is_there(self, name: str, spot: Spot) -> bool:
+        row = VALUES[name]
+        if spot.anywhere:
+            return True
+        if (spot.predicting and name in LABELLED) or (name == "gain" and not spot.rounds):
+            return False
+        if row.place is Place.INNER and spot.own not in ("", name, "z"):
+            return False
+        if (name == "h" and spot.own != "h") or (row.shape is Shape.W and spot.target != "weights"):
+            return False
+        return row.place <= spot.place
+
+    def _owners(self, spot: Spot) -> Iterable[tuple[str, Sequence[str]]]:
+        yield from ((owner, row.values) for owner, row in PASSES.items())
+        yield from ((branch, vocabulary.BRANCH.values) for branch in spot.above)
+
+    # Numbers --------------------------------------------------------------------------------------------
+
+    def number(self, shape: Shape, spot: Spot, depth: int = 3) -> Expression:
+        """An expression of exactly this shape, which has a leaf at the spot or is a number."""
+        node = self._number(shape, spot, depth)
+        value = constant(node, self.values)
+        return self.literal() if value is not None and value != value else node
+
+    def _number(self, shape: Shape, spot: Spot, depth: int) -> Expression:
+        leaves = self.leaves(spot)
+        if depth <= 0 or self.chance(0.25):
+            return self._leaf(shape, leaves)
+        there = [one for one in leaves if one.numeric]
+        ways = [self._joined, self._joined, self._called, self._called, self._chosen, self._indexed]
+        made = self.one(ways)(shape, spot, depth - 1, there)
+        return self._leaf(shape, leaves) if made is None else made
+
+    def _leaf(self, shape: Shape, leaves: Mapping[Shape, Sequence[Expression]]) -> Expression:
+        if shape is Shape.SCALAR and (not leaves[shape] or self.chance(0.6)):
+            return self.literal()
+        return self.one(leaves[shape])
+
+    def literal(self) -> Expression:
+        """A number as people write it."""
+        whole = Number(float(self.random.randrange(1, 10)))
+        written = Number(self.one([0.5, 0.25, 1e-3, 3.5, 1e-7, 12.75, 100.0]))
+        share = Number(float(self.random.randrange(0, 101)), percent=True)
+        return self.one([whole, written, share, Binary("/", whole, Number(255.0))])
+
+    def smaller(self, shape: Shape, there: Iterable[Shape]) -> Shape:
+        """A shape that is repeated where it is joined with another."""
+        return self.one([one for one in there if joined(one, shape) == shape])
+
+    def _joined(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
+        if self.chance(0.15):
+            return Unary("-", self.number(shape, spot, depth))
+        parts = [self.number(shape, spot, depth), self.number(self.smaller(shape, there), spot, depth)]
+        self.random.shuffle(parts)
+        return Binary(self.one("+-*/^" if self.chance(0.3) else "+-*"), *parts)
+
+    def _chosen(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
+        each = joined(shape, Shape.SAMPLE) == shape
+        condition = self.truth(spot, depth, each)
+        return Conditional(
+            self.number(shape, spot, depth),
+            condition,
+            self.number(self.smaller(shape, there), spot, depth),
+        )
+
+    def _indexed(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
+        orders = [Name(one.name) for one in self.known if one.shape is Shape.PERMUTATION]
+        indices = [one for one in CLASSES if one in there] + [Shape.PERMUTATION] * bool(orders)
+        pairs = [(value, index) for value in there for index in indices if picked(value, index) == shape]
+        if not pairs:
+            return None
+        value, index = self.one(pairs)
+        node = self.number(value, spot, depth)
+        match index:
+            case Shape.PERMUTATION:
+                return Index(node, self.one(orders))
+            case Shape.ROW:
+                return Index(node, self.number(Shape.ROW, spot, depth))
+            case Shape.SAMPLE if Shape.ROW in there:
+                return Index(node, self._class(spot, depth))
+            case Shape.SCALAR:
+                return Index(node, self.one([Number(float(self.random.randrange(4))), Name("C")]))
+            case _:
+                return None
+
+    def _class(self, spot: Spot, depth: int) -> Expression:
+        """The place of an extremum, which is a class."""
+        return _called(self.one(["argmax", "argmin"]), self.number(Shape.ROW, spot, depth))
+
+    # Calls ----------------------------------------------------------------------------------------------
+
+    def _called(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
+        ways = {word: list(arguments(row, shape, there)) for word, row in FUNCTIONS.items()}
+        networks = [name for name, _, made in self.networks if made is shape]
+        words = [word for word, found in ways.items() if found] + networks
+        if not words:
+            return None
+        word = self.one(words)
+        if word in networks:
+            return self._network(word, spot, depth, there)
+        takes = self.one(ways[word])
+        if word == "onehot":
+            return _called(word, self._class(spot, depth)) if Shape.ROW in there else None
+        return _called(word, *(self._argument(self.one(shapes), spot, depth) for shapes in takes))
+
+    def _argument(self, shape: Shape, spot: Spot, depth: int) -> Expression:
+        if shape is Shape.WORD:
+            return String(self.one(["layer3", "blocks.*.norm", "", "a b # c"]))
+        return self.number(shape, spot, depth)
+
+    def _network(self, name: str, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
+        ((count, made),) = [(count, made) for other, count, made in self.networks if other == name]
+        shapes = [one for one in there if one in (Shape.SAMPLE, Shape.SCALAR)]
+        return _called(name, *(self.number(self.one(shapes), spot, depth) for _ in range(count)))
+
+    # Conditions -----------------------------------------------------------------------------------------
+
+    def truth(self, spot: Spot, depth: int, each: bool) -> Expression:
+        """A condition; `each`: it may differ from sample to sample."""
+        leaves = self.leaves(spot)
+        named = [leaf for shape in TRUTHS[: 1 + each] for leaf in leaves.get(shape, [])]
+        if named and self.chance(0.2):
+            return self.one(named)
+        if depth > 0 and self.chance(0.3):
+            if self.chance(0.3):
+                return Unary("not", self.truth(spot, depth - 1, each))
+            sides = self.truth(spot, depth - 1, each), self.truth(spot, depth - 1, each)
+            return Binary(self.one(["and", "or"]), *sides)
+        shapes = [one for one in (Shape.SCALAR, *([Shape.SAMPLE] * each)) if one in leaves]
+        if each and Shape.SAMPLE in leaves and self.chance(0.3):
+            return self.member(spot, depth - 1)
+        sides = [self.number(self.one(shapes), spot, depth - 1) for _ in range(2)]
+        return Binary(self.one([">", "<", ">=", "<=", "==", "!="]), *sides)
+
+    def member(self, spot: Spot, depth: int) -> Expression:
+        """Whether a sample belongs to a group of the batch."""
+        shares = [Name(name) for name, value in self.values.items() if 0 <= value <= 1]
+        share = self.one([Number(float(self.random.randrange(101)), percent=True), Number(0.5), *shares])
+        return Member(self.number(Shape.SAMPLE, spot, depth), _called(self.one(GROUPS), share))
+
+    # Options --------------------------------------------------------------------------------------------
+
+    def call(self, word: str, options: Mapping[str, Option], spot: Spot = DATA) -> Call:
+        """A call with the options that it needs, and some that it does not."""
+        said = [name for name, one in options.items() if one.default is None or self.chance(0.4)]
+        said = [name for name in said if name == "where" or name not in keywords()]
+        given = [Argument(Word(name), self.option(options[name], spot)) for name in said]
+        for place, name in enumerate(list(options)[: len(given)]):
+            if given[place].name != Word(name) or self.chance(0.4):
+                break
+            given[place] = replace(given[place], name=None)
+        return Call(Word(word), tuple(given))
+
+    def option(self, option: Option, spot: Spot) -> Expression:
+        """A value that an option takes."""
+        if option.family:
+            family = FAMILIES[option.family]
+            word = self.one(family)
+            return self.call(word, family[word].options)
+        if option.words:
+            fit = [Name(name) for name, words in self.words if set(words) <= set(option.words)]
+            return self.one([*map(Name, option.words), *fit])
+        if option.free:
+            return self.one([Name("fog"), String("gaussian noise")])
+        if option.condition:
+            return self.truth(ANYWHERE, 2, True)
+        return self._bounded(option, spot)
+
+    def _bounded(self, option: Option, spot: Spot) -> Expression:
+        """A number within the bounds of an option, or one that is known only at run time."""
+        fit = [Name(name) for name, value in self.values.items() if fits(value, option)]
+        if fit and self.chance(0.3):
+            return self.one(fit)
+        if option.whole:
+            low = int(option.least)
+            return Number(float(self.random.randrange(low, low + 1 + min(40, int(option.most) - low))))
+        shapes = [Shape.SCALAR] + [Shape.SAMPLE] * (option.per_sample and Shape.SAMPLE in self.leaves(spot))
+        node = self.number(self.one(shapes), spot, 2) if self.chance(0.4) else self.literal()
+        value = constant(node, self.values)
+        if value is None or fits(value, option):
+            return node
+        return Number(min(max(0.5, option.least), option.most))
+
+    # Names of one's own ---------------------------------------------------------------------------------
+
+    def fresh(self, taken: set[str]) -> str:
+        """A name that means nothing yet."""
+        while True:
+            letters = "".join(self.one(LETTERS) for _ in range(self.random.randrange(1, 9)))
+            name = letters + self.one(["", "", "2", "_rate", "0a"])
+            if name not in taken | set(VALUES) | set(FUNCTIONS) | set(keywords()) | WORDS:
+                taken.add(name)
+                return name
+
+
+WORDS = {word for table in vocabulary.TABLES.values() for word in table} | {
+    word
+    for table in vocabulary.TABLES.values()
+    for row in table.values()
+    if isinstance(row, vocabulary.Word)
+    for option in row.options.values()
+    for word in option.words
+}
+
+
+def fits(value: float, option: Option) -> bool:
+    """Whether a number is one that an option takes."""
+    return option.least <= value <= option.most and (not option.whole or value == value // 1)
+
+
+def arguments(row: Function, shape: Shape, there: Sequence[Shape]) -> Iterable[list[list[Shape]]]:
+    """For each way in which a function gives a shape, the shapes that each of its arguments may have."""
+    for count in range(row.fewest, len(row.shapes) + 1):
+        result = row.shorter if row.shorter is not None and count < len(row.shapes) else row.result
+        sound = [
+            [one for one in (*there, Shape.WORD) if _takes(allowed, one)] for allowed in row.shapes[:count]
+        ]
+        for first in sound[0]:
+            rest = sound[1:]
+            if result is Result.SAME:
+                rest = [[other for other in part if joined(other, first) == first] for part in rest]
+            if all(rest) and _gives(result, first, shape):
+                yield [[first], *rest]
+
+
+def _takes(allowed: tuple[Shape, ...] | None, shape: Shape) -> bool:
+    return shape.numeric if allowed is None else shape in allowed
+
+
+def _gives(result: Shape | Result, first: Shape, shape: Shape) -> bool:
+    match result:
+        case Result.SAME:
+            return first is shape
+        case Result.REDUCED:
+            return reduced(first) is shape
+        case Result.POOLED:
+            return pooled(first) is shape
+        case _:
+            return result is shape
+
+
+def _called(word: str, *arguments: Expression) -> Call:
+    return Call(Word(word), tuple(Argument(None, one) for one in arguments))
