@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format-check lint types format docs wheel clean
+.PHONY: help demo test check format-check lint types format docs editors wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -42,6 +42,9 @@ format: $(READY) ## format, and mend what ruff can mend
 
 docs: $(READY) ## write the pages of docs/ that are made from the code
 	$(BIN)/python -m taxo.cli.pages
+
+editors: $(READY) ## make editors/**/taxo.tmLanguage.json anew, after a change of grammar or vocabulary
+	$(BIN)/python -m taxo.editor.textmate editors/taxo.tmLanguage.json editors/vscode/syntaxes/taxo.tmLanguage.json
 
 wheel: $(READY) ## build dist/*.whl
 	$(BIN)/hatchling build -t wheel

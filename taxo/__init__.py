@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxo.catalog import Value, load, parse
+from taxo.catalog import load, parse
 from taxo.catalog import shipped as methods
-from taxo.language.builder import Builder, adversarial, method, regularization
+from taxo.language.builder import Builder, adversarial, meta, method, regularization
 from taxo.language.errors import TaxoError
 from taxo.language.method import Method
+from taxo.variants import Value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +29,7 @@ __all__ = [
     "adversarial",
     "compile",
     "load",
+    "meta",
     "method",
     "methods",
     "parse",

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from taxo.language.check import check, errors, verify
+from taxo.language.compose import expanded
 from taxo.language.errors import Diagnostic, TaxoError, fail
-from taxo.language.fields import as_expression
 from taxo.language.lexer import LONGEST_TEXT
-from taxo.language.method import Method, Param
+from taxo.language.method import Method, Use
 from taxo.language.parser import parse_method, parse_reference
-from taxo.language.printer import expression_text
-from taxo.language.scope import Scope
-from taxo.language.source import Source, Span
+from taxo.language.source import Source
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Expression
+from taxo.language.syntax import Word
 from taxo.language.uses import Library
 from taxo.resources import methods_folder
+from taxo.variants import given, split_reference, split_values, variant
 
-Value = float | str | Expression
 MOST_BYTES = 4 * LONGEST_TEXT
+COMPOSED = "<method>"
 
 
 def shipped() -> list[str]:
@@ -31,23 +30,31 @@ def shipped() -> list[str]:
 
 
 def examine(
-    source: Source, stem: str | None = None, users: tuple[str, ...] = ()
+    source: Source, stem: str | None = None, library: Library | None = None
 ) -> tuple[Method, list[Diagnostic]]:
     """The method of a text and everything found in it; raises where it is no method at all.
 
-    `users` are the methods on whose behalf this one is looked at: none of them can be used by it.
+    `library` knows the methods that it can use (None: the shipped ones).
     """
     parsed = parse_method(source)
-    library = library_of(Path(source.name).parent, (*users, parsed.method.name.text))
-    method, findings = parsed.method, parsed.findings + check(parsed.method, parsed.lost, library)
+    method = parsed.method
+    findings = parsed.findings + check(method, parsed.lost, library or library_of(None))
     if stem is not None and method.name.text != stem:
         message = f"the file is called `{stem}`, its method `{method.name}`"
         findings.append(Diagnostic("T105", message, method.name.span, f"did you mean `{stem}`?"))
     return method, sorted(findings, key=lambda one: one.span.start if one.span else -1)
 
 
-def library_of(folder: Path | None = None, users: tuple[str, ...] = ()) -> Library:
-    """The methods that a method in a folder can use: its neighbours, then the shipped ones."""
+def look(reference: str) -> tuple[Method, list[Diagnostic]]:
+    """The method behind a shipped name or a path, and everything found in it."""
+    return examine(source_of(reference), Path(reference).stem, library_of(_folder_of(reference)))
+
+
+def library_of(folder: Path | None, users: tuple[str, ...] = ()) -> Library:
+    """The methods that a method in a folder can use: its neighbours, then the shipped ones.
+
+    `users` are those on whose behalf one is looked for: none of them can be used again.
+    """
 
     def near() -> list[str]:
         return sorted(path.stem for path in folder.glob("*.taxo")) if folder is not None else []
@@ -58,11 +65,34 @@ def library_of(folder: Path | None = None, users: tuple[str, ...] = ()) -> Libra
     def method(name: str) -> Method:
         if name in users:
             fail("T215", f"`{name}` uses itself")
-        neighbour = folder is not None and name in near()
-        source = source_of(str(folder / f"{name}.taxo") if folder and neighbour else name)
-        return _sound(*examine(source, None, users))
+        found = folder if folder is not None and name in near() else None
+        source = source_of(str(found / f"{name}.taxo") if found else name)
+        return _sound(*examine(source, None, library_of(found, (*users, name))))
 
     return Library(known, method)
+
+
+def library_for(method: Method) -> Library:
+    """The methods that a method can use, by the place of its text."""
+    return library_of(_folder_of(method.span.source.name) if method.span else None)
+
+
+def whole(method: Method) -> Method:
+    """The method with what it uses written out."""
+    return expanded(method, library_for(method))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _folder_of(name: str) -> Path | None:
+    """The folder of a text; a shipped one has none."""
+    path = Path(name)
+    return path.parent if (path.suffix == ".taxo" and path.name != name) or path.is_file() else None
 
 
 def parse(text: str, name: str = "<text>") -> Method:
@@ -106,16 +136,44 @@ def _file(path: Path) -> Source:
 
 
 def load(reference: str | Path) -> Method:
-    """The checked method of a shipped name, a path, or a variant such as `mixpert(eps: 0, pro: 45%)`.
+    """The checked method of a shipped name, a path, a variant such as `mixpert(eps: 0)`, or a composition.
 
     >>> str(load("polyloss(eps: 2)").params[0].default.value)
     '2.0'
+    >>> load("polyloss+damp(sigma: 0.1)").name.text
+    'polyloss_damp'
 
     Raises `TaxoError` where there is none, or where it is wrong.
     """
-    name, values = _split(str(reference).strip())
-    method = _sound(*examine(source_of(name), Path(name).stem))
-    return variant(method, _given(f"{method.name}{values}", method)) if values else method
+    text = str(reference).strip()
+    name, values = split_values(text)
+    parts = split_reference(text)
+    if len(parts) > 1 and not _is_file(name):
+        return _composed(parts)
+    method = _sound(*look(name))
+    return variant(method, given(f"{method.name}{values}", method), library_for(method)) if values else method
+
+
+def _composed(parts: list[str]) -> Method:
+    """The method that uses each of the parts, in their order."""
+    names = [split_values(part) for part in parts]
+    folders = {folder: name for name, _ in names if (folder := _folder_of(name))}
+    if len(folders) > 1:
+        first, second = list(folders.values())[:2]
+        fail("T503", f"`{first}` and `{second}` lie in different folders", None, "put the files side by side")
+    for name, _ in names:
+        source_of(name)
+    text = "+".join(Path(name).stem + values for name, values in names)
+    folder = next(iter(folders), None)
+    uses = tuple(
+        Use(method=call, span=call.span)
+        for call in parse_reference(text, str(folder / COMPOSED) if folder else COMPOSED)
+    )
+    stems = [use.method.name.text for use in uses]
+    summary = f"{', then '.join(stems)}."
+    name = Word("_".join(stems), span=uses[0].span)
+    method = Method(name=name, summary=summary, clauses=uses, span=uses[0].span)
+    return verify(method, library_of(folder))
 
 
 def outline(name: str) -> Method:
@@ -124,73 +182,8 @@ def outline(name: str) -> Method:
     return _sound(parsed.method, parsed.findings)
 
 
-def _split(reference: str) -> tuple[str, str]:
-    """A name or path, and the values in brackets behind it; a path may hold brackets of its own."""
-    path, dot, values = reference.rpartition(".taxo")
-    if dot and (not values or values.startswith("(")):
-        return path + dot, values
-    name, bracket, rest = reference.partition("(")
-    if "+" in name + rest.rpartition(")")[2]:
-        shown = shortened(reference)
-        fail("T210", f"`{shown}` composes methods, which is not in this version", None, "name one method")
-    return name.strip(), bracket + rest
-
-
 def _sound(method: Method, findings: Sequence[Diagnostic]) -> Method:
     wrong = errors(findings)
     if wrong:
         raise TaxoError(wrong)
     return method
-
-
-def _given(variant: str, method: Method) -> dict[str, Value]:
-    """The values of `polyloss(eps: 0)`."""
-    (call,) = parse_reference(variant)
-    given: dict[str, Value] = {}
-    for argument in call.arguments:
-        name = argument.name
-        if name is None:
-            hint = f"write `{call.name}(name: value)`"
-            fail("T204", "a variant names what it sets", argument.span, hint)
-        _check_known(name.text, name.span, method)
-        if name.text in given:
-            fail("T103", f"`{name}` is set twice", name.span, "keep one of them")
-        given[name.text] = argument.value
-    return given
-
-
-def _check_known(name: str, span: Span | None, method: Method) -> None:
-    names = [param.name.text for param in method.params]
-    if name not in names:
-        hint = suggest(name, names) if names else f"`{method.name}` has no parameters"
-        fail("T403", f"`{method.name}` has no parameter `{shortened(name)}`", span, hint)
-
-
-def variant(method: Method, values: Mapping[str, Value]) -> Method:
-    """The method with other values of its parameters.
-
-    >>> str(variant(load("polyloss"), {"eps": 2}).params[0].default.value)
-    '2.0'
-
-    Raises `TaxoError` for a name that is no parameter, or a value out of its domain.
-    """
-    if not values:
-        return method
-    for name in values:
-        _check_known(name, None, method)
-    params = tuple(_set(param, values, method) for param in method.params)
-    return verify(method.model_copy(update={"params": params}))
-
-
-def _set(param: Param, values: Mapping[str, Value], method: Method) -> Param:
-    """The parameter at its new value, which is of the old one's kind."""
-    if param.name.text not in values:
-        return param
-    value = as_expression(values[param.name.text])
-    changed = param.model_copy(update={"default": value})
-    scope = Scope(method)
-    if (scope.word(value) is None) == (scope.word(param.default) is None):
-        return changed
-    shown, kind = shortened(expression_text(value)), "word" if scope.is_word(param) else "number"
-    hint = f"its value is `{expression_text(param.default)}`"
-    fail("T206", f"`{param.name}` is a {kind}, not `{shown}`", value.span, hint)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from taxo.catalog import load, outline, parse, shipped, source_of, variant
+from taxo.catalog import load, outline, parse, shipped, source_of
 from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.language.syntax import Name, Number
+from taxo.variants import variant
 
 TEXT = (
     "method mine param lam = 0.5 in [0, 1] perturb loss by lam * loss {{ {} infer prior granularity corpus }}"
@@ -100,7 +101,8 @@ def test_a_variant_by_values():
         ("pgd_at(steps: 0)", "`steps` is 0, not a whole number from 1 to 10,000"),
         ("sam(rho: -1)", "`radius` is -1, not a number of 0 or more"),
         ("mixpert(pro: 200%)", "the share `pro` is 200%, not from 0% to 100%"),
-        ("plain+sam", "composes methods, which is not in this version"),
+        ("sam+sam", "`sam` is used twice"),
+        ("sam+plian", "did you mean `plain`?"),
         ("nowhere/mine.taxo", "no such file or directory"),
     ],
 )

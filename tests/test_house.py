@@ -18,17 +18,22 @@ LEVELS = {
     "resources": 0,
     "language": 1,
     "plugins": 2,
+    "variants": 2,
     "catalog": 2,
     "compiler": 3,
     "ops": 4,
     "runtime": 5,
     "__init__": 6,  # the front door: what is behind it does not go through it
+    "editor": 7,
     "training": 7,
     "cli": 8,
     "__main__": 9,
 }
 # These answer before torch has loaded.
-LIGHT = {"__init__", "__main__", "catalog", "cli", "compiler", "language", "plugins", "resources"}
+LIGHT = {
+    *("__init__", "__main__", "catalog", "cli", "compiler", "editor", "language", "plugins", "resources"),
+    "variants",
+}
 HEAVY = {"sklearn", "torch", "torchvision"}
 # Methods' names that are also words of their own: the baseline, and the augmentation of `--augment`.
 ORDINARY = {"plain", "augmix"}
@@ -125,7 +130,7 @@ def words(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 def texts() -> Iterator[tuple[Path, str]]:
     """Every text of the project, by its path."""
-    folders = ["taxo", "grammar", "methods", "tests", "examples", "benchmarks", "docs", ".ci"]
+    folders = ["taxo", "grammar", "methods", "tests", "editors", "examples", "benchmarks", "docs", ".ci"]
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     for path in [*paths, *ROOT.iterdir()]:
         if (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from taxo import __version__
-from taxo.cli import explain, specs
+from taxo.cli import explain, lsp, specs
 from taxo.language.errors import TaxoError
 from taxo.training import commands
 
@@ -53,4 +53,5 @@ def _parser() -> argparse.ArgumentParser:
     specs.register(subparsers)
     explain.register(subparsers)
     commands.register(subparsers)
+    lsp.register(subparsers)
     return parser

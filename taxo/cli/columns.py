@@ -13,3 +13,12 @@ def columns(rows: list[list[str]], gap: str = "  ") -> list[str]:
     return [
         gap.join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def clipped(text: str, width: int) -> str:
+    """The text, or its beginning and an ellipsis.
+
+    >>> clipped("Label smoothing", 9)
+    'Label sm…'
+    """
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

@@ -1,91 +1,59 @@
-"""Methods in words: a line of the catalogue, and all there is to say of one."""
+"""A method in words: all there is to say of one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
+from taxo.catalog import library_for, whole
 from taxo.cli.columns import columns
-from taxo.compiler import lower, schedule, simplify
-from taxo.compiler.graph import Act, Graph
+from taxo.cli.reads import read_texts
+from taxo.compiler import lower, refusals, schedule, simplify
+from taxo.compiler.graph import Graph
+from taxo.language.check import check
 from taxo.language.coordinates import derive
+from taxo.language.errors import Diagnostic
 from taxo.language.layout import inference_text
 from taxo.language.method import Choices, Interval, Method, Param, Perturbation
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope
-from taxo.language.syntax import Attribute, Name, children
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A method's row in the catalogue; several perturbations are joined by `+`."""
-
-    name: str
-    target: tuple[str, ...]
-    direction: tuple[str, ...]
-    manner: tuple[str, ...]
-    granularity: tuple[str, ...]
-    title: str
-
-    def words(self, coordinate: str) -> tuple[str, ...]:
-        """The words of one coordinate."""
-        return getattr(self, coordinate)
-
-    def cells(self) -> list[str]:
-        """The row as texts."""
-        coordinates = (self.target, self.direction, self.manner, self.granularity)
-        return [self.name, *(" + ".join(words) or "-" for words in coordinates), self.title]
-
-    def to_json(self) -> dict[str, str | list[str]]:
-        """The row as plain values."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "target": list(self.target),
-            "direction": list(self.direction),
-            "manner": list(self.manner),
-            "granularity": list(self.granularity),
-        }
-
-
-def entry(method: Method) -> Entry:
-    """The catalogue's row of a method."""
-    items = list(method.perturbations())
-    return Entry(
-        method.name.text,
-        _distinct(item.target.text for item in items),
-        _distinct(item.direction.text for item in items),
-        _distinct(item.infer.manner.text for item in items),
-        _distinct(word.text for item in items for word in item.granularity),
-        method.title or method.summary,
-    )
-
-
-def _distinct(words: Iterator[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(words))
-
-
-def catalogue(entries: list[Entry]) -> str:
-    """The catalogue as a table."""
-    head = ["method", "target", "direction", "manner", "granularity", "what it is"]
-    return "\n".join(columns([head, *(one.cells() for one in entries)]))
 
 
 def show_text(method: Method) -> str:
     """Everything `taxo show` says of a method."""
-    graph = lower(simplify(method))
-    plan = schedule(graph)
-    passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
-    cost = f"cost of a step: {plan.cost} (forwards and backwards of the batch)"
+    expanded = whole(method)
+    graph = lower(simplify(expanded))
     parts = [
         _head(method),
-        _section("parameters", _parameters(method)),
-        _section("coordinates", _coordinates(method)),
+        _section("parameters", _parameters(expanded)),
+        _section("coordinates", _coordinates(expanded)),
         _section("graph", _graph(graph)),
-        _section("plan", [*passes, cost]),
+        _section("worth a thought", _doubts(method)),
+        _section("plan", _plan(expanded, graph)),
         _section("source", str(method).rstrip().splitlines()),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def unable(method: Method) -> list[Diagnostic]:
+    """What this version cannot run of a method, as warnings."""
+    return [replace(one, severity="warning") for one in refusals(simplify(whole(method)))]
+
+
+def _plan(method: Method, graph: Graph) -> list[str]:
+    """The passes of a step and their cost, or why there are none yet."""
+    missing = unable(method)
+    if missing:
+        return ["none in this version:", *(f"  {one.message}" for one in missing)]
+    plan = schedule(graph)
+    passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
+    return [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
+
+
+def _doubts(method: Method) -> list[str]:
+    """What the parts of a composition have to do with each other."""
+    pairs = [one for one in check(method, library=library_for(method)) if one.related]
+    return [line for one in pairs for line in str(one).splitlines()]
 
 
 def _head(method: Method) -> str:
@@ -126,7 +94,8 @@ def _coordinates(method: Method) -> list[str]:
     lines: list[str] = []
     scope = Scope(method)
     for item in method.perturbations():
-        lines += [f"{item.target} by {expression_text(item.by)}", *_item_lines(item, scope)]
+        site = f" at {expression_text(item.at)}" if item.at else ""
+        lines += [f"{item.target}{site} by {expression_text(item.by)}", *_item_lines(item, scope)]
     return lines
 
 
@@ -151,21 +120,8 @@ def _graph(graph: Graph) -> list[str]:
     rows: list[list[str]] = []
     for line in graph.lines:
         for act in line.in_order():
-            reads = ", ".join(_distinct(_read(graph, act))) or "nothing"
+            texts = read_texts(graph.expressions(act), graph.scope)
+            reads = ", ".join(text for text in texts if text != act.unknown) or "nothing"
             where = f"{line.name}: " if line.name else ""
-            rows.append([f"{where}{act.key}", f"reads {reads}", f"writes {act.target.value}"])
+            rows.append([f"{where}{act.key}", f"reads {reads}", f"writes {act.spot.value}"])
     return columns(rows) or ["nothing acts: the step is the plain loss"]
-
-
-def _read(graph: Graph, act: Act) -> Iterator[str]:
-    """What an act's form, condition and goal depend on, named as a spec names it."""
-    pending = graph.expressions(act)
-    while pending:
-        node = pending.pop(0)
-        if isinstance(node, Name) and node.text in graph.scope.lets:
-            pending.append(graph.scope.lets[node.text].value)
-        elif isinstance(node, (Name, Attribute)):
-            if expression_text(node) != act.unknown:
-                yield expression_text(node)
-        else:
-            pending += children(node)

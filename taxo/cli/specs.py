@@ -1,31 +1,43 @@
-"""The commands about specifications: list, show, check, fmt, emit. None of them imports torch."""
+"""The commands about specifications: list, show, check, fmt, emit, graph. None of them imports torch."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from taxo.catalog import examine, load, outline, shipped, source_of
-from taxo.cli.describe import catalogue, entry, show_text
+from taxo.catalog import library_for, load, look, outline, shipped, source_of, whole
+from taxo.cli.catalogue import catalogue
+from taxo.cli.describe import show_text, unable
+from taxo.cli.entries import entry
+from taxo.cli.graph import FORMATS, draw, mermaid
+from taxo.cli.lattice import lattice, lattice_text
+from taxo.cli.search import search
 from taxo.compiler import compile_program
+from taxo.language.check import check, errors
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
 from taxo.language.parser import parse_method
+from taxo.language.spelling import phrase
 from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
 from taxo.training.commands import Subparsers, add_command
 
+WIDTH = 100  # of a table where there is no terminal to ask
 METHOD = "a shipped name, a path, or a variant such as 'NAME(parameter: value)'"
 
 
 def register(subparsers: Subparsers) -> None:
     """Add the commands; each sets `handler` to a function from the namespace to an exit code."""
     listing = _add(subparsers, "list", "the shipped methods by their coordinates", run_list)
+    words = "only methods with all these words in their name, summary, paper or coordinates"
+    listing.add_argument("words", metavar="WORD", nargs="*", help=words)
     listing.add_argument("--target", choices=list(TARGETS), help="only methods that perturb this")
     listing.add_argument("--manner", choices=list(MANNERS), help="only methods that infer in this manner")
     listing.add_argument("--granularity", choices=list(GRAINS), help="only methods of this granularity")
+    listing.add_argument("--lattice", action="store_true", help="as a table of coordinates, free places too")
     listing.add_argument("--json", action="store_true", help="print JSON")
     show = _add(subparsers, "show", "what a method is, what it does in a step, and what that costs", run_show)
     show.add_argument("method", metavar="METHOD", help=METHOD)
@@ -38,6 +50,12 @@ def register(subparsers: Subparsers) -> None:
     emit = _add(subparsers, "emit", "print the program that a method compiles to", run_emit)
     emit.add_argument("method", metavar="METHOD", help=METHOD)
     emit.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    graph = _add(
+        subparsers, "graph", "draw what a method perturbs, and what each perturbation reads", run_graph
+    )
+    graph.add_argument("method", metavar="METHOD", help=METHOD)
+    formats = ", ".join(FORMATS)
+    graph.add_argument("-o", "--output", metavar="FILE", help=f"a file whose name ends in one of {formats}")
 
 
 def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namespace], int]) -> ArgumentParser:
@@ -49,11 +67,18 @@ def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namesp
 def run_list(namespace: Namespace) -> int:
     """Run `taxo list`."""
     wanted = {"target": namespace.target, "manner": namespace.manner, "granularity": namespace.granularity}
-    entries = [entry(outline(name)) for name in shipped()]
+    entries = search([entry(outline(name)) for name in shipped()], namespace.words)
     kept = [
         one for one in entries if all(word is None or word in one.words(key) for key, word in wanted.items())
     ]
-    print(json.dumps([one.to_json() for one in kept], indent=2) if namespace.json else catalogue(kept))
+    cells = lattice(kept, wanted) if namespace.lattice else []
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    if namespace.json:
+        print(json.dumps([one.to_json() for one in cells or kept], indent=2))
+    elif namespace.lattice:
+        print(lattice_text(cells, kept, width))
+    else:
+        print(catalogue(kept, width))
     return 0
 
 
@@ -77,11 +102,14 @@ def run_check(namespace: Namespace) -> int:
 
 
 def _findings(reference: str) -> list[Diagnostic]:
+    """What is wrong with a method; of a sound one, what this version cannot run of it."""
     try:
-        if "(" in reference:
-            load(reference)
-            return []
-        return examine(source_of(reference), Path(reference).stem)[1]
+        if "(" in reference or "+" in reference:
+            method = load(reference)
+            found = check(method, library=library_for(method))
+        else:
+            method, found = look(reference)
+        return found if errors(found) else [*found, *unable(method)]
     except TaxoError as error:
         return list(error.diagnostics)
 
@@ -124,11 +152,24 @@ def _format(reference: str, check: bool) -> bool:
 
 def run_emit(namespace: Namespace) -> int:
     """Run `taxo emit`."""
-    program = compile_program(load(namespace.method))
+    program = compile_program(whole(load(namespace.method)))
     if namespace.output is None:
         print(program.text, end="")
     else:
         _write(Path(namespace.output), program.text)
+    return 0
+
+
+def run_graph(namespace: Namespace) -> int:
+    """Run `taxo graph`: Mermaid text, or what the file's name asks for."""
+    if namespace.output is None:
+        print(mermaid(draw(whole(load(namespace.method)))), end="")
+        return 0
+    path = Path(namespace.output)
+    if path.suffix not in FORMATS:
+        known = phrase([f"`{path.stem}{suffix}`" for suffix in FORMATS])
+        fail("T503", f"`{path}` is of no format that taxo draws", None, f"write {known}")
+    _write(path, FORMATS[path.suffix](draw(whole(load(namespace.method)))))
     return 0
 
 

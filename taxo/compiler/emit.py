@@ -143,7 +143,7 @@ def _box(act: Act) -> Iterator[tuple[float, ...]]:
 
 def table(act: Act) -> str:
     """The attribute that keeps the table of an act."""
-    return f"table_{act.key}"
+    return f"table_{identifier(act.key)}"
 
 
 def _needs(graph: Graph) -> dict[str, Span | None]:
@@ -227,7 +227,7 @@ def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> 
 
 def variable(line: Line) -> str:
     """The name of a line's pass in the program."""
-    return f"line_{line.name}" if line.name else "line"
+    return f"line_{identifier(line.name)}" if line.name else "line"
 
 
 def _sum(text: Text, graph: Graph, writer: Writer) -> None:

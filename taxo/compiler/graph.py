@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxo.language.method import Branch, Method, Perturbation
-from taxo.language.scope import Scope
+from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Expression, Number, names
-from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Target
+from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
     import networkx
 
 LINE: tuple[str, ...] = ("w", "x", "u", "y", "loss")
+# Values of sites within a target: what each is made of, and what is made of it.
+WITHIN: dict[str, tuple[str, str]] = {"z": ("x", "u"), "h": ("x", "u"), "p": ("u", "loss")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,14 @@ class Act:
         return TARGETS[self.item.target.text]
 
     @property
+    def spot(self) -> Target | Site:
+        """Its target, or the site within it that it acts at."""
+        return acts_at(self.item) or self.target
+
+    @property
     def place(self) -> Place:
         """Where on the line it acts."""
-        return self.target.place
+        return self.spot.place
 
     @property
     def learned(self) -> bool:
@@ -198,7 +205,7 @@ def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
 def _draw_line(graph: Graph, number: int, line: Line) -> None:
     """Add the values and deeds of one line, in the order of the training computation."""
     net = graph.net
-    stage: dict[str, int] = dict.fromkeys(LINE, 0)
+    stage: dict[str, int] = dict.fromkeys((*LINE, *WITHIN), 0)
 
     def now(name: str) -> Value:
         return Value(name, number, stage[name])
@@ -209,11 +216,16 @@ def _draw_line(graph: Graph, number: int, line: Line) -> None:
         if place == Place.LOSS:
             net.add_edges_from([(now("u"), now("loss")), (now("y"), now("loss"))])
         for act in (act for act in line.in_order() if act.place == place):
-            deed, value = Deed(act.key, number), act.target.value
+            deed, value = Deed(act.key, number), act.spot.value
+            if value in WITHIN:
+                source, _ = WITHIN[value]
+                net.add_edge(now(source), now(value))
             read = [now(name) if name in LINE else Value(name) for name in _readable(graph, act)]
             net.add_edges_from((node, deed) for node in (now(value), *read))
             stage[value] += 1
             net.add_edge(deed, now(value))
+            if value in WITHIN:
+                net.add_edge(now(value), Value(WITHIN[value][1], number, 0))
 
 
 def _readable(graph: Graph, act: Act) -> list[str]:

@@ -28,5 +28,6 @@ def identifier(name: str) -> str:
 
     No two names become one.
     """
+    name = name.replace(".", "__")  # of a method that is used; no name of a spec has two in a row
     taken = name in LOCAL or name in LIBRARY or keyword.iskeyword(name) or FAMILIES.match(name)
     return f"{'it' * name.startswith('__')}{name}_" if taken else name

@@ -158,23 +158,52 @@ def always(method: Method) -> Method:
 
 
 def merge_branches(method: Method) -> Method:
-    """Drop branches of weight zero, join equal ones, and write a single one of weight one in line."""
-    values = Scope(method).constants()
-    merged: dict[tuple[Perturbation, ...], Branch] = {}
-    for branch in method.clauses:
-        if isinstance(branch, Branch) and constant(branch.weight, values) != 0:
-            twin = merged.get(branch.perturbations)
+    """Drop branches of weight zero, join equal ones, and write a single one of weight one in line.
+
+    Those whose values are read stay as they are.
+    """
+    scope = Scope(method)
+    values, read = scope.constants(), _branches_read(method, scope)
+    merged: dict[object, Branch] = {}
+    for branch in method.branches():
+        if constant(branch.weight, values) != 0 or _is_read(branch, read):
+            twin = merged.get(_sameness(branch, read))
             weight = _sum(twin.weight, branch.weight) if twin else branch.weight
-            merged[branch.perturbations] = branch.model_copy(update={"weight": weight})
-    single = len(merged) == 1 and all(_is_one(constant(branch.weight, values)) for branch in merged.values())
+            merged[_sameness(branch, read)] = branch.model_copy(update={"weight": weight})
+    single = len(merged) == 1 and all(_is_plain(branch, values, read) for branch in merged.values())
     clauses: list[Clause] = []
     for clause in method.clauses:
         if not isinstance(clause, Branch):
             clauses.append(clause)
-        elif clause.perturbations in merged:
-            kept = merged.pop(clause.perturbations)
+        elif _sameness(clause, read) in merged:
+            kept = merged.pop(_sameness(clause, read))
             clauses += kept.perturbations if single else [kept]
     return method.model_copy(update={"clauses": tuple(clauses)})
+
+
+def _branches_read(method: Method, scope: Scope) -> set[str]:
+    """The names of the branches whose values something reads."""
+    parts = [*(let.value for let in method.lets), *(branch.weight for branch in method.branches())]
+    for item in method.perturbations():
+        parts += [item.by, *([item.where] if item.where else [])]
+        parts += [item.infer.goal.objective] if item.infer.goal else []
+    return {name.text for part in parts for name in names(part)} & set(scope.branches)
+
+
+def _is_read(branch: Branch, read: set[str]) -> bool:
+    return branch.name is not None and branch.name.text in read
+
+
+def _sameness(branch: Branch, read: set[str]) -> object:
+    """What two branches have in common that can be one."""
+    own = branch.name if _is_read(branch, read) else None
+    return own, branch.on, branch.norm, branch.perturbations
+
+
+def _is_plain(branch: Branch, values: Names, read: set[str]) -> bool:
+    """Whether a branch is the whole batch, as it is, and nothing calls it by its name."""
+    plain = branch.on is None and branch.norm is None and not _is_read(branch, read)
+    return plain and _is_one(constant(branch.weight, values))
 
 
 def _sum(left: Expression, right: Expression) -> Expression:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Draw, Inference, Method, Perturbation
-from taxo.language.options import given
+from taxo.language.options import COUNTS, given
 from taxo.language.outside import base_objective
 from taxo.language.scope import Scope, infers
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.source import Span
 from taxo.language.spelling import listed
-from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, walk
+from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, names, walk
 from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Place, Shape
 
 FUNCTIONS = {
@@ -67,9 +67,9 @@ class _Support:
 
     def refuse(self, what: str, span: Span | None, hint: str) -> None:
         """Note something that does not run."""
-        one = Diagnostic("T210", f"{what} cannot be run in this version", span, hint)
-        if one not in self.found:
-            self.found.append(one)
+        message = f"{what} cannot be run in this version"
+        if all(one.message != message for one in self.found):
+            self.found.append(Diagnostic("T210", message, span, hint))
 
     def run(self) -> None:
         method = self.method
@@ -81,7 +81,8 @@ class _Support:
             self.refuse("an `infer` of the whole method", infer.span, "set the parameters by hand")
         self._objective(method.loss)
         for param in method.params:
-            if self.scope.network(param.name.text) or param.per is not None:
+            counts = any(name.text in COUNTS for name in names(param.default))
+            if self.scope.network(param.name.text) or param.per or param.like or counts:
                 self.refuse(f"the parameter `{param.name}`", param.name.span, "a plain number can be run")
         for draw in method.draws:
             self._draw(draw)
@@ -115,7 +116,11 @@ class _Support:
             self.refuse("a branch on another batch", branch.on.span, "drop `on`")
         if branch.norm is not None:
             self.refuse("a branch with norms of its own", branch.norm.span, "drop `norm`")
-        self._expressions([branch.weight], Reader(Place.DATA, "`weight`"))
+        self._expressions([branch.weight], ANYWHERE)
+        findings = Findings()
+        Shapes(self.scope, findings).of(branch.weight, Reader(Place.DATA, "a weight"))
+        if findings.items:
+            self.refuse("a weight that reads the pass it weighs", branch.weight.span, "read `clean.` values")
 
     def _perturbation(self, item: Perturbation) -> None:
         for clause, word in (("every", item.every), ("during", item.during), ("norm", item.norm)):
@@ -178,6 +183,8 @@ class _Support:
             row = rows[option]
             if row.words and self.scope.word(value) not in OPTIONS.get(option, (row.default,)):
                 self.refuse(f"this `{option}`", value.span, f"`{option}: {row.default}` can be run")
+            elif row.family or (name.text == "linearized" and not row.words):
+                self.refuse(f"this `{option}`", value.span, "drop it")
             elif not row.words:
                 self._number(option, value)
 
@@ -196,10 +203,12 @@ class _Support:
     def _expression(self, node: Expression, reader: Reader) -> None:
         match node:
             case Name() if not self.scope.declared.get(node.text) and node.text in VALUES:
-                if node.text not in READ:
+                row = VALUES[node.text]
+                if node.text not in READ and row.shape != Shape.PASS and not row.needs:
                     self.refuse(f"reading `{node.text}`", node.span, "use another value")
             case Attribute():
-                if node.name.text not in PASSES.get(node.owner.text, ()):
+                needs = VALUES[node.owner.text].needs if node.owner.text in VALUES else ""
+                if node.name.text not in PASSES.get(node.owner.text, ()) and not needs:
                     self.refuse(f"reading `{node.owner.text}.{node.name}`", node.span, "use another value")
             case Call():
                 self._function(node)

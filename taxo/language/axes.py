@@ -19,6 +19,13 @@ def joined(left: Shape, right: Shape) -> Shape | None:
     return BY_AXES[large] if not small or clear else None
 
 
+def multiplied(left: Shape, right: Shape) -> Shape | None:
+    """The shape of a product of two: a number per sample times one per class is one for both."""
+    if {left, right} == {Shape.SAMPLE, Shape.CLASS}:
+        return Shape.ROW
+    return joined(left, right)
+
+
 def reduced(shape: Shape) -> Shape:
     """What is left where all axes but the batch are gone."""
     return Shape.SAMPLE if shape.per_sample else Shape.SCALAR

@@ -77,12 +77,13 @@ class Builder(ExpressionBuilder):
         return Setting(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
 
     def param(self, meta: Meta, parts: Sequence[object]) -> Param:
-        """`param name per grain = e in domain`."""
-        name, per, default, domain = parts
+        """`param name per grain = e like e in domain`."""
+        name, per, default, like, domain = parts
         return Param(
             name=self.word(name),
             per=self.optional_word(per),
             default=as_node(default),
+            like=as_node(like) if like is not None else None,
             domain=cast("Choices | Interval | None", domain),
             span=self.span(meta),
         )
@@ -163,9 +164,13 @@ class Builder(ExpressionBuilder):
         return Entry("granularity", tuple(map(self.word, parts)), self.span(meta))
 
     def infer(self, meta: Meta, parts: Sequence[object]) -> Entry:
-        """`infer manner over names goal within sets on data via solver`."""
+        """`infer ...`."""
+        return Entry("infer", parts[0], self.span(meta))
+
+    def inference(self, meta: Meta, parts: Sequence[object]) -> Inference:
+        """`manner over names goal within sets on data via solver`."""
         manner, over, goal, within, on, via = parts
-        inference = Inference(
+        return Inference(
             manner=self.word(manner),
             over=cast("tuple[Word, ...]", over or ()),
             goal=cast("Goal | None", goal),
@@ -174,7 +179,6 @@ class Builder(ExpressionBuilder):
             via=cast("Call | None", via),
             span=self.span(meta),
         )
-        return Entry("infer", inference, self.span(meta))
 
     def over(self, meta: Meta, parts: Sequence[object]) -> tuple[Word, ...]:
         """`over name, name`."""

@@ -25,6 +25,7 @@ from taxo.language.method import (
     State,
     Use,
 )
+from taxo.language.parser import parse_inference
 from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Expression, Word
 
@@ -70,6 +71,7 @@ class Builder:
         default: Value,
         *,
         per: str | None = None,
+        like: str | None = None,
         choices: Sequence[Value] | None = None,
         low: Value | None = None,
         high: Value | None = None,
@@ -82,7 +84,10 @@ class Builder:
         elif low is not None and high is not None:
             domain = Interval(low=as_expression(low), high=as_expression(high), log=log)
         grain = None if per is None else as_word(per)
-        param = Param(name=as_word(name), per=grain, default=as_expression(default), domain=domain)
+        shape = None if like is None else as_expression(like)
+        param = Param(
+            name=as_word(name), per=grain, default=as_expression(default), like=shape, domain=domain
+        )
         return self._with(params=(*self.draft.params, param))
 
     def state(
@@ -130,10 +135,10 @@ class Builder:
         """Put another method's perturbations here, such as `use("sam(rho: 0.1)")`."""
         return self._clauses(*self.draft.clauses, Use(method=as_call(method)))
 
-    def infer(self, inference: Inference, *, over: str | Sequence[str]) -> Builder:
-        """Find parameters by an inference of the whole method, such as `taxo.meta(...)`."""
+    def infer(self, inference: str | Inference, *, over: str | Sequence[str]) -> Builder:
+        """Find parameters by an inference of the whole method, such as `taxo.meta(...)`, or its text."""
         names = (over,) if isinstance(over, str) else over
-        found = inference.model_copy(update={"over": tuple(map(as_word, names))})
+        found = _inferred(inference).model_copy(update={"over": tuple(map(as_word, names))})
         return self._with(infers=(*self.draft.infers, found))
 
     def perturb(
@@ -146,12 +151,12 @@ class Builder:
         granularity: str = "sample",
         where: Value | None = None,
         at: str | None = None,
-        branch: str | None = None,
+        branch: str | int | None = None,
         every: str | None = None,
         during: str | None = None,
         norm: str | None = None,
     ) -> Builder:
-        """Add a perturbation; `infer` is a manner, or what `regularization`, `adversarial` or `meta` give.
+        """Add a perturbation; `infer` is what `regularization`, `adversarial` or `meta` give, or its text.
 
         Clauses of two words are written as in a spec: `direction="positive on guide"`,
         `every="round append"`.
@@ -174,11 +179,7 @@ class Builder:
         )
         if branch is None:
             return self._clauses(*self.draft.clauses, item)
-        branches = [one.name.text for one in self.draft.branches() if one.name]
-        if branch not in branches:
-            hint = suggest(branch, branches) if branches else f"call `branch({branch!r}, weight=...)` first"
-            fail("T201", f"no branch is called `{shortened(branch)}`", None, hint)
-        return self._clauses(*(_into(clause, branch, item) for clause in self.draft.clauses))
+        return self._clauses(*_into(self.draft, branch, item))
 
     def _clauses(self, *clauses: Clause) -> Builder:
         return self._with(clauses=clauses)
@@ -190,7 +191,7 @@ class Builder:
 def _inferred(infer: str | Inference | None) -> Inference:
     if infer is None:
         return UNINFERRED
-    return Inference(manner=as_word(infer)) if isinstance(infer, str) else infer
+    return parse_inference(infer) if isinstance(infer, str) else infer
 
 
 def _two(text: str | None, joint: str) -> tuple[Word | None, Word | None]:
@@ -205,11 +206,19 @@ def _two(text: str | None, joint: str) -> tuple[Word | None, Word | None]:
     return as_word(first), as_word(rest[0]) if rest else None
 
 
-def _into(clause: Clause, branch: str, item: Perturbation) -> Clause:
-    """The clause, with a perturbation added if it is the branch of that name."""
-    if isinstance(clause, Branch) and clause.name is not None and clause.name.text == branch:
-        return clause.model_copy(update={"perturbations": (*clause.perturbations, item)})
-    return clause
+def _into(draft: Method, branch: str | int, item: Perturbation) -> list[Clause]:
+    """The clauses, with a perturbation added to the branch of a name or number."""
+    branches = draft.branches()
+    names = [one.name.text if one.name else str(number) for number, one in enumerate(branches)]
+    if isinstance(branch, int) and 0 <= branch < len(names):
+        branch = names[branch]
+    if branch not in names:
+        hint = f"call `branch({branch!r}, weight=...)` first"
+        hint = suggest(str(branch), names) if names else hint
+        fail("T201", f"no branch is called `{shortened(branch)}`", None, hint)
+    meant = branches[names.index(str(branch))]
+    added = meant.model_copy(update={"perturbations": (*meant.perturbations, item)})
+    return [added if clause is meant else clause for clause in draft.clauses]
 
 
 def method(

@@ -52,9 +52,11 @@ class Calls(Names):
         form = isinstance(value, Call) and value.name.text in STATE_FORMS and bool(value.arguments)
         if not isinstance(value, Call) or not form:
             return self.quietly(value)
-        shape = self.quietly(value.arguments[0].value)
-        if value.name.text != "covariance" or shape != Shape.Z:
-            return shape if value.name.text != "covariance" else None
+        shape, form_name = self.quietly(value.arguments[0].value), value.name.text
+        if form_name == "prototypes":
+            return Shape.PROTOTYPES if shape == Shape.Z and grain == Grain.CATEGORY else None
+        if form_name != "covariance" or shape != Shape.Z:
+            return shape if form_name != "covariance" else None
         diagonal = any(isinstance(one.value, Name) and one.value.text == "true" for one in value.arguments)
         if diagonal:
             return Shape.Z
@@ -81,6 +83,8 @@ class Calls(Names):
             return None
         if not self._fits(node, function, shapes) or not self.asked_for(node, function.needs):
             return None
+        if not self.function_is_there(node, function, reader):
+            return None
         if name == "onehot" and shapes[0]:
             self.check_class(node.arguments[0].value)
         return self._result(node, function, [shape for shape in shapes if shape is not None])
@@ -102,7 +106,8 @@ class Calls(Names):
             if wanted is None:
                 found = self.number(argument.value, found)
             elif found is not None and found not in wanted:
-                message = f"`{self.text(argument.value)}` is {found.value}, not {alternatives(wanted)}"
+                several = f"what `{node.name}` takes" if len(wanted) > 2 else alternatives(wanted)
+                message = f"`{self.text(argument.value)}` is {found.value}, not {several}"
                 self.findings.error("T207", message, argument.value.span, hint)
                 return False
             if found is None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from taxo.language.clauses import check_norm, check_perturbation
+from taxo.language.conflicts import check_conflicts
 from taxo.language.constants import constant
 from taxo.language.declarations import check_declarations, check_unused
 from taxo.language.errors import Diagnostic, TaxoError
@@ -22,7 +23,7 @@ from taxo.language.uses import Library, check_uses, used_methods
 from taxo.language.vocabulary import ORIGINS, VALUES, Option, Place
 
 WEIGHT = Option("the branch's share of each sample's loss", per_sample=True)
-WEIGHING = Reader(Place.DATA, "`weight`")
+WEIGHING = Reader(Place.LOSS, "a weight")
 NAMES = ("T201", "T202", "T208", "T211")  # the codes of names that somebody else should declare or read
 M = TypeVar("M", bound=Method)
 
@@ -71,7 +72,9 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
     _check_weights(method, shapes)
     _check_perturbations(method, shapes)
     check_infers(method, shapes)
-    check_uses(method, shapes, library)
+    check_uses(method, shapes)
+    if library is not None and scope.used:
+        check_conflicts(method, scope.used, library, findings)
     check_unused(scope, findings)
 
 

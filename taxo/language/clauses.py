@@ -13,19 +13,20 @@ from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
 from taxo.language.scope import acts_at, infers
 from taxo.language.shapes import Reader, Shapes
+from taxo.language.sites import check_site
 from taxo.language.spelling import nearest, shortened, suggest
-from taxo.language.syntax import Call, Expression, Name, String, Word, names
+from taxo.language.syntax import Call, Expression, Name, Word, names
 from taxo.language.vocabulary import (
     AMENDS,
     DIRECTIONS,
     GRAINS,
     HELD,
     MANNERS,
+    NEEDS,
     NORMS,
     PHASES,
     REGIONS,
     ROUNDS,
-    SITES,
     TARGETS,
     Place,
     Shape,
@@ -57,7 +58,8 @@ class _Check:
     def run(self) -> None:
         item, before, sound = self.item, self._count(), True
         self._check_words()
-        self._check_site()
+        if not check_site(item, self.shapes):
+            self.spot = None
         self._check_unknown()
         if self.spot is not None:
             sound = self._check_form(self.spot)
@@ -108,7 +110,7 @@ class _Check:
                 unknown_word("granularity", word, GRAINS)
         if item.against is not None and item.against.text not in HELD:
             unknown_word("held-out set", item.against, HELD)
-        elif item.against is not None and item.against.text in self.scope.needs:
+        elif item.against is not None and item.against.text in NEEDS:
             check_held(Call(item.against, span=item.against.span), self.shapes)
         if item.norm is not None:
             self._check_norm(item.norm)
@@ -149,27 +151,6 @@ class _Check:
                 "T207", message, item.by.span, f"`{item.target}` is {TARGETS[item.target.text].meaning}"
             )
         return shape is not None
-
-    def _check_site(self) -> None:
-        site, scope, target = self.item.at, self.scope, self.item.target.text
-        if site is None:
-            return
-        self._mark_read(site)
-        words = [word for word, row in SITES.items() if row.target == target]
-        hint = f"one of {', '.join(f'`at {word}`' for word in words)}" if words else "drop `at`"
-        texts = [name for name, param in scope.params.items() if isinstance(param.default, String)]
-        if target in ("features", "weights"):
-            hint = 'write a pattern of names, such as `at "layer4.*"`' + (f", or {hint}" if words else "")
-        if isinstance(site, Name) and site.text not in scope.params:
-            if site.text not in words:
-                scope.missing.setdefault(site.text, site)
-                hint = suggest(site.text, texts + words) if nearest(site.text, texts + words) else hint
-                self.error("T205", f"`{shortened(site.text)}` is no site of `{target}`", site.span, hint)
-        elif scope.word(site) is None:
-            message = f"`{expression_text(site)}` is a number, not a site"
-            self.error("T205", message, site.span, hint)
-        elif target not in ("features", "weights"):
-            self.error("T205", f"`{target}` has no modules to name", site.span, hint)
 
     def _check_where(self) -> bool:
         where = self.item.where

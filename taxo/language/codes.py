@@ -119,8 +119,30 @@ SPEC_CODES: dict[str, Code] = {
     ),
     "T210": Code(
         "not in this version",
-        "The word belongs to the language, and this version of taxo cannot compile it yet. The idea may be "
-        "sound. Say it with the words that the hint lists, where that is possible.",
+        "The method is sound, and this version of taxo cannot run all of it yet. `taxo check` warns of it, "
+        "and compiling stops there. The hint says what runs in that place.",
+    ),
+    "T211": Code(
+        "needed, and not asked for",
+        "Some values come from outside: a teacher, held-out data, several views of a sample. A method says "
+        "so in `needs`, where a reader and the program that trains it look for them. Add the line that the "
+        "hint spells out.",
+    ),
+    "T212": Code(
+        "two owners of one thing",
+        "Methods that are used together share one model, one batch and one step. Where two of them want the "
+        "same thing for themselves, such as another head or a cut of the batch, the last one would win in "
+        "silence. Both clauses are quoted; keep one of them.",
+    ),
+    "T214": Code(
+        "a value that is not there then",
+        "Predictions are made without labels, and gains are known between rounds only. A perturbation that "
+        "acts at such a time cannot read what does not exist. Read something else, or act at another time.",
+    ),
+    "T215": Code(
+        "a method that cannot be used",
+        "`use` puts another method's perturbations here, so that one has to be sound, and must not use this "
+        "one in turn. Run `taxo check` on the method that is named, or drop the line.",
     ),
     "T301": Code(
         "granularity coarser than derived",
@@ -152,5 +174,18 @@ SPEC_CODES: dict[str, Code] = {
         "share. The method trains as it is; the note keeps you from thinking that it treats them apart. "
         "Declare the coarser word, or leave it.",
         severity="note",
+    ),
+    "T306": Code(
+        "a pair worth a second thought",
+        "Two methods of a composition work on one place in a way that may not be meant: one lowers the loss "
+        "there and the other raises it, or one reads a label before the other has mixed it. Nothing is "
+        "forbidden. Both clauses are quoted, so that you can decide.",
+        "warning",
+    ),
+    "T307": Code(
+        "the order of two methods matters",
+        "One method reads a value that another one has just changed, so the two in the other order are "
+        "another method. They act in the order in which they are written. Nothing has to be done.",
+        "note",
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taxo.language.method import Perturbation
+from taxo.language.method import Inference, Perturbation
 from taxo.language.polarity import rises_with_loss
 from taxo.language.scope import Scope, acts_at, word_text
 from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, Unary, children, names
@@ -49,7 +49,8 @@ def _granularity(item: Perturbation, scope: Scope, unknown: str | None) -> Grain
     """Of the unknown, which has a value for each granule declared; of what is learned; of the form."""
     if unknown is not None:
         return Grain.CORPUS if item.target.text == "weights" else declared_grain(item) or Grain.CORPUS
-    learned = [name for name in scope.covered(item) if not scope.network(name)]
+    covered = scope.covered(item)
+    learned = [name for name in covered if name not in scope.modules and not scope.network(name)]
     if learned:
         return max(_grain(name, scope) for name in learned)
     if item.infer.manner.text == "tuning" and tuned(item, scope):
@@ -114,7 +115,7 @@ def _mentions(node: Expression, name: str) -> bool:
 
 def _manners(item: Perturbation, scope: Scope, unknown: str | None) -> tuple[str, ...]:
     """How the unknown is found, then how the learned names that the form reads are; else it is prior."""
-    learned = [_learned(scope.found[name].on is not None) for name in scope.covered(item)]
+    learned = [_learned(scope.found[name], name) for name in scope.covered(item)]
     if unknown is not None:
         found = "meta" if item.infer.on is not None else "adversarial" if _bounded(item, unknown) else ""
         return tuple(dict.fromkeys([found or "regularization", *learned]))
@@ -123,8 +124,13 @@ def _manners(item: Perturbation, scope: Scope, unknown: str | None) -> tuple[str
     return ("tuning",) if item.infer.manner.text == "tuning" and tuned(item, scope) else ("prior",)
 
 
-def _learned(held: bool) -> str:
-    return "meta" if held else "regularization"
+def _learned(infer: Inference, name: str) -> str:
+    """How a name is found: on held-out data, against the training, or along with it."""
+    if infer.on is not None:
+        return "meta"
+    goal = infer.goal
+    against = goal is not None and goal.kind.text == "maximize" and not _mentions(goal.objective, name)
+    return "adversarial" if against else "regularization"
 
 
 def _bounded(item: Perturbation, unknown: str) -> bool:
@@ -154,7 +160,29 @@ def _direction(item: Perturbation, unknown: str | None) -> str | None:
     goal, infer = item.infer.goal, item.infer
     if goal is None or unknown is None or infer.on is not None or not rises_with_loss(goal.objective):
         return None
+    if not _can_vanish(item.by, unknown):
+        return None
     return {"minimize": "positive", "maximize": "negative"}.get(goal.kind.text)
+
+
+def _can_vanish(node: Expression, unknown: str) -> bool:
+    """Whether an unknown can leave things as they are: each term of the form has it as a factor."""
+    match node:
+        case Name():
+            return node.text == unknown
+        case Unary(operator="-"):
+            return _can_vanish(node.operand, unknown)
+        case Binary(operator="+" | "-"):
+            moved = isinstance(node.left, Name) and isinstance(node.right, Name) and node.left.text == unknown
+            return moved or (_can_vanish(node.left, unknown) and _can_vanish(node.right, unknown))
+        case Binary(operator="*"):
+            return _can_vanish(node.left, unknown) or _can_vanish(node.right, unknown)
+        case Binary(operator="/"):
+            return _can_vanish(node.left, unknown)
+        case Index():
+            return _can_vanish(node.value, unknown)
+        case _:
+            return False
 
 
 def probed(item: Perturbation, scope: Scope) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.method import Choices, Draw, Interval, Method, Param
-from taxo.language.options import check_number, check_options
+from taxo.language.options import COUNTS, check_number, check_options, given
 from taxo.language.outside import check_needs, check_objective
 from taxo.language.printer import expression_text
-from taxo.language.scope import Scope
+from taxo.language.scope import TRUTHS, Scope
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import nearest, shortened, suggest
 from taxo.language.states import check_state
@@ -17,6 +17,7 @@ from taxo.language.vocabulary import (
     DISTRIBUTIONS,
     GRAINS,
     NEEDS,
+    PASSES,
     SCOPES,
     VALUES,
     Option,
@@ -25,6 +26,8 @@ from taxo.language.vocabulary import (
 )
 
 PARTS = Option("how many parts the batch is cut into", least=1, most=10_000, whole=True)
+UNHIDDEN = {*TRUTHS, *PASSES, "loss"}  # what no parameter may hide
+DEFAULT = "a default"
 NUMBER = Reader(Place.DATA, "a parameter")
 
 
@@ -57,12 +60,9 @@ def _check_names(method: Method, findings: Findings) -> None:
         name, known = item.name.text, VALUES.get(item.name.text)
         if name in seen:
             findings.error("T103", f"`{name}` is declared twice", item.name.span, "rename one of them")
-        elif known is not None and not isinstance(item, Param):
+        elif known is not None and (not isinstance(item, Param) or name in UNHIDDEN):
             message = f"`{name}` has a meaning already: {known.meaning}"
             findings.error("T103", message, item.name.span, "choose another name")
-        elif known is not None and known.shape != Shape.SCALAR:
-            message = f"the parameter `{name}` hides {known.meaning}"
-            findings.note("T213", message, item.name.span, "choose another name if the method reads that")
         seen.add(name)
 
 
@@ -78,7 +78,7 @@ def _check_param(param: Param, above: tuple[Param, ...], shapes: Shapes) -> None
         _check_word(param, scope, shapes.findings)
         return
     values = {other.name.text for other in above}
-    if not _is_number(default, values, shapes, "a default"):
+    if not _is_number(default, values, shapes, DEFAULT):
         return
     value = constant(default, scope.constants())
     if isinstance(param.domain, Choices):
@@ -110,7 +110,7 @@ def _is_number(node: Expression, values: set[str], shapes: Shapes, what: str) ->
     """Whether an expression has a value before the run, made of numbers and the parameters `values`."""
     scope = shapes.scope
     for name in names(node):
-        if name.text in values or name.text in ("pi", "inf"):
+        if name.text in values or name.text in ("pi", "inf") or (what == DEFAULT and name.text in COUNTS):
             continue
         if scope.knows(name.text):
             hint = "it is made of numbers and of parameters above it" if values else "it is made of numbers"
@@ -153,6 +153,8 @@ def _check_word(param: Param, scope: Scope, findings: Findings) -> None:
             )
         return
     word = scope.word(param.default) or ""
+    if word in TRUTHS:
+        return
     if not isinstance(param.domain, Choices):
         scope.missing.setdefault(word, Name(word))
         hint = f"a number reads parameters above it; a word lists the words there are: `in {{{word}, ...}}`"
@@ -200,8 +202,10 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
     row = DISTRIBUTIONS.get(draw.distribution.name.text)
     if row is None:
         findings.unknown_word("distribution", draw.distribution.name, DISTRIBUTIONS)
+        shapes.scope.read |= {name.text for name in names(draw.distribution)}
     else:
         check_options(draw.distribution, row.options, shapes)
+        _check_ends(draw, shapes)
     if draw.per.text not in SCOPES:
         findings.unknown_word("scope of a draw", draw.per, SCOPES)
     if row is not None and row.result is not None and (like is not None or draw.per.text == "sample"):
@@ -209,9 +213,21 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
         findings.error("T209", f"`{draw.name}` is {row.meaning}, one for all samples", draw.span, hint)
         return
     if row is not None and row.whole_row and like is None:
-        findings.error("T102", f"`{draw.name}` is {row.meaning} of nothing", draw.span, "add `like x`")
+        message = f"nothing says how many entries the direction `{draw.name}` has"
+        findings.error("T102", message, draw.span, "add `like x`")
     if like is not None:
         _check_like(draw, like, shapes)
+
+
+def _check_ends(draw: Draw, shapes: Shapes) -> None:
+    """The lower end comes first."""
+    row = DISTRIBUTIONS[draw.distribution.name.text]
+    values = given(draw.distribution, row.options)
+    ends = [constant(values[name], shapes.scope.constants()) for name in ("low", "high") if name in values]
+    low, high = ends if len(ends) == 2 else (None, None)
+    if low is not None and high is not None and low > high:
+        message = f"`{draw.name}` is drawn between {low:g} and {high:g}"
+        shapes.findings.error("T206", message, draw.distribution.span, "the lower end comes first")
 
 
 def _check_like(draw: Draw, like: Expression, shapes: Shapes) -> None:

@@ -15,7 +15,7 @@ from taxo.language.spelling import shortened
 from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, number
 
 NAME = re.compile(r"[a-zA-Z](_?[a-zA-Z0-9])*")
-UNFIT = re.compile(r'["\\\x00-\x1f\x7f\x85\u2028\u2029]')
+UNFIT = re.compile(r'["\\\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
 
 
 def as_expression(value: object) -> Expression:

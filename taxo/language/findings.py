@@ -25,17 +25,18 @@ class Findings:
 
     def error(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Note something that must be mended."""
-        self._add(Diagnostic(code, message, span, hint))
+        self.add(Diagnostic(code, message, span, hint))
 
     def note(self, code: str, message: str, span: Span | None, hint: str | None = None) -> None:
         """Note something worth knowing."""
-        self._add(Diagnostic(code, message, span, hint, "note"))
+        self.add(Diagnostic(code, message, span, hint, "note"))
 
     def unknown_word(self, kind: str, word: Word, known: Iterable[str]) -> None:
         """Note a word that the vocabulary does not have."""
         self.error("T205", f"`{word}` is no {kind}", word.span, suggest(word.text, known))
 
-    def _add(self, finding: Diagnostic) -> None:
+    def add(self, finding: Diagnostic) -> None:
+        """Note a finding, unless it is known already."""
         if finding not in self.items:
             self.items.append(finding)
         if len(self.items) >= MOST_FINDINGS:

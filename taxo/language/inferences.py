@@ -52,11 +52,11 @@ def _check_over(infer: Inference, seen: set[str], shapes: Shapes) -> None:
         hint = f"add the parameters that it finds: `infer {infer.manner} over ...`"
         findings.error("T102", f"`infer {infer.manner}` says not what it is over", infer.manner.span, hint)
     for name in infer.over:
-        param = scope.params.get(name.text)
-        if param is None:
-            hint = suggest(name.text, scope.params) if scope.params else f"declare it: `param {name} = ...`"
+        param, learnable = scope.params.get(name.text), {*scope.params, *scope.states, *scope.modules}
+        if name.text not in learnable:
+            hint = suggest(name.text, learnable) if learnable else f"declare it: `param {name} = ...`"
             findings.error("T201", f"no parameter is called `{shortened(name)}`", name.span, hint)
-        elif scope.is_word(param):
+        elif param is not None and scope.is_word(param):
             findings.error(
                 "T207", f"`{name}` is a word, and words are not learned", name.span, "leave it out"
             )

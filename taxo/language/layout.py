@@ -111,11 +111,16 @@ def _head(method: Method) -> Iterator[Line]:
 
 
 def _params(params: Sequence[Param]) -> Iterator[Line]:
-    starts = [f"param {param.name}{_per(param)} = {expression_text(param.default)}" for param in params]
+    starts = [f"param {param.name}{_per(param)} = {_default(param)}" for param in params]
     width = max((len(start) for start, param in zip(starts, params, strict=True) if param.domain), default=0)
     for start, param in zip(starts, params, strict=True):
         text = f"{start:<{width}} in {_domain(param.domain)}" if param.domain else start
         yield Line(text, param.span)
+
+
+def _default(param: Param) -> str:
+    like = f" like {expression_text(param.like)}" if param.like else ""
+    return f"{expression_text(param.default)}{like}"
 
 
 def _per(param: Param) -> str:

@@ -14,7 +14,7 @@ from lark.exceptions import UnexpectedCharacters
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.source import Source, Span
 from taxo.language.spelling import shortened
-from taxo.language.vocabulary import GOALS, VALUES
+from taxo.language.vocabulary import GOALS
 from taxo.resources import grammar_text
 
 LONGEST_TEXT = 16_384
@@ -40,7 +40,7 @@ def grammar() -> Lark:
         grammar_text(),
         parser="lalr",
         lexer="basic",
-        start=["method", "expr", "reference"],
+        start=["method", "expr", "inference", "reference"],
         propagate_positions=True,
         maybe_placeholders=True,
     )
@@ -55,8 +55,9 @@ def keywords() -> dict[str, str]:
 
 @cache
 def reserved() -> frozenset[str]:
-    """The grammar's words that name nothing else: `loss` is a value too, a goal is a word of its table."""
-    return frozenset(keywords()) - set(VALUES) - set(GOALS)
+    """The grammar's words that are never names; a goal is a word of its table."""
+    names = {str(rule.expansion[0].name) for rule in grammar().rules if rule.origin.name == "name"}
+    return frozenset(word for word, kind in keywords().items() if kind not in names) - set(GOALS)
 
 
 @dataclass(slots=True)

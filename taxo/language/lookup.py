@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from taxo.language.axes import per_grain
 from taxo.language.findings import Findings
 from taxo.language.method import Draw
-from taxo.language.scope import Scope
+from taxo.language.scope import TRUTHS, Scope
 from taxo.language.spelling import distance, nearest, shortened, suggest
-from taxo.language.syntax import Attribute, Expression, Name
+from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import (
     BRANCH,
     DISTRIBUTIONS,
@@ -20,6 +20,7 @@ from taxo.language.vocabulary import (
     NEEDS,
     PASSES,
     VALUES,
+    Function,
     Grain,
     Place,
     Shape,
@@ -75,7 +76,7 @@ class Names(ABC):
         if name == reader.unknown:
             return reader.shape
         if name in scope.params:
-            return param_shape(scope, name)
+            return self._param(name)
         if name in scope.draws:
             return self._draw(node, scope.draws[name], reader)
         if name in scope.lets:
@@ -86,6 +87,11 @@ class Names(ABC):
             return self._value(node, VALUES[name], reader)
         self.undeclared(node, reader.unknown)
         return None
+
+    def _param(self, name: str) -> Shape | None:
+        like = self.scope.params[name].like
+        one = Shape.SCALAR if like is None else self.of(like, ANYWHERE)
+        return None if one is None else param_shape(self.scope, name, one)
 
     def undeclared(self, node: Name, unknown: str | None = None) -> None:
         """Note a name that nothing declares."""
@@ -144,18 +150,18 @@ class Names(ABC):
             return None
         if reader.free:
             return value.shape
+        if name == "h" and reader.own != "h":
+            hint = 'name a module: `h("layer3")`, or perturb one: `at "layer3"`'
+            self.findings.error(
+                "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
+            )
+            return None
         if value.place > reader.place or (value.place == Place.INNER and reader.own not in ("", name, "z")):
             self._downstream(node, value, reader)
             return None
         if value.shape == Shape.W and reader.target != "weights":
             message = f"`{name}` is read in `perturb weights` only"
             self.findings.error("T203", message, node.span, "it has no value for one sample")
-            return None
-        if name == "h" and reader.own != "h":
-            hint = 'name a module: `h("layer3")`, or perturb one: `at "layer3"`'
-            self.findings.error(
-                "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
-            )
             return None
         return value.shape
 
@@ -179,6 +185,17 @@ class Names(ABC):
         self.findings.error("T211", message, node.span, hint)
         return False
 
+    def function_is_there(self, node: Call, function: Function, reader: Reader) -> bool:
+        """Whether a function can be read where it stands; noted where it cannot."""
+        if reader.free or (function.place <= reader.place and function.only in ("", reader.target)):
+            return True
+        message, hint = f"`{node.name}` comes after {reader.target}", "perturb a later place to read it"
+        if function.only:
+            message = f"`{node.name}` is read in `perturb {function.only}` only"
+            hint = f"`{node.name}` is {function.meaning}"
+        self.findings.error("T203", message, node.span, hint)
+        return False
+
     def _is_there(self, node: Expression, name: str, reader: Reader) -> bool:
         """Whether a value exists when a reader acts; noted where it does not."""
         if reader.phase in PREDICTING and name in LABELLED:
@@ -199,6 +216,8 @@ class Names(ABC):
         if self.scope.used and owner in self.scope.used:
             return self._of_used(node)
         held = BRANCH if owner in self.scope.branches else PASSES.get(owner)
+        if held is None and self.scope.used is None and owner in self.scope.used_names:
+            return Shape.SCALAR  # nobody knows the used method here
         if held is None:
             passes = [*PASSES, *self.scope.branches, *(self.scope.used or {})]
             hint = suggest(owner, passes)
@@ -234,12 +253,13 @@ class Names(ABC):
         return None
 
 
-def param_shape(scope: Scope, name: str) -> Shape | None:
-    """The shape of a parameter of a method."""
+def param_shape(scope: Scope, name: str, like: Shape = Shape.SCALAR) -> Shape | None:
+    """The shape of a parameter of a method; `like` is that of one of its values."""
     param = scope.params[name]
     if scope.network(name):
         return Shape.NETWORK
-    if scope.is_word(param):
-        return Shape.WORD
+    word = scope.word(param.default)
+    if word is not None:
+        return Shape.TRUTH if word in TRUTHS else Shape.WORD
     grain = GRAINS.get(param.per.text) if param.per else Grain.CORPUS
-    return None if grain is None else per_grain(Shape.SCALAR, grain)
+    return None if grain is None else per_grain(like, grain)

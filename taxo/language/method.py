@@ -67,6 +67,7 @@ class Param(Item):
     name: WordField
     per: GrainField | None = None
     default: ExpressionField
+    like: ExpressionField | None = None
     domain: Choices | Interval | None = None
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from taxo.language import syntax
 from taxo.language.constants import constant
 from taxo.language.method import Choices
 from taxo.language.printer import expression_text
-from taxo.language.shapes import Reader, Shapes
+from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
-from taxo.language.syntax import Argument, Call, Expression, Name, Word, names
-from taxo.language.vocabulary import FAMILIES, Option, Place, Shape
+from taxo.language.syntax import Argument, Call, Expression, Name, names
+from taxo.language.vocabulary import FAMILIES, NUMBERS, Option, Place, Shape, Word
+
+COUNTS = ("C", "N")  # known when a model and data are, before the first step
 
 
 def given(call: Call, options: Mapping[str, Option]) -> dict[str, Expression]:
@@ -66,25 +70,53 @@ def _check_option(
         _check_family(name, option, argument.value, shapes)
     elif option.free:
         _check_free(name, option, argument.value, shapes)
+    elif option.condition:
+        shapes.condition(argument.value, reader or ANYWHERE)
+    elif option.value and shapes.scope.word(argument.value) is None:
+        shape = shapes.of(argument.value, reader or ANYWHERE)
+        shapes.among(argument.value, shape, NUMBERS, "is no value to start from")
     elif option.words:
-        _check_word(name, option, argument.value, shapes)
+        check_word(name, option, argument.value, shapes)
     else:
         check_number(name, option, argument.value, shapes, reader)
 
 
 def _check_family(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
     """The value is a call of a family, such as `adam(1e-3)`."""
-    family = FAMILIES[option.family]
-    call = Call(Word(value.text, span=value.span), span=value.span) if isinstance(value, Name) else value
+    family, scope = FAMILIES[option.family], shapes.scope
+    call = (
+        Call(syntax.Word(value.text, span=value.span), span=value.span) if isinstance(value, Name) else value
+    )
     if not isinstance(call, Call):
         shown = shortened(expression_text(value))
         hint = f"such as `{name}: {next(iter(family))}(...)`"
         shapes.findings.error("T207", f"`{shown}` is no {option.family}", value.span, hint)
+    elif scope.word(Name(call.name.text)) in family:
+        _check_chosen(call, family, shapes)
     elif call.name.text not in family:
         shapes.findings.unknown_word(option.family, call.name, family)
         shapes.scope.read |= {inner.text for inner in names(call)}
     else:
         check_options(call, family[call.name.text].options, shapes)
+
+
+def _check_chosen(call: Call, family: Mapping[str, Word], shapes: Shapes) -> None:
+    """A call of a family, or of a parameter that is one of its words: each takes the options it knows."""
+    param = shapes.scope.params.get(call.name.text)
+    if param is None:
+        check_options(call, family[call.name.text].options, shapes)
+        return
+    shapes.scope.read.add(call.name.text)
+    options: dict[str, Option] = {}
+    for word in param.domain.choices if isinstance(param.domain, Choices) else ():
+        if isinstance(word, Name) and word.text in family:
+            options |= {name: replace(one, default=0.0) for name, one in family[word.text].options.items()}
+        else:
+            shown = shortened(expression_text(word))
+            shapes.findings.error(
+                "T205", f"`{shown}` is not of this family", word.span, suggest(shown, family)
+            )
+    check_options(call, options, shapes)
 
 
 def _check_free(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
@@ -97,7 +129,7 @@ def _check_free(name: str, option: Option, value: Expression, shapes: Shapes) ->
         shapes.findings.error("T205", message, value.span, f"`{name}` is {option.meaning}: a word or a text")
 
 
-def _check_word(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
+def check_word(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
     """A word is given as it is, or by a parameter whose words are all fit."""
     scope, findings = shapes.scope, shapes.findings
     param = scope.params.get(value.text) if isinstance(value, Name) else None
@@ -116,6 +148,8 @@ def _check_word(name: str, option: Option, value: Expression, shapes: Shapes) ->
         shown = shortened(expression_text(value))
         words = [name for name, param in scope.params.items() if scope.is_word(param)]
         hint = suggest(shown, [*option.words, *words])
+        if shown in option.words:
+            hint = f"the parameter `{shown}` hides the word: rename it"
         findings.error("T205", f"`{shown}` is no value of the option `{name}`", value.span, hint)
 
 
@@ -135,7 +169,8 @@ def check_number(
         return
     number = constant(value, scope.constants())
     if number is None:
-        if option.whole:
+        counted = all(name.text in COUNTS or name.text in scope.params for name in names(value))
+        if option.whole and not counted:
             message = f"`{name}` is `{shown}`, which is not known before the run"
             findings.error("T203", message, value.span, "make it of numbers and parameters")
     elif not option.least <= number <= option.most or (option.whole and number != number // 1):

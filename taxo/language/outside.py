@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from taxo.language.errors import Diagnostic, Related
 from taxo.language.method import Method
 from taxo.language.options import check_options
 from taxo.language.printer import expression_text
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Binary, Call, Expression, Name, Word
+from taxo.language.syntax import Binary, Call, Expression, Name, Unary, Word, names
 from taxo.language.vocabulary import HELD, NEEDS, OBJECTIVES, Objective, Place, Shape
 
 PENALTY = Reader(Place.WEIGHTS, "weights")
@@ -15,7 +16,7 @@ PENALTY = Reader(Place.WEIGHTS, "weights")
 
 def check_needs(method: Method, shapes: Shapes) -> None:
     """Note what is asked for and does not exist, twice, or in the wrong way."""
-    findings, seen = shapes.findings, set[str]()
+    findings, seen, owned = shapes.findings, set[str](), dict[str, Call]()
     for call in method.needs:
         name = call.name.text
         if name not in NEEDS:
@@ -24,7 +25,19 @@ def check_needs(method: Method, shapes: Shapes) -> None:
         if name in seen:
             findings.error("T103", f"`{name}` is asked for twice", call.span, "keep one of them")
         seen.add(name)
+        _check_owned(call, owned, shapes)
         check_options(call, NEEDS[name].options, shapes, Reader(Place.DATA, f"`{name}`"))
+
+
+def _check_owned(call: Call, owned: dict[str, Call], shapes: Shapes) -> None:
+    """What one of them has for itself no other one has."""
+    thing = NEEDS[call.name.text].owns
+    other = owned.setdefault(thing, call) if thing else call
+    if other.name.text != call.name.text:
+        related = tuple(Related(f"`{one.name}`", one.span) for one in (other, call) if one.span is not None)
+        message = f"`{other.name}` and `{call.name}` both claim the {thing}"
+        found = Diagnostic("T212", message, call.span, f"a model has one {thing}: keep one", "error", related)
+        shapes.findings.add(found)
 
 
 def check_held(call: Call, shapes: Shapes) -> None:
@@ -41,8 +54,10 @@ def check_held(call: Call, shapes: Shapes) -> None:
 def base_objective(node: Expression) -> tuple[Call | None, list[Expression]]:
     """The base objective that a `loss` item begins with, and the penalties added to it."""
     penalties: list[Expression] = []
-    while isinstance(node, Binary) and node.operator == "+":
-        penalties.insert(0, node.right)
+    while isinstance(node, Binary) and node.operator in ("+", "-"):
+        penalties.insert(
+            0, node.right if node.operator == "+" else Unary("-", node.right, span=node.right.span)
+        )
         node = node.left
     if isinstance(node, Name):
         return Call(Word(node.text, span=node.span), span=node.span), penalties
@@ -65,6 +80,9 @@ def check_objective(node: Expression, shapes: Shapes) -> None:
         shapes.findings.unknown_word("objective", call.name, OBJECTIVES)
     else:
         check_options(call, OBJECTIVES[call.name.text].options, shapes)
+    if call is None or call.name.text not in OBJECTIVES:
+        shapes.scope.read |= {name.text for name in names(node)}
+        return
     for penalty in penalties:
         shape = shapes.of(penalty, PENALTY)
         shapes.among(penalty, shape, (Shape.SCALAR,), "is no penalty")

@@ -10,7 +10,7 @@ from lark import Token, Tree
 from taxo.language.build import Builder
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.lexer import DEEPEST_TREE
-from taxo.language.method import Method
+from taxo.language.method import Inference, Method
 from taxo.language.reader import Reader
 from taxo.language.source import Source, Span
 from taxo.language.syntax import Call, Expression
@@ -43,9 +43,14 @@ def parse_expression(text: str, name: str = "<expression>") -> Expression:
     return cast(Expression, _whole(Source(name, text), "expr"))
 
 
-def parse_reference(text: str) -> tuple[Call, ...]:
+def parse_inference(text: str, name: str = "<inference>") -> Inference:
+    """The inference that a text spells, such as `meta minimize loss on validation via lookahead(lr: 1)`."""
+    return cast(Inference, _whole(Source(name, text), "inference"))
+
+
+def parse_reference(text: str, name: str = "<method>") -> tuple[Call, ...]:
     """The calls of `mixpert(eps: 0)+sam`, as given on a command line."""
-    return cast("tuple[Call, ...]", _whole(Source("<method>", text), "reference"))
+    return cast("tuple[Call, ...]", _whole(Source(name, text), "reference"))
 
 
 def _whole(source: Source, start: str) -> object:

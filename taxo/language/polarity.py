@@ -124,7 +124,7 @@ def _drawn(name: str, scope: Scope) -> Bounds:
     call = scope.draws[name].distribution
     values = [bounds(argument.value, scope) for argument in call.arguments]
     match call.name.text:
-        case "beta" | "bernoulli":
+        case "beta" | "bernoulli" | "rectangle":
             return UNIT
         case "uniform" | "truncated_normal" if len(values) >= 2:
             return values[-2][0], values[-1][1]

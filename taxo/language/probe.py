@@ -28,7 +28,8 @@ from taxo.language.syntax import (
     walk,
 )
 
-BATCH, SLACK = 512, 1e-9
+BATCH, SLACK, EPOCHS = 512, 1e-9, 100.0
+TIMES = {"epoch", "epochs", "progress", "step", "lr", "lr0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +79,37 @@ def _tables(scope: Scope) -> dict[str, Array]:
 
 
 def probe(item: Perturbation, scope: Scope) -> Probe:
-    """Try the form of a perturbation on a seeded random batch."""
+    """Try the form of a perturbation on a seeded random batch, early, midway and late in a run.
+
+    A condition on the progress alone says when there is a perturbation, and is taken to hold.
+    """
+    where = item.where
+    if where is not None and all(name in TIMES or name in scope.params for name in scope.reads(where)):
+        where = None
+    early, midway, late = (_probed_at(progress, item, where, scope) for progress in (0.1, 0.5, 0.9))
+    return Probe(
+        (early.raised + midway.raised + late.raised) / 3,
+        (early.lowered + midway.lowered + late.lowered) / 3,
+        max(early.off_simplex, midway.off_simplex, late.off_simplex),
+    )
+
+
+def _probed_at(progress: float, item: Perturbation, where: Expression | None, scope: Scope) -> Probe:
     random = np.random.default_rng(0)
     u = 2 * random.standard_normal((BATCH, CLASSES))
     y = onehot(random.integers(0, CLASSES, (BATCH, 1)).astype(float))
-    values = _values(u, y, random) | {name: np.array(value) for name, value in scope.constants().items()}
+    values = _values(u, y, progress, random)
+    values |= {name: np.array(value) for name, value in scope.constants().items()}
     values |= _tables(scope)
     values |= {name: _drawn(name, scope, values, random) for name in scope.draws if _drawable(name, scope)}
     with np.errstate(all="ignore"):
         form = np.asarray(_Evaluation(values, scope).of(item.by), float)
-        if item.where is not None:
-            form = np.where(_Evaluation(values, scope).of(item.where), form, 0.0)
+        if where is not None:
+            form = np.where(_Evaluation(values, scope).of(where), form, 0.0)
         return _measure(item.target.text, form, u, y)
 
 
-def _values(u: Array, y: Array, random: np.random.Generator) -> dict[str, Array]:
+def _values(u: Array, y: Array, progress: float, random: np.random.Generator) -> dict[str, Array]:
     label = (u * y).sum(-1, keepdims=True)
     counts = random.integers(5, 500, CLASSES).astype(float)
     p = softmax(u)
@@ -108,10 +125,10 @@ def _values(u: Array, y: Array, random: np.random.Generator) -> dict[str, Array]
         "N": np.array(float(BATCH)),
         "class_count": counts,
         "class_prior": counts / counts.sum(),
-        "epoch": np.array(5.0),
-        "epochs": np.array(10.0),
-        "progress": np.array(0.5),
-        "step": np.array(500.0),
+        "epoch": np.array(EPOCHS * progress),
+        "epochs": np.array(EPOCHS),
+        "progress": np.array(progress),
+        "step": np.array(100 * EPOCHS * progress),
         "lr": np.array(0.1),
         "lr0": np.array(0.1),
         "prior": counts / counts.sum(),

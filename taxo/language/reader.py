@@ -28,7 +28,7 @@ ITEMS = ("CITE", "NULL", "NEEDS", "SPLIT", "USE", "PARAM", "DRAW", "LET", "STATE
 # Words inside expressions: where a clause's word fits too, that one comes first.
 WITHIN = {"IN", "IF", "ELSE", "AND", "OR", "NOT"}
 CLAUSES = ("WHERE", "EVERY", "DURING", "DIRECTION", "INFER", "NORM", "GRANULARITY")
-OPERAND = {"NAME", "LOSS", "NUMBER", "STRING", "LPAR", "MINUS", "NOT"}
+OPERAND = {"NAME", "LOSS", "WEIGHT", "NORM", "NUMBER", "STRING", "LPAR", "MINUS", "NOT"}
 OPERATORS = {
     "PLUS",
     "MINUS",
@@ -45,6 +45,7 @@ OPERATORS = {
     "DOT",
     "PERCENT",
 }
+NAMES = {"NAME", "LOSS", "WEIGHT", "NORM"}
 SPELT = {"NAME": "a name", "NUMBER": "a number", "STRING": "a text in quotes", END: "the end"}
 
 
@@ -137,7 +138,7 @@ class Reader:
                     "T101", f"unexpected `{shortened(word)}`", span_of(word, self.source), hint
                 )
                 yield Repair(_swapped(tokens, place, keywords()[match], match), finding)
-        if accepted == {"NAME"} and token in keywords():
+        if "NAME" in accepted and accepted <= NAMES and token in keywords():
             message = f"`{token}` is a word of the language, not a name"
             finding = Diagnostic("T101", message, span_of(token, self.source), "choose another name")
             yield Repair(_swapped(tokens, spot, "NAME", token), finding)
@@ -212,7 +213,7 @@ def _expected(accepted: set[str]) -> str:
         return "expected an expression"
     if accepted >= set(ITEMS) and "RBRACE" not in accepted:
         return "expected an item, such as `param` or `perturb`"
-    left = accepted - OPERATORS
+    left = accepted - OPERATORS - (NAMES - {"NAME"} if NAMES - {"LOSS"} <= accepted else set[str]())
     if not left or (left == {"LPAR"}):
         return "expected an operator"
     words = [_spellings()[name] for name in sorted(left, key=lambda name: (name not in SPELT, name))]

@@ -10,8 +10,20 @@ from taxo.language.findings import Findings
 from taxo.language.method import Branch, Draw, Inference, Let, Method, Param, Perturbation, State, Use
 from taxo.language.spelling import nearest
 from taxo.language.syntax import Call, Expression, Name, String, Word, depth, names, walk
-from taxo.language.vocabulary import FUNCTIONS, MANNERS, SITES, TARGETS, VALUES, Place, Shape, Site, Target
+from taxo.language.vocabulary import (
+    FUNCTIONS,
+    MANNERS,
+    NEEDS,
+    SITES,
+    TARGETS,
+    VALUES,
+    Place,
+    Shape,
+    Site,
+    Target,
+)
 
+TRUTHS = ("true", "false")
 NETWORKS = frozenset(name for name, row in FUNCTIONS.items() if row.result is Shape.NETWORK)
 Declared = Param | Draw | Let | State
 
@@ -33,6 +45,7 @@ class Scope:
         self.found: dict[str, Inference] = {
             name.text: infer for infer in method.infers for name in infer.over
         }
+        self.modules = {name for name in self.needs if name in NEEDS and NEEDS[name].module}
         self.read: set[str] = set()
         self.missing: dict[str, Name] = {}
         self._constants: dict[str, float] | None = None
@@ -45,6 +58,11 @@ class Scope:
     def knows(self, name: str) -> bool:
         """Whether the name means something without an unknown."""
         return name in VALUES or name in self.declared
+
+    @property
+    def used_names(self) -> set[str]:
+        """The names of the methods it uses."""
+        return {use.method.name.text for use in self.uses()}
 
     def uses(self) -> list[Use]:
         """The `use` clauses."""
@@ -95,6 +113,8 @@ class Scope:
                 return node.text
             if not isinstance(node, Name):
                 return None
+            if node.text in TRUTHS:
+                return node.text
             param = self.params.get(node.text)
             if param is None:
                 return None if self.knows(node.text) else node.text
@@ -198,13 +218,12 @@ def acts_at(item: Perturbation) -> Target | Site | None:
     target = TARGETS.get(item.target.text)
     if target is None or item.at is None or target.place == Place.WEIGHTS:
         return target
-    if isinstance(item.at, Name):
-        site = SITES.get(item.at.text)
-        return site if site is not None and site.target == item.target.text else target
-    inner = isinstance(item.at, String) and target.place == Place.FEATURES
-    return (
-        Site("a named module's output", item.target.text, Place.INNER, "h", Shape.INNER) if inner else target
-    )
+    site = SITES.get(item.at.text) if isinstance(item.at, Name) else None
+    if site is not None:
+        return site if site.target == item.target.text else target
+    if target.place != Place.FEATURES:
+        return target
+    return Site("a named module's output", item.target.text, Place.INNER, "h", Shape.INNER)
 
 
 def word_text(word: Word | None, otherwise: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from taxo.language.axes import joined, picked
+from collections.abc import Callable
+
+from taxo.language.axes import joined, multiplied, picked
 from taxo.language.calls import Calls, alternatives
 from taxo.language.constants import constant
 from taxo.language.lookup import ANYWHERE, Reader
@@ -73,13 +75,20 @@ class Shapes(Calls):
             if left is None or right is None:
                 return None
             return Shape.TRUTH if left == right == Shape.SCALAR else Shape.MASK
-        return self.join(node, self.number(node.left, left), self.number(node.right, right))
+        together = multiplied if node.operator in ("*", "/") else joined
+        return self.join(node, self.number(node.left, left), self.number(node.right, right), together)
 
-    def join(self, node: Expression, left: Shape | None, right: Shape | None) -> Shape | None:
+    def join(
+        self,
+        node: Expression,
+        left: Shape | None,
+        right: Shape | None,
+        together: Callable[[Shape, Shape], Shape | None] = joined,
+    ) -> Shape | None:
         """The shape of two joined; noted where they do not fit."""
         if left is None or right is None:
             return None
-        shape = joined(left, right)
+        shape = together(left, right)
         if shape is None:
             hint = "they share no axis"
             if any((one.axes or "").startswith("C") for one in (left, right)):

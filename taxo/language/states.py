@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from taxo.language.method import State
-from taxo.language.options import check_number, given
+from taxo.language.options import check_options
 from taxo.language.printer import expression_text
 from taxo.language.shapes import ANYWHERE, Shapes
-from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Call, Expression, Name
-from taxo.language.vocabulary import GRAINS, ORDERS, PERIODS, STATE_FORMS, Option
+from taxo.language.spelling import shortened
+from taxo.language.syntax import Call
+from taxo.language.vocabulary import GRAINS, ORDERS, PERIODS, STATE_FORMS
 
 
 def check_state(state: State, shapes: Shapes) -> None:
@@ -35,7 +37,7 @@ def _check_value(state: State, shapes: Shapes) -> None:
         _check_form(value, shapes)
     else:
         shapes.of(value, ANYWHERE)
-    if known is None and len(shapes.findings.items) == before:
+    if known is None and state.per.text in GRAINS and len(shapes.findings.items) == before:
         shown = shortened(expression_text(value))
         message = f"`{shown}` cannot be kept per {state.per}"
         hint = "a state keeps numbers; a covariance is that of `z`, per category or corpus"
@@ -50,25 +52,5 @@ def _check_form(form: Call, shapes: Shapes) -> None:
         findings.error("T204", f"`{form.name}` needs a value to keep", form.span, hint)
         return
     shapes.of(form.arguments[0].value, ANYWHERE)
-    if form.name.text == "ema" and len(form.arguments) < 2:
-        hint = "write `ema(p, 0.9)`"
-        findings.error("T204", "`ema` needs `decay`", form.span, hint)
-    options = {"value": Option("what is kept"), **row.options}
-    for name, value in list(given(form, options).items())[1:]:
-        if name not in row.options:
-            message = f"`{form.name}` has no option `{shortened(name)}`"
-            findings.error("T205", message, value.span, suggest(name, row.options))
-        else:
-            _check_option(name, row.options[name], value, shapes)
-
-
-def _check_option(name: str, option: Option, value: Expression, shapes: Shapes) -> None:
-    if option.condition:
-        shapes.condition(value, ANYWHERE)
-    elif option.words:
-        if not (isinstance(value, Name) and value.text in option.words):
-            shown = shortened(expression_text(value))
-            message = f"`{shown}` is no value of the option `{name}`"
-            shapes.findings.error("T205", message, value.span, suggest(shown, option.words))
-    else:
-        check_number(name, option, value, shapes)
+    rest = replace(form, arguments=form.arguments[1:])
+    check_options(rest, row.options, shapes, ANYWHERE)

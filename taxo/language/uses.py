@@ -57,14 +57,14 @@ def _add(use: Use, library: Library, found: dict[str, Method], findings: Finding
             f"`{name}` uses a method that uses it" if again else f"`{name}` is wrong itself: {first.message}"
         )
         hint = "break the circle" if again else f"`taxo check {name}` says more"
-        findings.error("T215" if again else "T216", shortened(message, 95), name.span, hint)
+        findings.error("T215", shortened(message, 95), name.span, hint)
 
 
 def _uses(method: Method) -> Iterator[Use]:
     yield from (clause for clause in method.clauses if isinstance(clause, Use))
 
 
-def check_uses(method: Method, shapes: Shapes, library: Library | None) -> None:
+def check_uses(method: Method, shapes: Shapes) -> None:
     """Note what `use` sets that the used method does not have; its parameters are named."""
     for use in _uses(method):
         used = (shapes.scope.used or {}).get(use.method.name.text)

@@ -51,7 +51,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 def test_list_has_a_line_for_each_shipped_method(capsys: pytest.CaptureFixture[str]):
     code, out, _ = run(capsys, "list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[1:]] == taxo.methods()
+    # a second perturbation has a line of its own, which is indented
+    starts = [line for line in out.splitlines()[1:] if not line.startswith(" ")]
+    assert [line.split()[0] for line in starts] == taxo.methods()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_emit_says_which_file_it_cannot_write(capsys: pytest.CaptureFixture[str]
         (["show", "sma"], "did you mean `sam`?", 1),
         (["show", "mixpert(epz: 1)"], "did you mean `eps`?", 2),
         (["show", "nowhere.taxo"], "`nowhere.taxo` cannot be read", 1),
-        (["emit", "mixpert+sam"], "not in this version", 1),
+        (["emit", "mixpert+sma"], "did you mean `sam`?", 1),
     ],
 )
 def test_mistakes_are_messages(

@@ -11,8 +11,9 @@ from taxo.language.errors import CODES, Diagnostic, TaxoError
 from taxo.language.source import Source
 
 FILES = sorted(Path(__file__).parent.glob("*.taxo"))
-EXPECTED = re.compile(r"^# (error|note): (\d+):(\d+) (T\d{3})$", re.MULTILINE)
-BY_SPEC = {code for code in CODES if code < "T4"}
+EXPECTED = re.compile(r"^# (error|note|warning): (\d+):(\d+) (T\d{3})$", re.MULTILINE)
+# The compiler says T210; a `use` clause can name a parameter that is none.
+BY_SPEC = {code for code in CODES if code < "T4"} - {"T210"} | {"T403"}
 
 # The whole message where its wording matters: file, what is wrong, what to do.
 WORDS = [
@@ -61,7 +62,7 @@ WORDS = [
     ("arguments_count", "`exp` takes 1 argument, not 2", "`exp` is the exponential"),
     ("options_missing", "`pgd` needs `step`", "`step` is the length of a step"),
     ("unknown_words", "`logit` is no target", "did you mean `logits`?"),
-    ("unknown_option", "`pgd` has no option `size`", "one of `start`, `step` or `steps`"),
+    ("unknown_option", "`pgd` has no option `size`", "one of `simultaneous`, `start`, `step` or `steps`"),
     ("domain_default", "`lam` is 5, outside [0, 1]", "take a value inside"),
     ("domain_word", "`start` is `unifrom`, which its domain does not have", "did you mean `uniform`?"),
     (
@@ -79,8 +80,42 @@ WORDS = [
         "`u` has no unknown for `adversarial` to find",
         "put a new name into the form, such as `by v`",
     ),
-    ("joint_in_set", "`joint` keeps to no set", "drop `within`, or take another solver"),
-    ("later_words", "the set `simplex` is not in this version", "this version has `box`, `l2` and `linf`"),
+    (
+        "needed_not_asked_for",
+        "`teacher` comes from outside, and `needs` does not name it",
+        "add `needs teacher`",
+    ),
+    (
+        "networks",
+        "nothing learns the network `net`",
+        "add `infer meta over net minimize loss on validation via ...`",
+    ),
+    (
+        "phase_without_labels",
+        "`y` has no value at evaluation, where nobody knows the labels",
+        "drop `during eval`, or read predictions alone",
+    ),
+    (
+        "branches_unknown",
+        "`three.x` comes after features",
+        "read it at a later place, or write that branch above",
+    ),
+    ("sites", "`zz` is no site of `features`", "did you mean `z`?"),
+    (
+        "claimed_twice",
+        "`claimed_twice` and `damp` both claim the split",
+        "a batch is cut into parts in one way: keep one of them",
+    ),
+    (
+        "order_of_two",
+        "`order_of_two` reads the `y` that `label_smoothing` wrote: their order matters",
+        "with `order_of_two` first it is another method",
+    ),
+    (
+        "meta_or_not",
+        "`adversarial` is declared, the form shows `meta`",
+        "what is chosen `on` held-out data is `meta`: write `infer meta`",
+    ),
     ("coarse", "`corpus` is coarser than the form, which differs per sample", "write `granularity sample`"),
     (
         "manner",

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import taxo
-from taxo.catalog import variant
 from taxo.runtime.step import Step
+from taxo.variants import variant
 from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, conv, descend, mlp, weights
 from tests.fidelity.nets import batch as images
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taxo.language.vocabulary.rows import NUMBERS, Distribution, Function, Option, Result, Shape, Word
+from taxo.language.vocabulary.rows import NUMBERS, Distribution, Function, Option, Place, Result, Shape, Word
 
 _ANY = float("-inf")
 _NUMBER = (Shape.SCALAR,)
@@ -77,15 +77,31 @@ FUNCTIONS: dict[str, Function] = {
         ((Shape.X,), (Shape.X,), (Shape.SAMPLE, Shape.SCALAR)),
         Shape.X,
     ),
-    "h": Function("the output of a named module", ((Shape.WORD,),), Shape.INNER),
-    "view": Function("one of the augmented views", (_NUMBER,), Shape.X, needs="views"),
+    "cosine": Function(
+        "the cosine of a feature vector and those of each class, the mean of several",
+        ((Shape.Z,), (Shape.VECTORS, Shape.PROTOTYPES)),
+        Shape.ROW,
+        place=Place.INNER,
+    ),
+    "named": Function(
+        "whether the parameter's name fits a pattern", ((Shape.WORD,),), Shape.TRUTH, only="weights"
+    ),
+    "h": Function("the output of a named module", ((Shape.WORD,),), Shape.INNER, place=Place.INNER),
+    "view": Function(
+        "one of the augmented views, counted from 0",
+        (_NUMBER,),
+        Shape.X,
+        needs="views",
+        place=Place.FEATURES,
+    ),
 }
 
+_WHERE = Option("only of the samples where this holds", default="", condition=True)
+_LAST = Option("of the last updates only, so many of them", default="", least=1, most=10_000, whole=True)
+
 STATE_FORMS: dict[str, Word] = {
-    "mean": Word(
-        "the mean of all that was seen",
-        {"where": Option("only of the samples where this holds", condition=True)},
-    ),
+    "mean": Word("the mean of all that was seen", {"where": _WHERE, "last": _LAST}),
+    "deviation": Word("the standard deviation of all that was seen", {"where": _WHERE, "last": _LAST}),
     "ema": Word(
         "the exponential moving average",
         {"decay": Option("the share of the old value that is kept", most=1.0)},
@@ -93,6 +109,10 @@ STATE_FORMS: dict[str, Word] = {
     "covariance": Word(
         "the covariance of all that was seen",
         {"diagonal": Option("variances only", words=("false", "true"), default="false")},
+    ),
+    "prototypes": Word(
+        "per class, the feature vectors that have most others near them",
+        {"count": Option("how many", least=1, most=1000, whole=True)},
     ),
 }
 
@@ -121,5 +141,15 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         },
     ),
     "sphere": Distribution("a direction, of length 1", whole_row=True),
+    "rectangle": Distribution(
+        "1 inside a random rectangle of the picture, clipped at its border, else 0",
+        {"area": Option("its share of the picture", most=1.0)},
+        whole_row=True,
+    ),
+    "module": Distribution(
+        "one of the modules that a pattern names, or the input",
+        {"pattern": Option('a pattern of names, such as `"layer*"`', free=True)},
+        result=Shape.SITE,
+    ),
     "permutation": Distribution("an order of the batch", result=Shape.PERMUTATION),
 }

@@ -15,9 +15,11 @@ _DAMPING = Option("what is added to the diagonal", default=0.01)
 _SCALE = Option("what the products are divided by", default=25.0)
 _DEPTH = Option("how many terms", least=1, most=100_000, whole=True)
 _START = Option(
-    "where the search starts: at 0, at random, where it ended in the last batch, or in the last step on it",
+    "where the search starts: at 0, at random, where it ended in the last batch or in the last step on it,"
+    " or at a value",
     words=("zero", "uniform", "kept", "previous"),
     default="zero",
+    value=True,
 )
 _TOGETHER = Option("whether one backward serves the weights and the unknown", words=_TRUTHS, default="false")
 _RADIUS = Option("how far the unknown may go", per_sample=True)
@@ -74,7 +76,10 @@ SOLVERS: dict[str, Solver] = {
         needs_set=True,
     ),
     "linearized": Solver(
-        "the set's best point of the first-order expansion", {"start": _START}, needs_set=True, linear=True
+        "the set's best point of the first-order expansion",
+        {"start": _START, "steps": replace(_STEPS, default=1.0)},
+        needs_set=True,
+        linear=True,
     ),
     "closed_form": Solver("the known minimiser"),
     "sgd": Solver(
@@ -142,7 +147,7 @@ REGIONS: dict[str, Region] = {
             "high": Option("the upper bound", default=1.0, least=_ANY),
         },
         bounded=False,
-        targets=("features", "logits", "labels"),
+        targets=("features", "logits", "labels", "loss"),
     ),
     "simplex": Region("the unknown is a distribution", targets=("labels",)),
     "nonnegative": Region("no entry below 0", bounded=False),

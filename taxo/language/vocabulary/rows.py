@@ -31,11 +31,13 @@ class Shape(Enum):
     TABLE = "one row of class values per class", "CC"
     MATRIX = "one matrix over the features", "DD"
     MATRICES = "one matrix over the features per class", "CDD"
+    PROTOTYPES = "several feature vectors per class", "CPD"
     FIELD = "one motion per sample and pixel", "BM"
     TRUTH = "true or false", None
     MASK = "true or false per sample", None
     TOP = "a fixed share of the batch", None
     PERMUTATION = "an order of the batch", None
+    SITE = "a module of the model", None
     NETWORK = "a learned network", None
     PASS = "a pass", None
     WORD = "a word", None
@@ -129,7 +131,8 @@ class Value:
 class Function:
     """A function: the shapes of its arguments (None: any numbers), and what its result is.
 
-    `least` is how many arguments it needs at least; with fewer than all, `shorter` is its result.
+    `least` is how many arguments it needs at least; with fewer than all, `shorter` is its result. It is
+    read from its place on, by `only` one target if it says so.
     """
 
     meaning: str
@@ -138,6 +141,8 @@ class Function:
     least: int | None = None
     shorter: Shape | Result | None = None
     needs: str = ""
+    place: Place = Place.DATA
+    only: str = ""
 
     @property
     def fewest(self) -> int:
@@ -147,10 +152,11 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a solver, set or other call: words, calls of a family, or a number; None: required.
+    """An option of a solver, set or other call: words, calls of a family, or a number, and its default.
 
-    A number lies between `least` and `most`; a whole one is also known before the run. `free` takes any
-    word or text, whose meaning is the data's; a `condition` holds for some samples.
+    Without a default it is required; an empty one stands for nothing. A number lies between `least` and `most`; a whole one is also known before the run. `free` takes any
+    word or text, whose meaning is the data's; a `condition` holds for some samples, and a
+    `value` is like the unknown.
     """
 
     meaning: str
@@ -163,6 +169,7 @@ class Option:
     family: str = ""
     free: bool = False
     condition: bool = False
+    value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +182,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Need(Word):
-    """Something given from outside; two that own the same thing of the model exclude each other."""
+    """Something given from outside; two that own one thing exclude each other, and a module can learn."""
 
     owns: str = ""
+    module: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,9 +95,9 @@ ORIGINS: dict[str, Word] = {
 _COUNT = Option("how many", least=1, most=4096, whole=True)
 
 NEEDS: dict[str, Need] = {
-    "teacher": Need("another model of the same classes"),
+    "teacher": Need("another model of the same classes", module=True),
     "validation": Need("a loader of held-out data"),
-    "generator": Need("a model that makes inputs"),
+    "generator": Need("a model that makes inputs", module=True),
     "prior": Need("one number per class, given from outside"),
     "corruption": Need(
         "a corruption of the input",
@@ -108,6 +108,7 @@ NEEDS: dict[str, Need] = {
     ),
     "views": Need("several augmented views of every sample", {"count": _COUNT}, owns="views"),
     "outputs": Need("another number of logits than classes", {"count": _COUNT}, owns="head"),
+    "rounds": Need("several rounds of training", {"count": _COUNT}),
     "replays": Need("several steps on every batch", {"count": _COUNT}, owns="replays"),
     "cosine_head": Need(
         "logits that are scaled cosines of z and the head's rows",
@@ -119,9 +120,19 @@ NEEDS: dict[str, Need] = {
 OBJECTIVES: dict[str, Objective] = {
     "cross_entropy": Objective("the cross entropy of logits and labels", compares=True),
     "bce": Objective("one binary cross entropy per class"),
-    "hinge": Objective("the largest margin violation"),
-    "mse": Objective("half the squared error"),
-    "kmeans": Objective("the squared distance to the nearest centre"),
+    "hinge": Objective(
+        "the largest violation of a margin",
+        {"margin": Option("the margin", default=1.0)},
+    ),
+    "mse": Objective("the squared error, summed over the outputs"),
+    "kmeans": Objective(
+        "the squared distance to the nearest centre",
+        {
+            "clusters": Option(
+                "how many centres; as many as classes where nothing is said", default=0.0, whole=True
+            )
+        },
+    ),
     "icp": Objective("the squared distance to the nearest point"),
 }
 

@@ -18,6 +18,13 @@ VALUES: dict[str, Value] = {
     "class_prior": Value("each class's share of the data set", Shape.CLASS),
     "prior": Value("the numbers per class that are given from outside", Shape.CLASS, needs="prior"),
     "corruption": Value("the corrupted input", Shape.X, Place.DATA, _SAMPLE, needs="corruption"),
+    "corrupted": Value(
+        "the corrupted input, where `corruption` is a parameter",
+        Shape.X,
+        Place.DATA,
+        _SAMPLE,
+        needs="corruption",
+    ),
     "generator": Value("the generated input", Shape.X, Place.DATA, _SAMPLE, needs="generator"),
     "h": Value(
         "the output at the perturbation's own site; `h(\"layer\")` is a module's",
