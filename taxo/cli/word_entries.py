@@ -64,9 +64,7 @@ def _of_place(row: Target | Site) -> Iterator[str]:
 
 def _of_value(row: Value) -> Iterator[str]:
     yield row.shape.value
-    if row.place is not Place.DATA:
-        where = PLACES[row.place]
-        yield f"there from {where if row.place is Place.INNER else f'`{where}`'} on"
+    yield from _read_where(row.place)
     if row.clean:
         yield "of the unperturbed pass with `clean.` before it"
     if row.needs:
@@ -81,8 +79,17 @@ def _of_function(row: Function) -> Iterator[str]:
         yield f"gives {_result(row.result)}"
     else:
         yield f"gives {_result(row.shorter)}; with all its arguments {_result(row.result)}"
+    yield from _read_where(row.place, row.only)
     if row.needs:
         yield f"has to be asked for: `needs {row.needs}`"
+
+
+def _read_where(place: Place, only: str = "") -> Iterator[str]:
+    """From which place of the line on there is something to read."""
+    if only:
+        yield f"in `{only}` only"
+    elif place is not Place.DATA:
+        yield f"there from {PLACES[place] if place is Place.INNER else f'`{PLACES[place]}`'} on"
 
 
 def _result(result: Shape | Result) -> str:
@@ -106,8 +113,8 @@ def alternatives(shapes: tuple[Shape, ...] | None) -> str:
 
 def _of_word(row: Word) -> Iterator[str]:
     match row:
-        case Need(owns=str(owned)) if owned:
-            yield f"two that own the {owned} of the model exclude each other"
+        case Need():
+            yield from _of_need(row)
         case Objective(compares=True):
             yield "compares distributions, so that labels have to stay distributions"
         case Distribution():
@@ -118,6 +125,13 @@ def _of_word(row: Word) -> Iterator[str]:
             yield from _of_region(row)
         case _:
             return
+
+
+def _of_need(row: Need) -> Iterator[str]:
+    if row.owns:
+        yield f"there is one owner of the {row.owns}"
+    if row.module:
+        yield "can be learned: `infer meta over ...`"
 
 
 def _of_distribution(row: Distribution) -> Iterator[str]:
@@ -151,15 +165,25 @@ def option_text(name: str, option: Option) -> str:
     >>> option_text("steps", Option("how many steps", least=1, whole=True))
     '`steps`: how many steps (a whole number of 1 or more)'
     """
-    default = "" if option.default is None else f"; `{_shown(option.default)}` if left out"
-    return f"`{name}`: {option.meaning} ({_kind(option)}{default})"
+    return f"`{name}`: {option.meaning} ({_kind(option)}{_left_out(option.default)})"
+
+
+def _left_out(default: str | float | None) -> str:
+    """What an option is where it is not given: an empty default stands for nothing."""
+    if default is None:
+        return ""
+    return (
+        f"; `{default if isinstance(default, str) else f'{default:g}'}` if left out"
+        if default != ""
+        else "; or nothing"
+    )
 
 
 def _kind(option: Option) -> str:
     if option.family:
         return listed(FAMILIES[option.family])
     if option.words:
-        return listed(option.words)
+        return listed(option.words) + (", or a value of the unknown's shape" if option.value else "")
     if option.free or option.condition:
         return "a word or a text" if option.free else "a condition"
     return _range(option) + (", which may differ from sample to sample" if option.per_sample else "")
@@ -172,7 +196,3 @@ def _range(option: Option) -> str:
     if option.most == INFINITY:
         return f"{kind} of {option.least:g} or more"
     return f"{kind} from {option.least:,g} to {option.most:,g}"
-
-
-def _shown(default: str | float) -> str:
-    return default if isinstance(default, str) else f"{default:g}"

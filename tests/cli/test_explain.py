@@ -62,7 +62,7 @@ def test_an_entry_says_what_the_table_says(capsys: pytest.CaptureFixture[str]):
     for part in (
         "- `steps`: how many steps (a whole number from 1 to 10,000)",
         "- `step`: the length of a step (a number of 0 or more, which may differ from sample to sample)",
-        "(`zero`, `uniform`, `kept` or `previous`; `zero` if left out)",
+        "(`zero`, `uniform`, `kept` or `previous`, or a value of the unknown's shape; `zero` if left out)",
         "- needs a set that bounds the unknown",
     ):
         assert part in out
@@ -79,7 +79,7 @@ def test_an_entry_says_what_the_table_says(capsys: pytest.CaptureFixture[str]):
         ("ce", "takes one number per sample and class; then one number per sample and class"),
         ("max", "perhaps numbers of any shape"),
         ("mean_batch", "gives what is left without the batch"),
-        ("outputs", "two that own the head of the model exclude each other"),
+        ("outputs", "there is one owner of the head"),
         ("cross_entropy", "labels have to stay distributions"),
         ("permutation", "drawn `per batch`"),
         ("sphere", "all entries are drawn at once"),
@@ -89,7 +89,7 @@ def test_an_entry_says_what_the_table_says(capsys: pytest.CaptureFixture[str]):
         ("box", "does not bound by itself"),
         ("smooth_flow", "the unknown is one motion per sample and pixel"),
         ("corruption", "(a word or a text)"),
-        ("mean", "(a condition)"),
+        ("mean", "(a condition; or nothing)"),
         ("normal", "`mean`: the mean (a number)"),
     ],
 )

@@ -1,6 +1,8 @@
 """Random methods, valid by construction as far as that is easy: every word comes from the vocabulary."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
 from random import Random
 
 from hypothesis import strategies as st
@@ -62,12 +64,17 @@ from taxo.language.vocabulary import (
     Site,
     Target,
 )
-from tests.language.invention import ANYWHERE, DATA, Inventor, Known, Spot
+from tests.language.invention import ANYWHERE, DATA, FIXED, Inventor, Known, Spot
 
 FINDING = ("regularization", "adversarial", "meta")
+WEIGHING = Spot(Place.LOSS)
 OPPOSITE = {"positive": "negative", "negative": "positive"}
 LETTERS = "abc ÄÖ é 漢字 ∂θ # {} := ~ 'x' %"
 DISTRIBUTED = ("p", "y")
+OF_FEATURES = {
+    "covariance": {"category": Shape.MATRICES, "corpus": Shape.MATRIX},
+    "prototypes": {"category": Shape.PROTOTYPES},
+}
 
 
 def method(random: Random) -> Method:
@@ -155,7 +162,6 @@ class _Method:
 
     def _word_param(self, name: str) -> None:
         option = self.make.one(_word_options())
-        # A parameter that is `true` or `false` is not understood yet.
         words = option.words[: self.make.random.randrange(1, len(option.words) + 1)]
         domain = Choices(choices=tuple(map(Name, words)))
         self.params.append(Param(name=Word(name), default=Name(self.make.one(words)), domain=domain))
@@ -173,10 +179,13 @@ class _Method:
             self.params.append(Param(name=Word(name), default=call))
             make.networks.append((name, count, Shape.ROW if classes else Shape.SAMPLE))
             return
-        grain = make.one([None, *GRAINS])
-        shape = Shape.SCALAR if grain is None else per_grain(Shape.SCALAR, GRAINS[grain])
-        per = None if grain is None else Word(grain)
-        self.params.append(Param(name=Word(name), per=per, default=Number(float(make.one([0, 1])))))
+        grain, like = make.one([None, *GRAINS]), None
+        one = Shape.SCALAR
+        if grain is not None and make.chance(0.3):
+            like, one = make.one([(Name("x"), Shape.X), (Name("u"), Shape.ROW), (Name("z"), Shape.Z)])
+        shape = one if grain is None else per_grain(one, GRAINS[grain])
+        per, default = None if grain is None else Word(grain), Number(float(make.one([0, 1])))
+        self.params.append(Param(name=Word(name), per=per, default=default, like=like))
         assert shape is not None
         make.known.append(Known(name, shape))
 
@@ -235,9 +244,11 @@ class _Method:
         if word is None:
             is_form = isinstance(node, Call) and node.name.text in STATE_FORMS
             return (Unary("-", node) if is_form else node), shape
-        if word == "covariance":
-            shape = Shape.MATRICES if grain == "category" else Shape.MATRIX
-            node = Name("z")
+        if word in ("covariance", "prototypes"):
+            shapes = OF_FEATURES[word]
+            if grain not in shapes:
+                return node, None
+            shape, node = shapes[grain], Name("z")
         call = make.call(word, STATE_FORMS[word].options)
         options = [
             _named(one, name) for one, name in zip(call.arguments, STATE_FORMS[word].options, strict=False)
@@ -300,7 +311,7 @@ class _Method:
         ]
         within = [make.one(bounded)] if manner == "adversarial" or make.chance(0.4) else []
         within += [one for one in REGIONS if _plain(one) and _fits(one, target) and make.chance(0.2)]
-        reader = Spot(spot.place, spot.target, spot.own, spot.predicting, spot.rounds, spot.anywhere)
+        reader = replace(spot, unknown=None)
         solver = make.one(_solvers(manner, within, target, every))
         return Inference(
             manner=Word(manner),
@@ -313,7 +324,7 @@ class _Method:
     def _goal(self, manner: str, spot: Spot) -> Expression:
         """What is made small or large; in `regularization` with a penalty on the unknown."""
         make, unknown = self.make, spot.unknown
-        there = Spot(Place.LOSS, "loss", "", spot.predicting, spot.rounds, above=spot.above)
+        there = replace(spot, place=Place.LOSS, target="loss", own="", anywhere=False, unknown=None)
         shapes = [one for one in (Shape.SAMPLE, Shape.SCALAR) if one in make.leaves(there)]
         loss = make.number(make.one(shapes), there, 2)
         if not spot.predicting and make.chance(0.5):
@@ -332,7 +343,7 @@ class _Method:
 
     def _clauses(self) -> tuple[Perturbation | Branch | Use, ...]:
         make, made, above = self.make, list[Perturbation | Branch | Use](), list[str]()
-        others = shipped()
+        others = list(_others())
         for _ in range(make.one([1, 1, 2, 3])):
             match make.one(["perturb", "perturb", "perturb", "branch", "use"]):
                 case "perturb":
@@ -344,21 +355,21 @@ class _Method:
                     made.append(self._use(other))
         return tuple(made)
 
-    def _use(self, other: str) -> Use:
+    def _use(self, other: Method) -> Use:
         """Another method, with some of its parameters at other values of their domains."""
         given: list[Argument] = []
-        for param in load(other).params:
+        for param in other.params:
             values = param.domain.choices if isinstance(param.domain, Choices) else (param.default,)
             if self.make.chance(0.5):
                 given.append(Argument(param.name, self.make.one(values)))
-        return Use(method=Call(Word(other), tuple(given)))
+        return Use(method=Call(other.name, tuple(given)))
 
     def _branch(self, above: list[str]) -> Branch:
         make = self.make
         name = make.fresh(self.taken) if make.chance(0.8) else None
         origin = make.one([None, None, *ORIGINS])
         norm = make.one([None, *vocabulary.NORMS])
-        weight = make.option(WEIGHT, DATA)
+        weight = make.option(WEIGHT, WEIGHING)
         items = tuple(self._perturbation(tuple(above)) for _ in range(make.one([0, 1, 1, 2])))
         if name is not None:
             above.append(name)
@@ -397,6 +408,8 @@ class _Method:
     def _site(self, target: str) -> Expression | None:
         sites = [Name(word) for word, row in SITES.items() if row.target == target]
         patterns = [String("layer4.*"), String("*")] if target in ("features", "weights") else []
+        if target == "features":
+            patterns += [Name(one.name) for one in self.make.known if one.shape is Shape.SITE]
         return self.make.one([*sites, *patterns]) if sites + patterns and self.make.chance(0.4) else None
 
     def _fixed(self, spot: Target | Site, where: Spot, target: str) -> dict[str, object]:
@@ -426,9 +439,7 @@ class _Method:
         make, name = self.make, self.make.fresh(self.taken)
         manner = make.one(FINDING)
         unknown = name, spot.shape
-        goal = Spot(
-            where.place, target, where.own, where.predicting, where.rounds, False, unknown, where.above
-        )
+        goal = replace(where, unknown=unknown)
         infer = self._inference(manner, goal, target, where.rounds)
         given = [REGIONS[one.name.text].shape for one in infer.within if REGIONS[one.name.text].shape]
         form: Expression = Name(name)
@@ -443,7 +454,7 @@ class _Method:
 
     def _regoal(self, infer: Inference, spot: Spot, unknown: tuple[str, Shape]) -> Inference:
         """The same with a goal for the shape that a set gives the unknown."""
-        there = Spot(spot.place, spot.target, spot.own, spot.predicting, spot.rounds, False, unknown)
+        there = replace(spot, unknown=unknown)
         assert infer.goal is not None
         goal = Goal(kind=infer.goal.kind, objective=self._goal(infer.manner.text, there))
         return infer.model_copy(update={"goal": goal})
@@ -479,8 +490,15 @@ class _Method:
             wanted |= {self.make.one(words)} if self.make.chance(0.1) else set()
         kept = {param.name.text for param in method.params}
         self.make.values = {name: value for name, value in self.make.values.items() if name in kept}
-        calls = [self.make.call(word, NEEDS[word].options) for word in sorted(wanted - {""})]
+        calls = [self.make.call(word, NEEDS[word].options, FIXED) for word in sorted(wanted - {""})]
         return method.model_copy(update={"needs": tuple(calls)})
+
+
+@cache
+def _others() -> list[Method]:
+    """The shipped methods that claim nothing for themselves that another one could claim too."""
+    loaded = [load(name) for name in shipped()]
+    return [one for one in loaded if not (one.split or one.loss or one.needs or one.branches())]
 
 
 def _named(argument: Argument, name: str) -> Argument:
@@ -490,12 +508,7 @@ def _named(argument: Argument, name: str) -> Argument:
 def _word_options() -> list[Option]:
     """Every option that takes words."""
     rows = (row for table in (SOLVERS, REGIONS) for row in table.values())
-    return [
-        option
-        for row in rows
-        for option in row.options.values()
-        if option.words and "true" not in option.words
-    ]
+    return [option for row in rows for option in row.options.values() if option.words]
 
 
 def _fits(region: str, target: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""Random expressions of a wanted shape, made from the rows of the vocabulary and from what a method declares."""
+"""Random expressions of a wanted shape, from the rows of the vocabulary and what a method declares."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,6 @@ from typing import TypeVar
 from taxo.language import vocabulary
 from taxo.language.axes import joined, picked, pooled, reduced
 from taxo.language.constants import constant
-from taxo.language.lexer import keywords
 from taxo.language.syntax import (
     Argument,
     Attribute,
@@ -54,11 +53,13 @@ class Spot:
     predicting: bool = False
     rounds: bool = False
     anywhere: bool = False
+    fixed: bool = False
     unknown: tuple[str, Shape] | None = None
     above: tuple[str, ...] = ()
 
 
 DATA = Spot(Place.DATA)
+FIXED = Spot(Place.DATA, fixed=True)
 ANYWHERE = Spot(Place.LOSS, rounds=True, anywhere=True)
 
 
@@ -88,8 +89,8 @@ class Inventor:
         return self.random.choice(list(options))
 
     def chance(self, share: float) -> bool:
-        """True, this often."""
-        return self.random.randrange(1000) < 1000 * share
+        """True, this often; hypothesis takes 0 for the simplest number, and what is left out for simple."""
+        return self.random.randrange(1000) >= 1000 * (1 - share)
 
     # Names ----------------------------------------------------------------------------------------------
 
@@ -143,7 +144,7 @@ class Inventor:
 
     def _number(self, shape: Shape, spot: Spot, depth: int) -> Expression:
         leaves = self.leaves(spot)
-        if depth <= 0 or self.chance(0.25):
+        if depth <= 0 or not self.chance(0.75):
             return self._leaf(shape, leaves)
         there = [one for one in leaves if one.numeric]
         ways = [self._joined, self._joined, self._called, self._called, self._chosen, self._indexed]
@@ -169,6 +170,9 @@ class Inventor:
     def _joined(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
         if self.chance(0.15):
             return Unary("-", self.number(shape, spot, depth))
+        if shape is Shape.ROW and {Shape.SAMPLE, Shape.CLASS} <= set(there) and self.chance(0.2):
+            sides = [self.number(one, spot, depth) for one in (Shape.SAMPLE, Shape.CLASS)]
+            return Binary(self.one("*/"), *sides)
         parts = [self.number(shape, spot, depth), self.number(self.smaller(shape, there), spot, depth)]
         self.random.shuffle(parts)
         return Binary(self.one("+-*/^" if self.chance(0.3) else "+-*"), *parts)
@@ -185,11 +189,12 @@ class Inventor:
     def _indexed(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
         orders = [Name(one.name) for one in self.known if one.shape is Shape.PERMUTATION]
         indices = [one for one in CLASSES if one in there] + [Shape.PERMUTATION] * bool(orders)
-        pairs = [(value, index) for value in there for index in indices if picked(value, index) == shape]
-        if not pairs:
+        values = [*there, *(made for made in MADE if made not in there)]
+        pairs = [(value, index) for value in values for index in indices if picked(value, index) == shape]
+        value, index = self.one(pairs) if pairs else (shape, None)
+        node = self.number(value, spot, depth) if value in there else self._called(value, spot, depth, there)
+        if node is None:
             return None
-        value, index = self.one(pairs)
-        node = self.number(value, spot, depth)
         match index:
             case Shape.PERMUTATION:
                 return Index(node, self.one(orders))
@@ -209,12 +214,17 @@ class Inventor:
     # Calls ----------------------------------------------------------------------------------------------
 
     def _called(self, shape: Shape, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
-        ways = {word: list(arguments(row, shape, there)) for word, row in FUNCTIONS.items()}
+        ways = {
+            word: list(arguments(row, shape, there))
+            for word, row in FUNCTIONS.items()
+            if spot.anywhere or (row.place <= spot.place and row.only in ("", spot.target))
+        }
         networks = [name for name, _, made in self.networks if made is shape]
         words = [word for word, found in ways.items() if found] + networks
         if not words:
             return None
-        word = self.one(words)
+        special = [word for word in words if word in networks or isinstance(FUNCTIONS[word].result, Shape)]
+        word = self.one(special if special and self.chance(0.5) else words)
         if word in networks:
             return self._network(word, spot, depth, there)
         takes = self.one(ways[word])
@@ -228,7 +238,7 @@ class Inventor:
         return self.number(shape, spot, depth)
 
     def _network(self, name: str, spot: Spot, depth: int, there: list[Shape]) -> Expression | None:
-        ((count, made),) = [(count, made) for other, count, made in self.networks if other == name]
+        (count,) = [count for other, count, _ in self.networks if other == name]
         shapes = [one for one in there if one in (Shape.SAMPLE, Shape.SCALAR)]
         return _called(name, *(self.number(self.one(shapes), spot, depth) for _ in range(count)))
 
@@ -240,6 +250,11 @@ class Inventor:
         named = [leaf for shape in TRUTHS[: 1 + each] for leaf in leaves.get(shape, [])]
         if named and self.chance(0.2):
             return self.one(named)
+        asked = [
+            word for word, row in FUNCTIONS.items() if row.result is Shape.TRUTH and row.only == spot.target
+        ]
+        if asked and self.chance(0.2):
+            return _called(self.one(asked), String("*.bias"))
         if depth > 0 and self.chance(0.3):
             if self.chance(0.3):
                 return Unary("not", self.truth(spot, depth - 1, each))
@@ -262,8 +277,12 @@ class Inventor:
     def call(self, word: str, options: Mapping[str, Option], spot: Spot = DATA) -> Call:
         """A call with the options that it needs, and some that it does not."""
         said = [name for name, one in options.items() if one.default is None or self.chance(0.4)]
-        said = [name for name in said if name == "where" or name not in keywords()]
-        given = [Argument(Word(name), self.option(options[name], spot)) for name in said]
+        given: list[Argument] = []
+        for name in said:
+            value = self.option(options[name], spot)
+            if name == "high" and said[: len(given)][-1:] == ["low"]:
+                value = Binary("+", given[-1].value, self.literal())
+            given.append(Argument(Word(name), value))
         for place, name in enumerate(list(options)[: len(given)]):
             if given[place].name != Word(name) or self.chance(0.4):
                 break
@@ -278,6 +297,8 @@ class Inventor:
             return self.call(word, family[word].options)
         if option.words:
             fit = [Name(name) for name, words in self.words if set(words) <= set(option.words)]
+            if option.value and self.chance(0.2):
+                return self.number(Shape.SCALAR, spot, 1)
             return self.one([*map(Name, option.words), *fit])
         if option.free:
             return self.one([Name("fog"), String("gaussian noise")])
@@ -292,9 +313,12 @@ class Inventor:
             return self.one(fit)
         if option.whole:
             low = int(option.least)
-            return Number(float(self.random.randrange(low, low + 1 + min(40, int(option.most) - low))))
+            return Number(
+                float(self.random.randrange(low, low + 1 + min(40, int(min(option.most, 1e9)) - low)))
+            )
         shapes = [Shape.SCALAR] + [Shape.SAMPLE] * (option.per_sample and Shape.SAMPLE in self.leaves(spot))
-        node = self.number(self.one(shapes), spot, 2) if self.chance(0.4) else self.literal()
+        free = self.chance(0.4) and not spot.fixed
+        node = self.number(self.one(shapes), spot, 2) if free else self.literal()
         value = constant(node, self.values)
         if value is None or fits(value, option):
             return node
@@ -304,15 +328,18 @@ class Inventor:
 
     def fresh(self, taken: set[str]) -> str:
         """A name that means nothing yet."""
-        while True:
-            letters = "".join(self.one(LETTERS) for _ in range(self.random.randrange(1, 9)))
-            name = letters + self.one(["", "", "2", "_rate", "0a"])
-            if name not in taken | set(VALUES) | set(FUNCTIONS) | set(keywords()) | WORDS:
-                taken.add(name)
-                return name
+        letters = "".join(self.one(LETTERS) for _ in range(self.random.randrange(1, 9)))
+        name = letters + self.one(["", "", "2", "_rate", "0a"])
+        while name in taken or name in MEANT:
+            name += self.one(LETTERS) + str(len(taken))
+        taken.add(name)
+        return name
 
 
-WORDS = {word for table in vocabulary.TABLES.values() for word in table} | {
+# Shapes that only a function gives.
+RESULTS = {row.result for row in FUNCTIONS.values() if isinstance(row.result, Shape)}
+MADE = sorted((shape for shape in RESULTS if shape.numeric), key=str)
+MEANT = {word for table in vocabulary.TABLES.values() for word in table} | {
     word
     for table in vocabulary.TABLES.values()
     for row in table.values()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import taxo
 from taxo.language.builder import Builder, adversarial, meta, regularization
+from taxo.language.layout import inference_text
 from taxo.language.method import (
     UNINFERRED,
     Branch,
@@ -26,14 +27,8 @@ MAKERS = {
 
 
 def sayable(method: Method) -> bool:
-    """Whether the builder has the words: branches have names, and what is found has a goal and a solver."""
-    infers = [*(item.infer for item in method.perturbations()), *method.infers]
-    solved = all(one.goal is not None and one.via is not None for one in infers if _has_parts(one))
-    return solved and all(branch.name is not None for branch in method.branches())
-
-
-def _has_parts(infer: Inference) -> bool:
-    return infer.goal is not None or bool(infer.within) or infer.on is not None or infer.via is not None
+    """Whether the builder has the words: it cannot leave a branch without a name."""
+    return all(branch.name is not None for branch in method.branches())
 
 
 def rebuilt(method: Method) -> Method:
@@ -72,15 +67,15 @@ def rebuilt(method: Method) -> Method:
 
 
 def _param(builder: Builder, param: Param) -> Builder:
-    name, default, per = param.name.text, expression_text(param.default), _word(param.per)
+    options: dict[str, object] = {"per": _word(param.per), "like": _text(param.like)}
     match param.domain:
         case Choices(choices=choices):
-            return builder.param(name, default, per=per, choices=[expression_text(one) for one in choices])
+            options["choices"] = [expression_text(one) for one in choices]
         case Interval(low=low, high=high, log=log):
-            ends = expression_text(low), expression_text(high)
-            return builder.param(name, default, per=per, low=ends[0], high=ends[1], log=log)
+            options |= {"low": expression_text(low), "high": expression_text(high), "log": log}
         case _:
-            return builder.param(name, default, per=per)
+            pass
+    return builder.param(param.name.text, expression_text(param.default), **options)
 
 
 def _clause(builder: Builder, clause: Perturbation | Branch | Use) -> Builder:
@@ -115,9 +110,10 @@ def _perturbation(builder: Builder, item: Perturbation, branch: str | None) -> B
     )
 
 
-def _inference(infer: Inference) -> Inference:
-    if infer.goal is None or infer.via is None:
-        return Inference(manner=infer.manner)
+def _inference(infer: Inference) -> Inference | str:
+    """By a function of the manner, where there is one that can say it; else by its text."""
+    if infer.goal is None or infer.via is None or infer.manner.text not in MAKERS:
+        return inference_text(infer.model_copy(update={"over": ()}))
     options: dict[str, object] = {infer.goal.kind.text: expression_text(infer.goal.objective)}
     if infer.within or infer.manner.text == "adversarial":
         options["within"] = _calls(infer.within)
