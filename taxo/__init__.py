@@ -9,19 +9,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxo import plugins
 from taxo.catalog import load, parse
 from taxo.catalog import shipped as methods
-from taxo.language.builder import Builder, adversarial, meta, method, regularization
+from taxo.language.builder import Builder, method
 from taxo.language.errors import TaxoError
+from taxo.language.fields import Value
+from taxo.language.manners import adversarial, meta, regularization
 from taxo.language.method import Method
-from taxo.variants import Value
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from taxo.compiler import Pass
     from taxo.runtime.step import Step
 
 __version__ = "0.1.0"
+plugins.load()
 __all__ = [
     "Method",
     "TaxoError",
@@ -56,6 +60,7 @@ def compile(
     class_counts: Sequence[int] | None = None,
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
+    passes: Sequence[Pass] | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
@@ -66,10 +71,19 @@ def compile(
 
     `samples` is the size of the data set and `class_counts` how many samples each class has, for methods
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
+    `passes` are functions from method to method that run before taxo's own, such as one that makes every
+    attack shorter.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step
 
     return compile_step(
-        method, model, classes=classes, samples=samples, class_counts=class_counts, params=params, seed=seed
+        method,
+        model,
+        classes=classes,
+        samples=samples,
+        class_counts=class_counts,
+        params=params,
+        seed=seed,
+        passes=passes,
     )

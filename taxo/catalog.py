@@ -15,6 +15,7 @@ from taxo.language.source import Source
 from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import Word
 from taxo.language.uses import Library
+from taxo.plugins import added_methods
 from taxo.resources import methods_folder
 from taxo.variants import given, split_reference, split_values, variant
 
@@ -23,10 +24,14 @@ COMPOSED = "<method>"
 
 
 def shipped() -> list[str]:
-    """The names of the methods that come with taxo."""
-    return sorted(
-        Path(entry.name).stem for entry in methods_folder().iterdir() if entry.name.endswith(".taxo")
-    )
+    """The names of the methods that come with taxo and with the packages that add to it."""
+    return sorted(_files())
+
+
+def _files() -> dict[str, Path]:
+    """The files of methods that can be called by name."""
+    own = {path.stem: path for path in methods_folder().iterdir() if path.suffix == ".taxo"}
+    return added_methods() | own
 
 
 def examine(
@@ -38,7 +43,9 @@ def examine(
     """
     parsed = parse_method(source)
     method = parsed.method
-    findings = parsed.findings + check(method, parsed.lost, library or library_of(None))
+    misread = [finding.span for finding in parsed.findings]
+    meant = check(method, parsed.lost, library or library_of(None))
+    findings = parsed.findings + [one for one in meant if one.code != "T202" or one.span not in misread]
     if stem is not None and method.name.text != stem:
         message = f"the file is called `{stem}`, its method `{method.name}`"
         findings.append(Diagnostic("T105", message, method.name.span, f"did you mean `{stem}`?"))
@@ -92,6 +99,8 @@ def _is_file(name: str) -> bool:
 def _folder_of(name: str) -> Path | None:
     """The folder of a text; a shipped one has none."""
     path = Path(name)
+    if path.name == COMPOSED and path.name != name:
+        return path.parent
     return path.parent if (path.suffix == ".taxo" and path.name != name) or path.is_file() else None
 
 
@@ -114,7 +123,7 @@ def source_of(reference: str) -> Source:
         return _file(path)
     if reference not in shipped():
         fail("T201", f"no method is called `{shortened(reference)}`", None, suggest(reference, shipped()))
-    return Source(f"{reference}.taxo", (methods_folder() / f"{reference}.taxo").read_text(encoding="utf-8"))
+    return Source(f"{reference}.taxo", _files()[reference].read_text(encoding="utf-8"))
 
 
 def _file(path: Path) -> Source:

@@ -7,17 +7,15 @@ from dataclasses import replace
 
 from taxo.language.check import verify
 from taxo.language.errors import fail
-from taxo.language.fields import as_expression
+from taxo.language.fields import Value, as_expression
 from taxo.language.method import Clause, Method, Param, Use
 from taxo.language.parser import parse_reference
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope
 from taxo.language.source import Span
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Argument, Expression, Word
+from taxo.language.syntax import Argument, Word
 from taxo.language.uses import Library
-
-Value = float | str | Expression
 
 
 def split_reference(text: str) -> list[str]:

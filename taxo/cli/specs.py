@@ -13,7 +13,6 @@ from taxo.catalog import library_for, load, look, outline, shipped, source_of, w
 from taxo.cli.catalogue import catalogue
 from taxo.cli.describe import show_text, unable
 from taxo.cli.entries import entry
-from taxo.cli.graph import FORMATS, draw, mermaid
 from taxo.cli.lattice import lattice, lattice_text
 from taxo.cli.search import search
 from taxo.compiler import compile_program
@@ -54,8 +53,7 @@ def register(subparsers: Subparsers) -> None:
         subparsers, "graph", "draw what a method perturbs, and what each perturbation reads", run_graph
     )
     graph.add_argument("method", metavar="METHOD", help=METHOD)
-    formats = ", ".join(FORMATS)
-    graph.add_argument("-o", "--output", metavar="FILE", help=f"a file whose name ends in one of {formats}")
+    graph.add_argument("-o", "--output", metavar="FILE", help="a file; its ending chooses .svg, .mmd or .dot")
 
 
 def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namespace], int]) -> ArgumentParser:
@@ -162,6 +160,8 @@ def run_emit(namespace: Namespace) -> int:
 
 def run_graph(namespace: Namespace) -> int:
     """Run `taxo graph`: Mermaid text, or what the file's name asks for."""
+    from taxo.cli.graph import FORMATS, draw, mermaid
+
     if namespace.output is None:
         print(mermaid(draw(whole(load(namespace.method)))), end="")
         return 0

@@ -11,12 +11,12 @@ from zlib import crc32
 from taxo.compiler.acts import ActWriter, early, read_lets, watched
 from taxo.compiler.expressions import Spot, Writer
 from taxo.compiler.graph import Act, Graph, Line
-from taxo.compiler.names import LIBRARY, identifier
+from taxo.compiler.names import LIBRARY, home, identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.text import Text, call, text_sum
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Draw, Method
-from taxo.language.options import given
 from taxo.language.printer import PRODUCT, expression_text
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
@@ -95,7 +95,7 @@ def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
     tables = ["Table"] if any(act.learned for act in graph.acts()) else []
     wanted: dict[str, list[str]] = {}
     for name in sorted({*writer.imports, "Step", *tables}):
-        wanted.setdefault(LIBRARY[name], []).append(name)
+        wanted.setdefault(home(name), []).append(name)
     for module, found in sorted(wanted.items()):
         yield f"from {module} import {', '.join(found)}"
 

@@ -26,6 +26,7 @@ from taxo.language.syntax import (
     Unary,
 )
 from taxo.language.vocabulary import CONSTANTS, Place, Shape
+from taxo.plugins import source_of_op
 
 TORCH = {"exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid"}
 DERIVED = {"margin", "gradnorm", "correct"}
@@ -255,6 +256,9 @@ class Writer:
         arguments = [self.code(argument.value, place) for argument in node.arguments]
         if name == "onehot":
             arguments += ["self.classes", self.like(place)]
+        added = source_of_op(name)
+        if added is not None:
+            return f"{self.use(added.attribute)}({', '.join(arguments)})", ATOM
         owner = f"{self.module('torch')}." if name in TORCH else ""
         return f"{owner}{name if owner else self.use(name)}({', '.join(arguments)})", ATOM
 

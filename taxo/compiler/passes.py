@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Branch, Clause, Method, Perturbation
-from taxo.language.options import given
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
     Binary,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.options import given
 from taxo.language.scope import Scope
 from taxo.language.syntax import Expression, Member, Name, Unary
 from taxo.language.vocabulary import SOLVERS, Place

@@ -9,11 +9,12 @@ from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, at_zero, gathers, label
 from taxo.compiler.text import Text, call, quoted
-from taxo.language.options import given
+from taxo.language.calling import given
 from taxo.language.printer import ATOM, PRODUCT
 from taxo.language.shapes import Reader
 from taxo.language.syntax import Call, Expression
 from taxo.language.vocabulary import REGIONS, SOLVERS, TARGETS, Place, Shape
+from taxo.plugins import source_of_op
 
 BALLS = {"linf": "Linf", "l2": "L2", "box": "Box"}
 
@@ -184,7 +185,8 @@ class Solve:
         ]
         maximize = f"maximize={infer.goal is not None and infer.goal.kind.text == 'maximize'}"
         found = call(
-            self.writer.use(infer.via.name.text), ["objective", "first", "within", *numbers, maximize]
+            self.writer.use(op_name(infer.via.name.text)),
+            ["objective", "first", "within", *numbers, maximize],
         )
         text.line(f"{self.name} = {found[0]}", *found[1:])
 
@@ -211,7 +213,13 @@ class Solve:
             values = [around, *values]
         elif region.name.text == "l2" and self.act.target.shape == Shape.W:
             values.append("each_sample=False")
-        return f"{self.writer.use(BALLS[region.name.text])}({', '.join(values)})"
+        return f"{self.writer.use(op_name(region.name.text))}({', '.join(values)})"
+
+
+def op_name(word: str) -> str:
+    """The function or class that carries a solver or set out."""
+    added = source_of_op(word)
+    return added.attribute if added is not None else BALLS.get(word, word)
 
 
 def _not_none(node: Expression | None) -> Expression:

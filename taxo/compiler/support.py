@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from taxo.language.calling import given
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Draw, Inference, Method, Perturbation
-from taxo.language.options import COUNTS, given
-from taxo.language.outside import base_objective
+from taxo.language.objectives import base_objective
+from taxo.language.options import COUNTS
 from taxo.language.scope import Scope, infers
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.source import Span
 from taxo.language.spelling import listed
 from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, names, walk
 from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Place, Shape
+from taxo.plugins import solved_on, source_of_op
 
 FUNCTIONS = {
     *("exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid", "stop"),
@@ -169,7 +171,7 @@ class _Support:
     def _call(self, call: Call, known: dict[str, tuple[str, ...]], target: str, kind: str) -> None:
         """A solver or set that runs on a target, with options that run."""
         name = call.name
-        if target not in known.get(name.text, ()):
+        if target not in known.get(name.text, solved_on(name.text)):
             words = sorted(word for word, targets in known.items() if target in targets)
             hint = (
                 f"on `{target}` this version runs {listed(words, 'and')}"
@@ -219,7 +221,7 @@ class _Support:
                 pass
 
     def _function(self, node: Call) -> None:
-        if node.name.text not in FUNCTIONS:
+        if node.name.text not in FUNCTIONS and source_of_op(node.name.text) is None:
             hint = "`taxo emit` shows what a method runs"
             self.refuse(f"the function `{node.name}`", node.name.span, hint)
             return

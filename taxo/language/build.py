@@ -62,7 +62,7 @@ class Builder(ExpressionBuilder):
 
     def use(self, meta: Meta, parts: Sequence[object]) -> Use:
         """`use name(parameter: e)`."""
-        return Use(method=cast(Call, parts[0]), span=self.span(meta))
+        return Use.made(method=cast(Call, parts[0]), span=self.span(meta))
 
     def split(self, meta: Meta, parts: Sequence[object]) -> Entry:
         """`split e`."""
@@ -74,12 +74,12 @@ class Builder(ExpressionBuilder):
 
     def setting(self, meta: Meta, parts: Sequence[object]) -> Setting:
         """`name = e`."""
-        return Setting(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
+        return Setting.made(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
 
     def param(self, meta: Meta, parts: Sequence[object]) -> Param:
         """`param name per grain = e like e in domain`."""
         name, per, default, like, domain = parts
-        return Param(
+        return Param.made(
             name=self.word(name),
             per=self.optional_word(per),
             default=as_node(default),
@@ -91,7 +91,7 @@ class Builder(ExpressionBuilder):
     def state(self, meta: Meta, parts: Sequence[object]) -> State:
         """`state name per grain = e every period order from e`."""
         name, per, value, every, order, start = parts
-        return State(
+        return State.made(
             name=self.word(name),
             per=self.word(per),
             value=as_node(value),
@@ -103,19 +103,21 @@ class Builder(ExpressionBuilder):
 
     def choices(self, meta: Meta, parts: Sequence[object]) -> Choices:
         """`{a, b}`."""
-        return Choices(choices=tuple(map(as_node, parts)), span=self.span(meta))
+        return Choices.made(choices=tuple(map(as_node, parts)), span=self.span(meta))
 
     def interval(self, meta: Meta, parts: Sequence[object]) -> Interval:
         """`[a, b] log`."""
         low, high, scale = parts
         if scale is not None and str(scale) != "log":
             self.note("T205", f"`{scale}` is no scale", self.word(scale).span, "did you mean `log`?")
-        return Interval(low=as_node(low), high=as_node(high), log=scale is not None, span=self.span(meta))
+        return Interval.made(
+            low=as_node(low), high=as_node(high), log=scale is not None, span=self.span(meta)
+        )
 
     def draw(self, meta: Meta, parts: Sequence[object]) -> Draw:
         """`draw name ~ distribution per scope like e`."""
         name, distribution, per, like = parts
-        return Draw(
+        return Draw.made(
             name=self.word(name),
             distribution=cast(Call, distribution),
             per=self.word(per),
@@ -125,12 +127,12 @@ class Builder(ExpressionBuilder):
 
     def let(self, meta: Meta, parts: Sequence[object]) -> Let:
         """`let name = e`."""
-        return Let(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
+        return Let.made(name=self.word(parts[0]), value=as_node(parts[1]), span=self.span(meta))
 
     def branch(self, meta: Meta, parts: Sequence[object]) -> Branch:
         """`branch name on batch weight e norm word { ... }`."""
         name, on, weight, norm, *perturbations = parts
-        return Branch(
+        return Branch.made(
             name=self.optional_word(name),
             on=cast("Call | None", on),
             weight=as_node(weight),
@@ -170,7 +172,7 @@ class Builder(ExpressionBuilder):
     def inference(self, meta: Meta, parts: Sequence[object]) -> Inference:
         """`manner over names goal within sets on data via solver`."""
         manner, over, goal, within, on, via = parts
-        return Inference(
+        return Inference.made(
             manner=self.word(manner),
             over=cast("tuple[Word, ...]", over or ()),
             goal=cast("Goal | None", goal),
@@ -195,7 +197,7 @@ class Builder(ExpressionBuilder):
 
     def goal(self, meta: Meta, parts: Sequence[object]) -> Goal:
         """`minimize e`, `maximize e`."""
-        return Goal(kind=self.word(parts[0]), objective=as_node(parts[1]), span=self.span(meta))
+        return Goal.made(kind=self.word(parts[0]), objective=as_node(parts[1]), span=self.span(meta))
 
     def perturb(self, meta: Meta, parts: Sequence[object]) -> Perturbation:
         """`perturb target at site by form { clauses }`."""
@@ -205,7 +207,7 @@ class Builder(ExpressionBuilder):
             self._check_needed(cast(Token, target), entries)
         direction, against = cast("tuple[Word, Word | None]", entries.get("direction", (UNSAID, None)))
         every, amend = cast("tuple[Word | None, Word | None]", entries.get("every", (None, None)))
-        return Perturbation(
+        return Perturbation.made(
             target=self.word(target),
             at=as_node(site) if site is not None else None,
             by=as_node(form),
@@ -236,7 +238,7 @@ class Builder(ExpressionBuilder):
         said = [str(token)[1:-1] for token in texts]
         entries = [part for part in rest if isinstance(part, Entry)]
         single = self._single(entry for entry in entries if entry.key not in ("cite", "infer"))
-        return Method(
+        return Method.made(
             name=self.word(name),
             title=said[0] if len(said) > 1 else "",
             summary=said[1] if len(said) > 1 else "".join(said),

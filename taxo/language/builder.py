@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from taxo.language.check import verify
 from taxo.language.errors import fail
-from taxo.language.fields import as_call, as_expression, as_word
+from taxo.language.fields import Value, as_call, as_expression, as_word
 from taxo.language.method import (
     UNINFERRED,
     Branch,
     Choices,
     Clause,
     Draw,
-    Goal,
     Inference,
     Interval,
     Let,
@@ -27,9 +26,7 @@ from taxo.language.method import (
 )
 from taxo.language.parser import parse_inference
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Expression, Word
-
-Value = float | str | Expression
+from taxo.language.syntax import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +195,16 @@ def _two(text: str | None, joint: str) -> tuple[Word | None, Word | None]:
     """The two words of `positive on guide`, the second one perhaps absent."""
     if text is None:
         return None, None
-    first, *rest = text.split()
+    first, *rest = text.split() or [""]
     if joint and rest[:1] == [joint]:
         rest = rest[1:]
     if len(rest) > 1:
-        fail("T101", f"`{shortened(text)}` has too many words", None, f"such as `{first} {joint} {rest[-1]}`")
+        fail(
+            "T101",
+            f"`{shortened(text)}` has too many words",
+            None,
+            f"such as `{' '.join(filter(None, (first, joint, rest[-1])))}`",
+        )
     return as_word(first), as_word(rest[0]) if rest else None
 
 
@@ -245,56 +247,3 @@ def method(
         split=None if split is None else as_expression(split),
     )
     return Builder(draft)
-
-
-def regularization(
-    *,
-    via: str,
-    minimize: Value | None = None,
-    maximize: Value | None = None,
-    within: Sequence[str] = (),
-) -> Inference:
-    """An unknown held back by a penalty in the goal."""
-    return _inference("regularization", via, minimize, maximize, within, None)
-
-
-def adversarial(
-    *, via: str, within: Sequence[str], minimize: Value | None = None, maximize: Value | None = None
-) -> Inference:
-    """An unknown held inside bounded sets."""
-    return _inference("adversarial", via, minimize, maximize, within, None)
-
-
-def meta(
-    *,
-    via: str,
-    on: str,
-    minimize: Value | None = None,
-    maximize: Value | None = None,
-    within: Sequence[str] = (),
-) -> Inference:
-    """An unknown, or parameters, chosen for a goal `on` held-out data."""
-    return _inference("meta", via, minimize, maximize, within, on)
-
-
-def _inference(
-    manner: str,
-    via: str,
-    minimize: Value | None,
-    maximize: Value | None,
-    within: Sequence[str],
-    on: str | None,
-) -> Inference:
-    goals = [
-        (kind, goal) for kind, goal in (("minimize", minimize), ("maximize", maximize)) if goal is not None
-    ]
-    if len(goals) != 1:
-        raise TypeError("give either `minimize` or `maximize`")
-    ((kind, goal),) = goals
-    return Inference(
-        manner=as_word(manner),
-        goal=Goal(kind=as_word(kind), objective=as_expression(goal)),
-        within=tuple(map(as_call, within)),
-        on=None if on is None else as_call(on),
-        via=as_call(via),
-    )

@@ -11,6 +11,7 @@ from taxo.language.lookup import ANYWHERE, Names, Reader
 from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, GRAINS, STATE_FORMS, Function, Grain, Result, Shape
 
+ROUNDS = 4  # of finding the shapes of states that read one another
 PER_SAMPLE = (Shape.SAMPLE, Shape.ROW, Shape.Z)
 
 
@@ -35,10 +36,20 @@ class Calls(Names):
 
     def state(self, name: str) -> Shape | None:
         """The shape of a state: of its first value, or of what it is made of."""
-        if name not in self.states:
-            self.states[name] = Shape.SCALAR  # what a state that reads itself is meanwhile
-            self.states[name] = self._state(name)
+        if not self.states:
+            self._settle()
         return self.states[name]
+
+    def _settle(self) -> None:
+        """Find the shapes of states that may read themselves and one another, from numbers on."""
+        self.states = dict.fromkeys(self.scope.states, Shape.SCALAR)
+        for _ in range(ROUNDS):
+            before = dict(self.states)
+            for name in self.scope.states:
+                self.states[name] = self._state(name)
+            self._lets.clear()
+            if self.states == before:
+                return
 
     def _state(self, name: str) -> Shape | None:
         state = self.scope.states[name]

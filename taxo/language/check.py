@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from taxo.language.declarations import check_declarations, check_unused
 from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.findings import Enough, Findings
 from taxo.language.inferences import check_infers
-from taxo.language.lexer import DEEPEST_TREE
+from taxo.language.lexer import DEEPEST_TREE, LONGEST_TEXT
 from taxo.language.method import Branch, Method, Perturbation
 from taxo.language.options import check_number, check_options
 from taxo.language.scope import Scope
@@ -22,6 +22,7 @@ from taxo.language.source import Span
 from taxo.language.uses import Library, check_uses, used_methods
 from taxo.language.vocabulary import ORIGINS, VALUES, Option, Place
 
+MOST_PARTS = 10_000  # of an expression in which `let`s are written out
 WEIGHT = Option("the branch's share of each sample's loss", per_sample=True)
 WEIGHING = Reader(Place.LOSS, "a weight")
 NAMES = ("T201", "T202", "T208", "T211")  # the codes of names that somebody else should declare or read
@@ -55,7 +56,7 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
     scope = Scope(method, used_methods(method, library, findings))
     circle = scope.circle()
     if circle:
-        item = scope.lets[circle[0]]
+        item = scope.declared[circle[0]]
         through = " through " + " and ".join(f"`{name}`" for name in circle[1:-1]) if circle[1:-1] else ""
         findings.error(
             "T201", f"`{item.name}` is defined by itself{through}", item.name.span, "break the circle"
@@ -65,6 +66,11 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
         deepest = list(scope.lets.values())[-1]
         message = f"`let`s within `let`s are nested deeper than {DEEPEST_TREE}"
         findings.error("T104", message, deepest.name.span, "put fewer of them into one another")
+        return
+    if scope.size() > MOST_PARTS:
+        deepest = list(scope.lets.values())[-1]
+        message = f"`let`s that are read in one another make more than {MOST_PARTS:,} parts"
+        findings.error("T104", message, deepest.name.span, "read each of them less often")
         return
     shapes = Shapes(scope, findings)
     check_declarations(method, shapes)
@@ -129,9 +135,16 @@ def errors(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
+def _too_long(method: Method) -> Iterator[Diagnostic]:
+    """A method that no file could hold is none."""
+    if len(str(method)) > LONGEST_TEXT:
+        message = f"its text is longer than {LONGEST_TEXT:,} characters"
+        yield Diagnostic("T104", message, None, "a method is a page, not a book")
+
+
 def verify(method: M, library: Library | None = None) -> M:
     """The method itself, if nothing is wrong with it."""
-    wrong = errors(check(method, library=library))
+    wrong = errors(check(method, library=library)) or list(_too_long(method))
     if wrong:
         raise TaxoError(wrong)
     return method

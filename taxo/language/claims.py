@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taxo.language.coordinates import Derived, declared_grain, derive, probed
 from taxo.language.method import Perturbation
-from taxo.language.outside import objective_of
+from taxo.language.objectives import objective_of
 from taxo.language.printer import expression_text
 from taxo.language.shapes import Shapes
 from taxo.language.simplex import stays
@@ -68,7 +68,10 @@ class _Claims:
             "regularization": f"an adversarial `{unknown}` is bounded by a set and not by a penalty",
             "meta": "what is chosen `on` held-out data is `meta`: write `infer meta`",
         }[shown]
-        if manner.text == "meta":
+        if manner.text in ("prior", "tuning") and unknown is None and self.scope.covered(self.item):
+            name = self.scope.covered(self.item)[0]
+            hint = f"`infer {shown} over {name}` says it already: drop this line"
+        elif manner.text == "meta":
             hint = "say on which held-out data: `on validation` or `on guide(5%)`"
         message = f"`{manner}` is declared, the form shows `{derived.manner}`"
         self.findings.error("T302", message, manner.span, hint)

@@ -170,7 +170,11 @@ class _Check:
         if item.during is not None and item.during.text not in PHASES:
             self.findings.unknown_word("phase", item.during, PHASES)
         if item.every is None:
+            if item.amend is not None:
+                hint = f"write `every round {item.amend}`"
+                self.error("T102", f"`{item.amend}` is about rounds", item.amend.span, hint)
             return
+        self.scope.read.add("rounds")
         if item.every.text not in ROUNDS:
             self.findings.unknown_word("round", item.every, ROUNDS)
         if item.amend is not None and item.amend.text not in AMENDS:

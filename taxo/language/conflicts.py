@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from taxo.language.calling import given
 from taxo.language.compose import expanded
+from taxo.language.constants import constant
 from taxo.language.coordinates import derive
 from taxo.language.errors import Diagnostic, Related
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Method, Perturbation, Use
-from taxo.language.options import given
-from taxo.language.outside import base_objective
+from taxo.language.objectives import base_objective
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope, acts_at, infers
 from taxo.language.source import Span
+from taxo.language.syntax import Call
 from taxo.language.uses import Library
 from taxo.language.vocabulary import DISTRIBUTIONS, LABELLED, NEEDS, SOLVERS, TARGETS, Place, Shape
 
@@ -55,7 +57,7 @@ class Part:
         method = self.method
         for call in method.needs:
             owns = NEEDS[call.name.text].owns if call.name.text in NEEDS else ""
-            yield Claim(owns or f"`{call.name}`", expression_text(call), call.span)
+            yield Claim(owns or f"`{call.name}`", self._use(call), call.span)
         if method.loss is not None:
             call, _ = base_objective(method.loss)
             yield Claim("base objective", expression_text(call) if call else "", method.loss.span)
@@ -65,6 +67,15 @@ class Part:
             yield Claim("branches", f"branches of {self.name}", branch.span)
         for item in method.perturbations():
             yield from self._claims_of(item)
+
+    def _use(self, call: Call) -> str:
+        """A call with its values, or with names that are this part's own."""
+        values = [constant(one.value, self.scope.constants()) for one in call.arguments]
+        shown = [
+            f"{self.name}.{expression_text(one.value)}" if value is None else f"{value:g}"
+            for one, value in zip(call.arguments, values, strict=True)
+        ]
+        return f"{call.name}({', '.join(shown)})"
 
     def _claims_of(self, item: Perturbation) -> Iterator[Claim]:
         if item.every is not None:

@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxo.language.method import Inference, Perturbation
-from taxo.language.polarity import rises_with_loss
+from taxo.language.objectives import objective_of
+from taxo.language.polarity import bounds, slope_of_loss, terms
+from taxo.language.regions import is_bounded
 from taxo.language.scope import Scope, acts_at, word_text
 from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, Unary, children, names
-from taxo.language.vocabulary import GRAINS, REGIONS, VALUES, Grain, Place
+from taxo.language.vocabulary import FUNCTIONS, GRAINS, VALUES, Grain, Place, Result, Shape
+
+POOLED = {
+    name for name, row in FUNCTIONS.items() if row.result in (Result.POOLED, Shape.SCALAR) and row.shapes
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ def derive(item: Perturbation, scope: Scope) -> Derived:
     """The coordinates that a perturbation's form shows."""
     unknown = scope.unknown(item)
     return Derived(
-        _granularity(item, scope, unknown), _manners(item, scope, unknown), _direction(item, unknown)
+        _granularity(item, scope, unknown), _manners(item, scope, unknown), _direction(item, scope, unknown)
     )
 
 
@@ -54,7 +60,7 @@ def _granularity(item: Perturbation, scope: Scope, unknown: str | None) -> Grain
     if learned:
         return max(_grain(name, scope) for name in learned)
     if item.infer.manner.text == "tuning" and tuned(item, scope):
-        return Grain.CORPUS
+        return max(_grain(name, scope) for name in tuned(item, scope))
     spot = acts_at(item)
     own = spot.value if spot is not None else ""
     coefficients = own not in ("", "y") and _affine(item.by, own)
@@ -70,7 +76,10 @@ def _read(node: Expression, scope: Scope) -> Iterator[tuple[str, Grain]]:
         case Name():
             yield node.text, _grain(node.text, scope)
         case Attribute():
-            yield node.owner.text, Grain.SAMPLE
+            used = node.owner.text in scope.used_names
+            yield node.owner.text, Grain.CORPUS if used else Grain.SAMPLE
+        case Call() if node.name.text in POOLED:
+            yield node.name.text, Grain.CORPUS
         case Index() if isinstance(node.index, Name) and node.index.text in scope.draws:
             yield node.index.text, Grain.SAMPLE  # another sample's value differs from sample to sample
         case Call() if node.name.text in ("h", "view"):
@@ -104,6 +113,8 @@ def _affine(node: Expression, own: str) -> bool:
         case Unary(operator="-"):
             return _affine(node.operand, own)
         case Name():
+            return True
+        case Call() if node.name.text in POOLED:
             return True
         case _:
             return not _mentions(node, own)
@@ -142,8 +153,7 @@ def _bounded(item: Perturbation, unknown: str) -> bool:
         and not _found_in_loss(goal.objective, unknown)
     ):
         return False
-    rows = [REGIONS.get(region.name.text) for region in item.infer.within]
-    return any(row is not None and row.bounded for row in rows)
+    return any(is_bounded(region) for region in item.infer.within)
 
 
 def _found_in_loss(node: Expression, unknown: str) -> bool:
@@ -155,14 +165,25 @@ def _found_in_loss(node: Expression, unknown: str) -> bool:
     ) and not isinstance(node, (Name, Call))
 
 
-def _direction(item: Perturbation, unknown: str | None) -> str | None:
+def _direction(item: Perturbation, scope: Scope, unknown: str | None) -> str | None:
     """An extremum of the sample's own loss implies a direction; other goals imply none."""
     goal, infer = item.infer.goal, item.infer
-    if goal is None or unknown is None or infer.on is not None or not rises_with_loss(goal.objective):
+    if goal is None or unknown is None or infer.on is not None or not _can_vanish(item.by, unknown):
         return None
-    if not _can_vanish(item.by, unknown):
+    wanted = {"minimize": -1, "maximize": 1}.get(goal.kind.text, 0)
+    slope = slope_of_loss(goal.objective)
+    if not slope or not all(_holds_back(term, unknown, wanted, scope) for term in terms(goal.objective)):
         return None
-    return {"minimize": "positive", "maximize": "negative"}.get(goal.kind.text)
+    return {1: "negative", -1: "positive"}.get(wanted * slope)
+
+
+def _holds_back(term: tuple[int, Expression], unknown: str, wanted: int, scope: Scope) -> bool:
+    """Whether a term of a goal is worst where the unknown moves, so that it cannot pull it anywhere."""
+    sign, node = term
+    if not _mentions(node, unknown):
+        return True
+    low, high = bounds(node, scope)
+    return (low >= 0 and sign == -wanted) or (high <= 0 and sign == wanted)
 
 
 def _can_vanish(node: Expression, unknown: str) -> bool:
@@ -186,7 +207,9 @@ def _can_vanish(node: Expression, unknown: str) -> bool:
 
 
 def probed(item: Perturbation, scope: Scope) -> bool:
-    """Whether the form's effect on the loss can be measured on random logits and labels."""
+    """Whether the form's effect on the cross entropy can be measured on random logits and labels."""
+    if not objective_of(scope.method).compares:
+        return False
     from taxo.language.probe import evaluable
 
     spot = acts_at(item)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.method import Choices, Draw, Interval, Method, Param
-from taxo.language.options import COUNTS, check_number, check_options, given
+from taxo.language.options import COUNTS, check_number, check_options
 from taxo.language.outside import check_needs, check_objective
 from taxo.language.printer import expression_text
 from taxo.language.scope import TRUTHS, Scope

@@ -12,23 +12,30 @@ from taxo.language import vocabulary
 from taxo.language.errors import fail
 from taxo.language.printer import call_text, expression_text
 from taxo.language.spelling import shortened
-from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, number
+from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, is_deeper, number
 
+Value = float | str | Expression  # what stands for an expression in Python
 NAME = re.compile(r"[a-zA-Z](_?[a-zA-Z0-9])*")
 UNFIT = re.compile(r'["\\\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
 
 
 def as_expression(value: object) -> Expression:
     """An expression from a node, from its text, or from a number."""
+    from taxo.language.lexer import DEEPEST_TREE
     from taxo.language.parser import parse_expression
 
     if isinstance(value, EXPRESSIONS):
+        if is_deeper(value, DEEPEST_TREE):
+            fail("T104", f"nested deeper than {DEEPEST_TREE}", None, "name parts with `let`")
         return value
     if isinstance(value, str):
         return parse_expression(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         fail("T101", f"`{shortened(value)}` is no expression", None, "give a number or a text")
-    return number(float(value))
+    try:
+        return number(float(value))
+    except OverflowError:
+        fail("T206", "a number this large cannot be held", None, "for infinity write `inf`")
 
 
 def as_call(value: object) -> Call:
@@ -44,12 +51,12 @@ def as_call(value: object) -> Call:
 
 def as_word(value: object) -> Word:
     """A word from a node or its text; it must be spelt like a name, and not be reserved."""
-    from taxo.language.lexer import reserved
+    from taxo.language.lexer import LONGEST_TEXT, reserved
 
     word = value if isinstance(value, Word) else Word(str(value))
     if word.text in reserved():
         fail("T101", f"`{word}` is a word of the language, not a name", word.span, "choose another name")
-    if word.text and not NAME.fullmatch(word.text):
+    if len(word.text) > LONGEST_TEXT or not NAME.fullmatch(word.text):
         hint = "a name starts with a letter of a-z; letters, digits and single `_` follow"
         fail("T101", f"`{shortened(word)}` is no name", word.span, hint)
     return word

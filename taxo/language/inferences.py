@@ -9,6 +9,7 @@ from taxo.language.method import Goal, Inference, Method
 from taxo.language.options import check_options
 from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
+from taxo.language.regions import is_bounded
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
 from taxo.language.syntax import Call, names
@@ -120,7 +121,7 @@ def _check_solver(via: Call, found: Found, shapes: Shapes) -> None:
         return
     check_options(via, solver.options, shapes, found.options)
     known = [region for region in infer.within if region.name.text in REGIONS]
-    balls = [region for region in known if REGIONS[region.name.text].bounded]
+    balls = [region for region in known if is_bounded(region)]
     free = infer.manner.text == "regularization" or not found.target
     if solver.needs_set and not balls and len(known) == len(infer.within) and not free:
         hint = "add `within linf(...)` or `within l2(...)`"

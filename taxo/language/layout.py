@@ -23,6 +23,7 @@ from taxo.language.method import (
 from taxo.language.printer import call_text, expression_text
 from taxo.language.source import Span
 
+WIDTH = 96  # of the text behind `infer`
 _TOKENS = re.compile(r'"[^"\n]*"|(?P<comment>#[^\n]*)')
 
 
@@ -169,6 +170,9 @@ def _branch(branch: Branch) -> Iterator[Line]:
     parts += [f"on {call_text(branch.on)}"] if branch.on else []
     parts += [f"weight {expression_text(branch.weight)}"]
     parts += [f"norm {branch.norm}"] if branch.norm else []
+    if not branch.perturbations:
+        yield Line(" ".join([*parts, "{ }"]), branch.span)
+        return
     yield Line(" ".join([*parts, "{"]), branch.span)
     for number, perturbation in enumerate(branch.perturbations):
         if number:
@@ -189,7 +193,9 @@ def _perturbation(item: Perturbation) -> Iterator[Line]:
     against = f" on {item.against}" if item.against else ""
     yield _entry("direction", f"{item.direction}{against}", item.direction.span)
     if item.infer.manner.text:
-        yield _entry("infer", inference_text(item.infer), item.infer.span)
+        first, *rest = _broken(item.infer)
+        yield _entry("infer", first, item.infer.span)
+        yield from (Line(f"{'':<14}{part}") for part in rest)
     if item.norm:
         yield _entry("norm", item.norm.text, item.norm.span)
     yield _entry("granularity", " + ".join(map(str, item.granularity)), item.granularity[0].span)
@@ -209,8 +215,24 @@ def _entry(key: str, text: str, span: Span | None) -> Line:
     return Line(f"  {key:<11} {text}", span)
 
 
+def _broken(infer: Inference) -> list[str]:
+    """The text of an `infer` clause on as many lines as it needs, broken before its longest parts."""
+    lines: list[str] = []
+    for part in _parts(infer):
+        if lines and len(lines[-1]) + 1 + len(part) <= WIDTH:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
 def inference_text(infer: Inference) -> str:
     """The text of an `infer` clause after its first word."""
+    return " ".join(_parts(infer))
+
+
+def _parts(infer: Inference) -> list[str]:
+    """The manner of an inference, and what follows it word by word of the grammar."""
     parts = [infer.manner.text]
     if infer.over:
         parts.append("over " + ", ".join(map(str, infer.over)))
@@ -222,7 +244,7 @@ def inference_text(infer: Inference) -> str:
         parts.append(f"on {call_text(infer.on)}")
     if infer.via:
         parts.append(f"via {call_text(infer.via)}")
-    return " ".join(parts)
+    return parts
 
 
 __all__ = ["Line", "formatted", "inference_text", "method_lines", "method_text"]

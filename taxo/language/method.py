@@ -34,8 +34,13 @@ from taxo.language.syntax import Word
 class Item(BaseModel):
     """A part of a method; its place in the text takes no part in comparisons."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
     span: Annotated[Span | None, Field(exclude=True, repr=False)] = None
+
+    @classmethod
+    def made(cls, **fields: object) -> Self:
+        """An item of parts that the parser has made: they are of the right kinds, and need no check."""
+        return cls.model_construct(None, **fields)
 
     def _content(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in type(self).model_fields if name != "span")
@@ -50,7 +55,7 @@ class Item(BaseModel):
 class Choices(Item):
     """`in {a, b, c}`: the values worth trying."""
 
-    choices: tuple[ExpressionField, ...]
+    choices: Annotated[tuple[ExpressionField, ...], Field(min_length=1)]
 
 
 class Interval(Item):
@@ -124,7 +129,7 @@ class Inference(Item):
 
 
 UNSAID = Word("")
-UNINFERRED = Inference(manner=UNSAID)
+UNINFERRED = Inference.model_construct(manner=UNSAID)
 
 
 class Perturbation(Item):
@@ -141,7 +146,7 @@ class Perturbation(Item):
     against: HeldField | None = None
     infer: Inference = UNINFERRED
     norm: WordField | None = None
-    granularity: tuple[GrainField, ...]
+    granularity: Annotated[tuple[GrainField, ...], Field(min_length=1)]
 
 
 class Branch(Item):

@@ -17,15 +17,6 @@ from taxo.language.vocabulary import FAMILIES, NUMBERS, Option, Place, Shape, Wo
 COUNTS = ("C", "N")  # known when a model and data are, before the first step
 
 
-def given(call: Call, options: Mapping[str, Option]) -> dict[str, Expression]:
-    """The options a call gives; those without a name fill the options in order."""
-    order = iter(options)
-    return {
-        argument.name.text if argument.name else next(order, ""): argument.value
-        for argument in call.arguments
-    }
-
-
 def check_options(
     call: Call, options: Mapping[str, Option], shapes: Shapes, reader: Reader | None = None
 ) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from taxo.language.errors import Diagnostic, Related
 from taxo.language.method import Method
+from taxo.language.objectives import base_objective
 from taxo.language.options import check_options
 from taxo.language.printer import expression_text
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.spelling import shortened, suggest
-from taxo.language.syntax import Binary, Call, Expression, Name, Unary, Word, names
-from taxo.language.vocabulary import HELD, NEEDS, OBJECTIVES, Objective, Place, Shape
+from taxo.language.syntax import Call, Expression, Name, names
+from taxo.language.vocabulary import HELD, NEEDS, OBJECTIVES, Place, Shape
 
 PENALTY = Reader(Place.WEIGHTS, "weights")
 
@@ -49,25 +50,6 @@ def check_held(call: Call, shapes: Shapes) -> None:
     check_options(call, row.options, shapes)
     if call.name.text in NEEDS:
         shapes.asked_for(Name(call.name.text, span=call.span), call.name.text)
-
-
-def base_objective(node: Expression) -> tuple[Call | None, list[Expression]]:
-    """The base objective that a `loss` item begins with, and the penalties added to it."""
-    penalties: list[Expression] = []
-    while isinstance(node, Binary) and node.operator in ("+", "-"):
-        penalties.insert(
-            0, node.right if node.operator == "+" else Unary("-", node.right, span=node.right.span)
-        )
-        node = node.left
-    if isinstance(node, Name):
-        return Call(Word(node.text, span=node.span), span=node.span), penalties
-    return (node if isinstance(node, Call) else None), penalties
-
-
-def objective_of(method: Method) -> Objective:
-    """The row of a method's base objective; the cross entropy where it names none, or none that exists."""
-    call = base_objective(method.loss)[0] if method.loss is not None else None
-    return OBJECTIVES.get(call.name.text if call else "", OBJECTIVES["cross_entropy"])
 
 
 def check_objective(node: Expression, shapes: Shapes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Interval
 from taxo.language.scope import Scope
@@ -17,6 +20,7 @@ from taxo.language.syntax import (
     Unary,
     names,
 )
+from taxo.language.vocabulary import DISTRIBUTIONS
 
 RISING = ("exp", "log", "sqrt", "relu", "floor", "sigmoid", "mean_batch", "sum", "mean", "max", "min")
 INFINITY = float("inf")
@@ -35,12 +39,19 @@ _VALUES: dict[str, Bounds] = {
 }
 
 
-def rises_with_loss(node: Expression) -> bool:
-    """Whether an expression is a nondecreasing function of the sample's own loss, and not of nothing."""
-    return _slope(node) == 1
+def terms(node: Expression, sign: int = 1) -> Iterator[tuple[int, Expression]]:
+    """The terms of a sum, each with its sign."""
+    match node:
+        case Binary(operator="+" | "-"):
+            yield from terms(node.left, sign)
+            yield from terms(node.right, sign if node.operator == "+" else -sign)
+        case Unary(operator="-"):
+            yield from terms(node.operand, -sign)
+        case _:
+            yield sign, node
 
 
-def _slope(node: Expression) -> int | None:
+def slope_of_loss(node: Expression) -> int | None:
     """1 where it rises with the loss, -1 where it falls, 0 where it has no part in it; None: nobody knows."""
     if not any(name.text == "loss" for name in names(node)):
         return 0
@@ -48,15 +59,17 @@ def _slope(node: Expression) -> int | None:
         case Name():
             return 1
         case Unary(operator="-"):
-            inner = _slope(node.operand)
+            inner = slope_of_loss(node.operand)
             return None if inner is None else -inner
         case Binary(operator="+" | "-"):
-            right = _slope(node.right)
-            return _same(_slope(node.left), -right if node.operator == "-" and right is not None else right)
+            right = slope_of_loss(node.right)
+            return _same(
+                slope_of_loss(node.left), -right if node.operator == "-" and right is not None else right
+            )
         case Binary(operator="*" | "/"):
             return _scaled(node)
         case Call() if node.name.text in RISING:
-            slopes = [_slope(argument.value) for argument in node.arguments]
+            slopes = [slope_of_loss(argument.value) for argument in node.arguments]
             return _same(slopes[0], slopes[-1])
         case _:
             return None
@@ -71,10 +84,10 @@ def _same(left: int | None, right: int | None) -> int | None:
 
 def _scaled(node: Binary) -> int | None:
     """The slope of a product with a number; the sign of anything else is not known."""
-    if node.operator == "/" or _slope(node.left):
-        part, factor = _slope(node.left), constant(node.right, {})
+    if node.operator == "/" or slope_of_loss(node.left):
+        part, factor = slope_of_loss(node.left), constant(node.right, {})
     else:
-        part, factor = _slope(node.right), constant(node.left, {})
+        part, factor = slope_of_loss(node.right), constant(node.left, {})
     if part is None or factor is None or factor == 0:
         return None
     return part if factor > 0 else -part
@@ -122,12 +135,13 @@ def _named(name: str, scope: Scope) -> Bounds:
 
 def _drawn(name: str, scope: Scope) -> Bounds:
     call = scope.draws[name].distribution
-    values = [bounds(argument.value, scope) for argument in call.arguments]
+    row = DISTRIBUTIONS.get(call.name.text)
+    values = {key: bounds(value, scope) for key, value in given(call, row.options if row else {}).items()}
     match call.name.text:
         case "beta" | "bernoulli" | "rectangle":
             return UNIT
-        case "uniform" | "truncated_normal" if len(values) >= 2:
-            return values[-2][0], values[-1][1]
+        case "uniform" | "truncated_normal" if {"low", "high"} <= set(values):
+            return values["low"][0], values["high"][1]
         case "sphere":
             return -1.0, 1.0
         case _:

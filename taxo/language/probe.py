@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taxo.language.arrays import CLASSES, FUNCTIONS, OPERATORS, Array, cross_entropy, onehot, softmax
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Perturbation
 from taxo.language.scope import Scope
@@ -27,8 +28,10 @@ from taxo.language.syntax import (
     Unary,
     walk,
 )
+from taxo.language.vocabulary import DISTRIBUTIONS
 
 BATCH, SLACK, EPOCHS = 512, 1e-9, 100.0
+DRAWN = {"normal", "uniform", "beta", "bernoulli", "truncated_normal", "sphere", "permutation"}
 TIMES = {"epoch", "epochs", "progress", "step", "lr", "lr0"}
 
 
@@ -43,6 +46,8 @@ class Probe:
 
 def evaluable(node: Expression, scope: Scope) -> bool:
     """Whether the probe knows everything that an expression reads."""
+    if any(isinstance(part, Binary) and scope.is_word_choice(part) for part in _parts(node, scope)):
+        return False
     known = {*_READABLE, *scope.draws, *scope.constants(), *_tables(scope)}
     if any(name not in known for name in scope.reads(node)):
         return False
@@ -63,6 +68,8 @@ def _parts(node: Expression, scope: Scope) -> Iterator[Expression]:
 
 def _drawable(name: str, scope: Scope) -> bool:
     draw = scope.draws[name]
+    if draw.distribution.name.text not in DRAWN:
+        return False
     like = draw.like is None or (isinstance(draw.like, Name) and draw.like.text in ("u", "p", "y"))
     return like and all(evaluable(one.value, scope) for one in draw.distribution.arguments)
 
@@ -153,7 +160,9 @@ _ATTRIBUTES = {f"clean.{name}": name for name in ("u", "p", "loss", "margin", "g
 
 def _drawn(name: str, scope: Scope, values: dict[str, Array], random: np.random.Generator) -> Array:
     draw = scope.draws[name]
-    ends = [_Evaluation(values, scope).of(one.value) for one in draw.distribution.arguments]
+    row = DISTRIBUTIONS[draw.distribution.name.text]
+    found = given(draw.distribution, row.options)
+    ends = [_Evaluation(values, scope).of(found[name]) for name in row.options if name in found]
     size = (BATCH, CLASSES) if draw.like else (BATCH, 1) if draw.per.text == "sample" else (1, 1)
     match draw.distribution.name.text:
         case "normal":

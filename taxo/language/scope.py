@@ -9,7 +9,19 @@ from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Draw, Inference, Let, Method, Param, Perturbation, State, Use
 from taxo.language.spelling import nearest
-from taxo.language.syntax import Call, Expression, Name, String, Word, depth, names, walk
+from taxo.language.syntax import (
+    Attribute,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    String,
+    Word,
+    children,
+    depth,
+    names,
+    walk,
+)
 from taxo.language.vocabulary import (
     FUNCTIONS,
     MANNERS,
@@ -70,8 +82,27 @@ class Scope:
 
     def undeclared(self, node: Expression) -> list[Name]:
         """The names of an expression that nothing declares, each once."""
-        found = {name.text: name for name in names(node) if not self.knows(name.text)}
+        found = {name.text: name for name in self._free(node) if not self.knows(name.text)}
         return list(found.values())
+
+    def _free(self, node: Expression) -> Iterator[Name]:
+        """The names that are read as values: no owner of a dotted name, and no word that is compared with."""
+        match node:
+            case Name():
+                yield node
+            case Attribute():
+                return
+            case Binary(operator="==" | "!=") if self.is_word_choice(node):
+                yield from self._free(node.left)
+            case _:
+                for child in children(node):
+                    yield from self._free(child)
+
+    def is_word_choice(self, node: Binary) -> bool:
+        """Whether a comparison asks which word a parameter is."""
+        param = self.params.get(node.left.text) if isinstance(node.left, Name) else None
+        named = isinstance(node.right, Name) and node.operator in ("==", "!=")
+        return named and param is not None and self.is_word(param)
 
     def unknown(self, item: Perturbation) -> str | None:
         """The name that a perturbation's `infer` clause finds; None for a fixed form.
@@ -91,8 +122,11 @@ class Scope:
 
     def covered(self, item: Perturbation) -> list[str]:
         """The names that a perturbation's form reads and an inference of the whole method finds."""
-        read = {name for part in (item.by, item.where) if part is not None for name in self.reads(part)}
-        called = {call.name.text for call in self.calls(item.by)}
+        infer = item.infer
+        calls = [call for call in (*infer.within, infer.via) if call is not None]
+        parts = [item.by, *([item.where] if item.where else []), *calls]
+        read = {name for part in parts for name in self.reads(part)}
+        called = {call.name.text for part in parts for call in self.calls(part)}
         return [name for name in self.found if name in read | called]
 
     def calls(self, node: Expression) -> Iterator[Call]:
@@ -180,8 +214,12 @@ class Scope:
         )
 
     def circle(self) -> list[str]:
-        """The `let`s that are defined by each other, if there are any."""
-        inner = {name: self._lets_in(let.value) for name, let in self.lets.items()}
+        """The `let`s and draws that are defined by each other, if there are any."""
+        made = dict.fromkeys((*self.lets, *self.draws))
+        inner = {
+            name: [read.text for part in self.definition(name) for read in names(part) if read.text in made]
+            for name in made
+        }
         try:
             TopologicalSorter(inner).prepare()
         except CycleError as error:
@@ -196,6 +234,15 @@ class Scope:
             below = max((levels[other] for other in inner[name]), default=0)
             levels[name] = depth(self.lets[name].value) + below
         return max(levels.values(), default=0)
+
+    def size(self) -> int:
+        """How many parts the largest `let` has when others are written out in it."""
+        inner = {name: self._lets_in(let.value) for name, let in self.lets.items()}
+        sizes: dict[str, int] = {}
+        for name in TopologicalSorter(inner).static_order():
+            own = sum(1 for _ in walk(self.lets[name].value))
+            sizes[name] = own + sum(sizes[other] for other in inner[name])
+        return max(sizes.values(), default=0)
 
     def _lets_in(self, node: Expression) -> list[str]:
         return [name.text for name in names(node) if name.text in self.lets]

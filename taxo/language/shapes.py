@@ -8,8 +8,9 @@ from taxo.language.axes import joined, multiplied, picked
 from taxo.language.calls import Calls, alternatives
 from taxo.language.constants import constant
 from taxo.language.lookup import ANYWHERE, Reader
+from taxo.language.method import Choices
 from taxo.language.printer import expression_text
-from taxo.language.spelling import shortened
+from taxo.language.spelling import shortened, suggest
 from taxo.language.syntax import (
     Attribute,
     Binary,
@@ -68,6 +69,8 @@ class Shapes(Calls):
             if left is None or right is None:
                 return None
             return Shape.TRUTH if left == right == Shape.TRUTH else Shape.MASK
+        if self.scope.is_word_choice(node):
+            return self._word_choice(node)
         left, right = self.of(node.left, reader), self.of(node.right, reader)
         if node.operator in (">", "<", ">=", "<=", "==", "!="):
             left = self.among(node.left, left, COMPARED, "has no order")
@@ -77,6 +80,20 @@ class Shapes(Calls):
             return Shape.TRUTH if left == right == Shape.SCALAR else Shape.MASK
         together = multiplied if node.operator in ("*", "/") else joined
         return self.join(node, self.number(node.left, left), self.number(node.right, right), together)
+
+    def _word_choice(self, node: Binary) -> Shape | None:
+        """Which word a parameter is: known before the run."""
+        assert isinstance(node.left, Name)
+        assert isinstance(node.right, Name)
+        param, word = self.scope.params[node.left.text], node.right
+        self.scope.read.add(node.left.text)
+        domain = param.domain.choices if isinstance(param.domain, Choices) else ()
+        words = [choice.text for choice in domain if isinstance(choice, Name)]
+        if word.text in words:
+            return Shape.TRUTH
+        message = f"`{param.name}` is never `{shortened(word.text)}`"
+        self.findings.error("T206", message, word.span, suggest(word.text, words))
+        return None
 
     def join(
         self,

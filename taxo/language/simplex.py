@@ -69,20 +69,21 @@ class _Simplex:
             case Name() if node.text in self.scope.lets:
                 return self.holds(self.scope.lets[node.text].value)
             case Name():
-                return node.text in ("y", "p", self.held)
+                return node.text in ("y", "p", "class_prior", self.held) or self._kept(
+                    node, "sample", "corpus"
+                )
             case Attribute():
                 return node.name.text == "p"
             case Call():
                 return self._called(node)
             case Index():
-                return self.holds(node.value) or self._kept(node.value)
+                return self._picked(node)
             case Conditional():
                 return self.holds(node.value) and self.holds(node.otherwise)
             case Binary(operator="+"):
                 return self._is_mixture(node)
             case Binary(operator="/"):
-                is_class_count = isinstance(node.right, Name) and node.right.text == "C"
-                return is_class_count and constant(node.left, self.scope.constants()) == 1
+                return self._is_spread(node)
             case _:
                 return False
 
@@ -91,11 +92,35 @@ class _Simplex:
             return self.holds(node.arguments[0].value)
         return node.name.text in ("softmax", "onehot")
 
-    def _kept(self, node: Expression) -> bool:
+    def _picked(self, node: Index) -> bool:
+        """Whether an index gives whole distributions: another sample's, or the label's row of a table."""
+        index = node.index
+        if isinstance(index, Name) and index.text in self.scope.draws:
+            return self.holds(node.value)
+        of_label = isinstance(index, Name) and index.text == "y"
+        return of_label and self._kept(node.value, "category")
+
+    def _is_spread(self, node: Binary) -> bool:
+        """Whether a quotient spreads 1 over the classes, or what a distribution leaves over the others."""
+        if expression_text(node.right) == "C":
+            return constant(node.left, self.scope.constants()) == 1
+        others = expression_text(node.right) == "C - 1"
+        left = node.left
+        return (
+            others
+            and isinstance(left, Binary)
+            and left.operator == "-"
+            and constant(left.left, self.scope.constants()) == 1
+            and self.holds(left.right)
+        )
+
+    def _kept(self, node: Expression, *grains: str) -> bool:
         """Whether an expression is a state that is the mean of distributions from its first value on."""
         state = self.scope.states.get(node.text) if isinstance(node, Name) else None
-        if state is None or not isinstance(state.value, Call) or state.value.name.text not in ("mean", "ema"):
+        if state is None or state.per.text not in grains:
             return False
+        if not isinstance(state.value, Call) or state.value.name.text not in ("mean", "ema"):
+            return self.holds(state.value)
         return self.holds(state.value.arguments[0].value) and (
             state.start is not None and self.holds(state.start)
         )

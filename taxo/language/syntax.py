@@ -180,6 +180,16 @@ def depth(node: Expression) -> int:
     return 1 + max(map(depth, children(node)), default=0)
 
 
+def is_deeper(node: Expression, most: int) -> bool:
+    """Whether an expression has more levels than `most`, found level by level."""
+    level = [node]
+    for _ in range(most):
+        level = [child for one in level for child in children(one)]
+        if not level:
+            return False
+    return True
+
+
 def number(value: float) -> Expression:
     """A number as an expression: a negative one has a sign, infinity is a name."""
     if value < 0:

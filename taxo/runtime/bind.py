@@ -10,13 +10,14 @@ from typing import cast
 from torch import nn
 
 from taxo.catalog import library_for, load, whole
-from taxo.compiler import Program, compile_program
+from taxo.compiler import PASSES, Pass, Program, compile_program
 from taxo.language.builder import Builder
 from taxo.language.errors import fail
+from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
 from taxo.runtime.step import Step
-from taxo.variants import Value, variant
+from taxo.variants import variant
 
 _ASK = {
     "samples": "pass `samples=len(data)`, the number of samples in the data set",
@@ -33,11 +34,14 @@ def compile_step(
     class_counts: Sequence[int] | None = None,
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
+    passes: Sequence[Pass] | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
     found = built if isinstance(built, Method) else load(built)
-    program = compile_program(whole(variant(found, params or {}, library_for(found))))
+    program = compile_program(
+        whole(variant(found, params or {}, library_for(found))), (*(passes or ()), *PASSES)
+    )
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
     step = program_class(program)(
         model, classes=classes, samples=samples, class_counts=class_counts, seed=seed

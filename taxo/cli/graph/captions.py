@@ -8,11 +8,11 @@ from taxo.cli.graph.picture import Caption, Style
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.plan import schedule
 from taxo.compiler.support import refusals
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.coordinates import derive
 from taxo.language.layout import inference_text
 from taxo.language.method import Draw, State
-from taxo.language.options import given
 from taxo.language.printer import call_text, expression_text
 from taxo.language.syntax import names
 from taxo.language.vocabulary import SOLVERS, VALUES

@@ -4,6 +4,8 @@ The grammar knows shapes of sentences, these tables know words. A new word is on
 computes something, one op of the same name under `taxo/ops/`.
 """
 
+from collections.abc import Mapping
+
 from taxo.language.vocabulary.functions import DISTRIBUTIONS, FUNCTIONS, STATE_FORMS
 from taxo.language.vocabulary.inference import FAMILIES, HESSIANS, OPTIMIZERS, REGIONS, SOLVERS
 from taxo.language.vocabulary.rows import (
@@ -49,34 +51,34 @@ from taxo.language.vocabulary.taxonomy import (
 )
 from taxo.language.vocabulary.values import BRANCH, CONSTANTS, LABELLED, PASSES, VALUES, Owner
 
-TABLES: dict[str, dict[str, object]] = {
-    "clause": dict(CLAUSES),
-    "target": dict(TARGETS),
-    "site": dict(SITES),
-    "direction": dict(DIRECTIONS),
-    "manner": dict(MANNERS),
-    "granularity": dict(GRAIN_MEANINGS),
-    "goal": dict(GOALS),
-    "scope of a draw": dict(SCOPES),
-    "group": dict(GROUPS),
-    "held-out set": dict(HELD),
-    "phase": dict(PHASES),
-    "period": dict(PERIODS),
-    "order": dict(ORDERS),
-    "round": dict(ROUNDS),
-    "amendment": dict(AMENDS),
-    "norm": dict(NORMS),
-    "batch": dict(ORIGINS),
-    "need": dict(NEEDS),
-    "objective": dict(OBJECTIVES),
-    "value": dict(VALUES),
-    "function": dict(FUNCTIONS),
-    "form of a state": dict(STATE_FORMS),
-    "distribution": dict(DISTRIBUTIONS),
-    "solver": dict(SOLVERS),
-    "set": dict(REGIONS),
-    "optimizer": dict(OPTIMIZERS),
-    "hessian": dict(HESSIANS),
+TABLES: dict[str, Mapping[str, object]] = {
+    "clause": CLAUSES,
+    "target": TARGETS,
+    "site": SITES,
+    "direction": DIRECTIONS,
+    "manner": MANNERS,
+    "granularity": GRAIN_MEANINGS,
+    "goal": GOALS,
+    "scope of a draw": SCOPES,
+    "group": GROUPS,
+    "held-out set": HELD,
+    "phase": PHASES,
+    "period": PERIODS,
+    "order": ORDERS,
+    "round": ROUNDS,
+    "amendment": AMENDS,
+    "norm": NORMS,
+    "batch": ORIGINS,
+    "need": NEEDS,
+    "objective": OBJECTIVES,
+    "value": VALUES,
+    "function": FUNCTIONS,
+    "form of a state": STATE_FORMS,
+    "distribution": DISTRIBUTIONS,
+    "solver": SOLVERS,
+    "set": REGIONS,
+    "optimizer": OPTIMIZERS,
+    "hessian": HESSIANS,
 }
 
 __all__ = [

@@ -154,9 +154,9 @@ class Function:
 class Option:
     """An option of a solver, set or other call: words, calls of a family, or a number, and its default.
 
-    Without a default it is required; an empty one stands for nothing. A number lies between `least` and `most`; a whole one is also known before the run. `free` takes any
-    word or text, whose meaning is the data's; a `condition` holds for some samples, and a
-    `value` is like the unknown.
+    Without a default it is required; an empty one stands for nothing. A number lies between `least` and
+    `most`; a whole one is also known before the run. `free` takes any word or text, whose meaning is the
+    data's; a `condition` holds for some samples, and a `value` is like the unknown.
     """
 
     meaning: str

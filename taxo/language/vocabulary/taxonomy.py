@@ -108,7 +108,7 @@ NEEDS: dict[str, Need] = {
     ),
     "views": Need("several augmented views of every sample", {"count": _COUNT}, owns="views"),
     "outputs": Need("another number of logits than classes", {"count": _COUNT}, owns="head"),
-    "rounds": Need("several rounds of training", {"count": _COUNT}),
+    "rounds": Need("several rounds of training", {"count": _COUNT}, owns="rounds"),
     "replays": Need("several steps on every batch", {"count": _COUNT}, owns="replays"),
     "cosine_head": Need(
         "logits that are scaled cosines of z and the head's rows",
