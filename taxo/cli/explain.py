@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from taxo.cli.reference_chapters import CHAPTERS
 from taxo.cli.reference_pages import entry_on
+from taxo.cli.word_entries import entry
 from taxo.language.errors import CODES, fail, nearest, suggest
 from taxo.language.spelling import shortened
 from taxo.language.vocabulary import TABLES
@@ -51,6 +52,7 @@ def _texts(word: str) -> Iterator[str]:
         for section in chapter.sections:
             if word in TABLES[section.table]:
                 text = entry_on(reference_page(chapter.name), section, word)
+                text = text or "\n".join(entry(TABLES[section.table][word]))  # a plug-in's is on no page
                 yield f"{word} ({section.table})\n\n{_shown(text)}"
 
 

@@ -31,8 +31,13 @@ def page(chapter: Chapter) -> str:
 
 
 def _section(section: Section) -> str:
-    words = (word_text(section.table, word) for word in TABLES[section.table])
+    words = (word_text(section.table, word) for word in _words(section))
     return "\n".join((f"## {section.title}\n", f"{section.text}\n", *words))
+
+
+def _words(section: Section) -> list[str]:
+    """The words of a table; those that a plug-in adds have no example, and no place here."""
+    return [word for word in TABLES[section.table] if (section.table, word) in examples()]
 
 
 def word_text(table: str, word: str) -> str:
@@ -62,9 +67,7 @@ def _index() -> Iterator[str]:
         anchors = Counter({_anchor(chapter.title, Counter()): 1})
         for section in chapter.sections:
             _anchor(section.title, anchors)
-            links = [
-                f"[`{word}`]({chapter.name}.md#{_anchor(word, anchors)})" for word in TABLES[section.table]
-            ]
+            links = [f"[`{word}`]({chapter.name}.md#{_anchor(word, anchors)})" for word in _words(section)]
             yield f"{section.title}: {' '.join(links)}\n"
 
 

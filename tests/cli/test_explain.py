@@ -3,16 +3,18 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from taxo.cli import main
 from taxo.cli.examples import said
+from taxo.cli.reference_pages import reference_pages
 from taxo.cli.word_entries import entry
 from taxo.cli.word_examples import examples
 from taxo.language.errors import CODES
-from taxo.language.vocabulary import TABLES
+from taxo.language.vocabulary import FUNCTIONS, TABLES
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "errors" / "examples"
 
@@ -111,6 +113,15 @@ def test_anything_else_is_a_usage_error(capsys: pytest.CaptureFixture[str], word
     assert main(["explain", word]) == 2
     expected = f"`{word}` is no code of an error and no word of the language\n  help: {hint}"
     assert expected in capsys.readouterr().err
+
+
+def test_a_word_that_a_plug_in_adds_is_explained_without_an_example(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(FUNCTIONS, "huber", replace(FUNCTIONS["abs"], meaning="the Huber function"))
+    out = explain(capsys, "huber")
+    assert out.startswith("huber (function)\n\nThe Huber function.\n- takes numbers of any shape\n")
+    assert not any("huber" in page for page in reference_pages().values())
 
 
 def test_explaining_loads_no_torch():

@@ -7,7 +7,7 @@ from taxo.language.source import Source
 
 
 def not_canonical(example: str) -> list[str]:
-    """The lines of an example that the formatter would write in another way, but for its columns."""
-    canonical = " ".join(method_text(parse_method(Source("example.taxo", whole(example))).method).split())
-    parts = (part for line in example.splitlines() for part in line.split(GAP))
-    return [part for part in parts if " ".join(part.split()) not in canonical]
+    """The lines of an example that the formatter would write in another way."""
+    canonical = method_text(parse_method(Source("example.taxo", whole(example))).method).splitlines()
+    lines = (line.partition(GAP)[0].rstrip() for line in example.splitlines())
+    return [line for line in lines if line and line not in canonical]

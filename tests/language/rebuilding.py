@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import taxo
-from taxo.language.builder import Builder, adversarial, meta, regularization
+from taxo.language.builder import Builder
 from taxo.language.layout import inference_text
+from taxo.language.manners import adversarial, meta, regularization
 from taxo.language.method import (
     UNINFERRED,
     Branch,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from taxo.catalog import examine, parse, shipped, source_of
+from taxo.catalog import examine, parse
 from taxo.cli.reference_chapters import CHAPTERS
 from taxo.cli.reference_pages import entry_on, reference_pages
 from taxo.cli.word_examples import examples, whole
@@ -19,7 +19,6 @@ from tests.language.trips import survives
 
 ROWS = [(table, word) for table, rows in TABLES.items() for word in rows]
 each_row = pytest.mark.parametrize(("table", "word"), ROWS)
-each_method = pytest.mark.parametrize("stem", shipped())
 
 
 def test_every_word_has_an_example_and_nothing_else_has():
@@ -31,14 +30,7 @@ def test_a_word_stands_in_its_example(table: str, word: str):
     assert word in re.findall(r"\w+", examples()[table, word])
 
 
-# Nothing can read how many rounds there are, so the checker takes them for unused.
-SOUND = [
-    pytest.param(*row, marks=[pytest.mark.xfail] * (row == ("need", "rounds")), id="-".join(row))
-    for row in ROWS
-]
-
-
-@pytest.mark.parametrize(("table", "word"), SOUND)
+@each_row
 def test_an_example_is_a_method_with_nothing_wrong_in_it(table: str, word: str):
     findings = examine(Source("example.taxo", whole(examples()[table, word])))[1]
     assert [str(one) for one in findings if one.severity != "note"] == []
@@ -49,14 +41,9 @@ def test_an_example_is_as_the_formatter_writes_it(table: str, word: str):
     assert not_canonical(examples()[table, word]) == []
 
 
-@pytest.mark.parametrize(("table", "word"), SOUND)
+@each_row
 def test_an_example_survives_text_json_and_builder(table: str, word: str):
     survives(parse(whole(examples()[table, word])))
-
-
-@each_method
-def test_a_shipped_method_survives_text_json_and_builder(stem: str):
-    survives(parse(source_of(stem).text))
 
 
 def test_every_table_is_in_the_reference_once():
