@@ -1,6 +1,7 @@
 """Any method, written again by calls of the builder as a user would write them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import taxo
 from taxo.language.builder import Builder
@@ -68,7 +69,7 @@ def rebuilt(method: Method) -> Method:
 
 
 def _param(builder: Builder, param: Param) -> Builder:
-    options: dict[str, object] = {"per": _word(param.per), "like": _text(param.like)}
+    options: dict[str, Any] = {"per": _word(param.per), "like": _text(param.like)}
     match param.domain:
         case Choices(choices=choices):
             options["choices"] = [expression_text(one) for one in choices]
@@ -115,7 +116,7 @@ def _inference(infer: Inference) -> Inference | str:
     """By a function of the manner, where there is one that can say it; else by its text."""
     if infer.goal is None or infer.via is None or infer.manner.text not in MAKERS:
         return inference_text(infer.model_copy(update={"over": ()}))
-    options: dict[str, object] = {infer.goal.kind.text: expression_text(infer.goal.objective)}
+    options: dict[str, Any] = {infer.goal.kind.text: expression_text(infer.goal.objective)}
     if infer.within or infer.manner.text == "adversarial":
         options["within"] = _calls(infer.within)
     if infer.on is not None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ from taxo.language.syntax import (
 )
 from tests.cases import cases
 from tests.language.answers import answers, answers_json
-from tests.language.invented import method, methods
+from tests.language.invention import method, methods
 from tests.language.trips import survives
 
 SPECS = [source_of(stem).text for stem in shipped()]
@@ -148,7 +149,7 @@ def test_a_shuffled_json_answers(random: Random):
     answers_json(json.dumps(document))
 
 
-def spoil(node: object, random: Random) -> None:
+def spoil(node: Any, random: Random) -> None:
     """Drop, double or replace something in a document."""
     keys = list(range(len(node)) if isinstance(node, list) else node if isinstance(node, dict) else [])
     if not keys:
