@@ -19,6 +19,7 @@ from taxo.compiler import compile_program
 from taxo.language.check import check, errors
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
+from taxo.language.method import Method
 from taxo.language.parser import parse_method
 from taxo.language.spelling import phrase
 from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
@@ -49,6 +50,7 @@ def register(subparsers: Subparsers) -> None:
     emit = _add(subparsers, "emit", "print the program that a method compiles to", run_emit)
     emit.add_argument("method", metavar="METHOD", help=METHOD)
     emit.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    _add(subparsers, "schema", "print the JSON schema of a method", run_schema)
     graph = _add(
         subparsers, "graph", "draw what a method perturbs, and what each perturbation reads", run_graph
     )
@@ -155,6 +157,12 @@ def run_emit(namespace: Namespace) -> int:
         print(program.text, end="")
     else:
         _write(Path(namespace.output), program.text)
+    return 0
+
+
+def run_schema(_: Namespace) -> int:
+    """Run `taxo schema`."""
+    print(json.dumps(Method.model_json_schema(), indent=2))
     return 0
 
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from taxo.language.method import Branch, Method, Perturbation
 from taxo.language.scope import Scope, acts_at
-from taxo.language.syntax import Expression, Number, names
-from taxo.language.vocabulary import SOLVERS, TARGETS, VALUES, Place, Site, Target
+from taxo.language.syntax import Attribute, Expression, Number, names, walk
+from taxo.language.vocabulary import CONSTANTS, SOLVERS, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
     import networkx
 
+HEAD = "W"
 LINE: tuple[str, ...] = ("w", "x", "u", "y", "loss")
 # Values of sites within a target: what each is made of, and what is made of it.
 WITHIN: dict[str, tuple[str, str]] = {"z": ("x", "u"), "h": ("x", "u"), "p": ("u", "loss")}
@@ -217,11 +218,14 @@ def _draw_line(graph: Graph, number: int, line: Line) -> None:
             net.add_edges_from([(now("u"), now("loss")), (now("y"), now("loss"))])
         for act in (act for act in line.in_order() if act.place == place):
             deed, value = Deed(act.key, number), act.spot.value
-            if value in WITHIN:
-                source, _ = WITHIN[value]
-                net.add_edge(now(source), now(value))
-            read = [now(name) if name in LINE else Value(name) for name in _readable(graph, act)]
-            net.add_edges_from((node, deed) for node in (now(value), *read))
+            names = _readable(graph, act)
+            for inner in (name for name in (value, *names) if name in WITHIN):
+                net.add_edge(now(WITHIN[inner][0]), now(inner))
+            if HEAD in names:
+                net.add_edge(now("w"), Value(HEAD))
+            read = [now(name) if name in stage else Value(name) for name in names]
+            of_others = _branch_values(graph, act)
+            net.add_edges_from((node, deed) for node in (now(value), *read, *of_others))
             stage[value] += 1
             net.add_edge(deed, now(value))
             if value in WITHIN:
@@ -230,7 +234,23 @@ def _draw_line(graph: Graph, number: int, line: Line) -> None:
 
 def _readable(graph: Graph, act: Act) -> list[str]:
     """The names an act reads where it acts; `p` and its like are read off the logits."""
-    parts = [part for part in (act.item.by, act.item.where) if part is not None]
-    names = {name for part in parts for name in graph.scope.reads(part)}
-    off_logits = {name for name in names if name in VALUES and VALUES[name].place == Place.LOGITS}
+    parts, scope = [part for part in (act.item.by, act.item.where) if part is not None], graph.scope
+    read = {name for part in parts for name in scope.reads(part)}
+    names = {name for name in read if name not in CONSTANTS and name not in scope.branches}
+    built_in = {name for name in names if name in VALUES and name not in scope.declared}
+    off_logits = {name for name in built_in if VALUES[name].place == Place.LOGITS}
     return sorted((names - off_logits) | ({"u"} if off_logits else set[str]()))
+
+
+def _branch_values(graph: Graph, act: Act) -> list[Value]:
+    """The values of other branches that an act reads, at the end of their lines."""
+    parts = [part for part in (act.item.by, act.item.where) if part is not None]
+    lets = [graph.scope.lets[name].value for part in parts for name in graph.scope.through(part)]
+    found: list[Value] = []
+    for node in (inner for part in (*parts, *lets) for inner in walk(part)):
+        if isinstance(node, Attribute) and node.owner.text in graph.scope.branches:
+            other = next(k for k, line in enumerate(graph.lines) if line.name == node.owner.text)
+            name = "u" if VALUES[node.name.text].place == Place.LOGITS else node.name.text
+            acted = sum(one.spot.value == name for one in graph.lines[other].acts)
+            found.append(Value(name, other, acted))
+    return found

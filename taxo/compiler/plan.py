@@ -107,9 +107,9 @@ def _inference(graph: Graph, number: int, line: Line, act: Act, updated: bool) -
 def steps(act: Act, scope: Scope) -> int:
     """How many gradients a solver takes."""
     via = act.item.infer.via
-    if via is None or SOLVERS[via.name.text].linear:
+    solver = None if via is None else SOLVERS[via.name.text]
+    if via is None or solver is None or solver.linear or "steps" not in solver.options:
         return 1
-    solver = SOLVERS[via.name.text]
     value = given(via, solver.options).get("steps")
     count = constant(value, scope.constants()) if value is not None else solver.options["steps"].default
     return int(count) if isinstance(count, (int, float)) else 1

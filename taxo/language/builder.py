@@ -76,6 +76,10 @@ class Builder:
     ) -> Builder:
         """Add a parameter; `choices`, or `low` and `high`, are its domain."""
         domain: Choices | Interval | None = None
+        if choices is not None and not choices:
+            fail(
+                "T206", f"the domain of `{shortened(name)}` is empty", None, "leave `choices` out, or fill it"
+            )
         if choices is not None:
             domain = Choices(choices=tuple(map(as_expression, choices)))
         elif low is not None and high is not None:

@@ -102,7 +102,7 @@ def check_conflicts(method: Method, used: Mapping[str, Method], library: Library
     for clause in method.clauses:
         if isinstance(clause, Use):
             name = clause.method.name.text
-            if name in used:
+            if name in used and name not in parts:
                 whole = expanded(used[name], library)
                 parts[name] = Part(name, clause.span, whole, Scope(whole))
                 acts += [(parts[name], item) for item in whole.perturbations()]

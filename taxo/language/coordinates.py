@@ -208,12 +208,11 @@ def _can_vanish(node: Expression, unknown: str) -> bool:
 
 def probed(item: Perturbation, scope: Scope) -> bool:
     """Whether the form's effect on the cross entropy can be measured on random logits and labels."""
-    if not objective_of(scope.method).compares:
-        return False
-    from taxo.language.probe import evaluable
-
     spot = acts_at(item)
     head = spot is not None and spot.place >= Place.LOGITS and item.at is None
-    parts = [part for part in (item.by, item.where) if part is not None]
     fixed = scope.unknown(item) is None and not scope.covered(item) and item.every is None
-    return head and fixed and all(evaluable(part, scope) for part in parts)
+    if not head or not fixed or not objective_of(scope.method).compares:
+        return False
+    from taxo.language.probe import evaluable  # only now, since it takes NumPy
+
+    return all(evaluable(part, scope) for part in (item.by, item.where) if part is not None)

@@ -10,9 +10,22 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from taxo.language import vocabulary
 from taxo.language.errors import fail
-from taxo.language.printer import call_text, expression_text
+from taxo.language.printer import STRENGTH, call_text, expression_text
 from taxo.language.spelling import shortened
-from taxo.language.syntax import EXPRESSIONS, Call, Expression, Name, Word, is_deeper, number
+from taxo.language.syntax import (
+    EXPRESSIONS,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Number,
+    String,
+    Unary,
+    Word,
+    is_deeper,
+    number,
+    walk,
+)
 
 Value = float | str | Expression  # what stands for an expression in Python
 NAME = re.compile(r"[a-zA-Z](_?[a-zA-Z0-9])*")
@@ -27,6 +40,8 @@ def as_expression(value: object) -> Expression:
     if isinstance(value, EXPRESSIONS):
         if is_deeper(value, DEEPEST_TREE):
             fail("T104", f"nested deeper than {DEEPEST_TREE}", None, "name parts with `let`")
+        for node in walk(value):
+            _check_spelling(node)
         return value
     if isinstance(value, str):
         return parse_expression(value)
@@ -36,6 +51,26 @@ def as_expression(value: object) -> Expression:
         return number(float(value))
     except OverflowError:
         fail("T206", "a number this large cannot be held", None, "for infinity write `inf`")
+
+
+def _check_spelling(node: Expression) -> None:
+    """A node made by hand has a spelling; those of a text have one already."""
+    match node:
+        case Number():
+            sound = 0 <= node.written < float("inf")
+        case Name():
+            sound = bool(NAME.fullmatch(node.text))
+        case String():
+            sound = not UNFIT.search(node.text)
+        case Unary():
+            sound = node.operator in ("-", "not")
+        case Binary():
+            sound = node.operator in STRENGTH
+        case _:
+            sound = True
+    if not sound:
+        hint = "make expressions of texts, such as `-lam * u`"
+        fail("T101", f"`{shortened(repr(node))}` has no spelling", None, hint)
 
 
 def as_call(value: object) -> Call:

@@ -85,7 +85,7 @@ def method_lines(method: Method) -> list[Line]:
             *map(_let, method.lets),
         ],
         *_clauses(method.clauses),
-        [Line(f"infer {inference_text(infer)}", infer.span) for infer in method.infers],
+        [line for infer in method.infers for line in _infer(infer)],
     ]
     lines: list[Line] = []
     for group in filter(None, groups):
@@ -213,6 +213,12 @@ def _closing(block: Span | None) -> Line:
 
 def _entry(key: str, text: str, span: Span | None) -> Line:
     return Line(f"  {key:<11} {text}", span)
+
+
+def _infer(infer: Inference) -> Iterator[Line]:
+    first, *rest = _broken(infer)
+    yield Line(f"infer {first}", infer.span)
+    yield from (Line(f"      {part}") for part in rest)
 
 
 def _broken(infer: Inference) -> list[str]:

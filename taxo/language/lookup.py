@@ -156,7 +156,9 @@ class Names(ABC):
                 "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
             )
             return None
-        if value.place > reader.place or (value.place == Place.INNER and reader.own not in ("", name, "z")):
+        if value.place > reader.place or (
+            value.place == reader.place == Place.INNER and reader.own not in ("", name, "z")
+        ):
             self._downstream(node, value, reader)
             return None
         if value.shape == Shape.W and reader.target != "weights":

@@ -27,6 +27,7 @@ from taxo.language.fields import (
     TextField,
     WordField,
 )
+from taxo.language.findings import MOST_FINDINGS
 from taxo.language.source import Span
 from taxo.language.syntax import Word
 
@@ -232,6 +233,6 @@ class Method(Item):
 
 def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
     """pydantic's findings as taxo's."""
-    for finding in error.errors():
+    for finding in error.errors()[:MOST_FINDINGS]:
         place = ".".join(map(str, finding["loc"])) or "the document"
         yield Diagnostic("T101", f"{place}: {finding['msg'][:1].lower()}{finding['msg'][1:]}")

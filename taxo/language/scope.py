@@ -124,7 +124,9 @@ class Scope:
         """The names that a perturbation's form reads and an inference of the whole method finds."""
         infer = item.infer
         calls = [call for call in (*infer.within, infer.via) if call is not None]
-        parts = [item.by, *([item.where] if item.where else []), *calls]
+        branches = [one for one in self.method.branches() if any(part is item for part in one.perturbations)]
+        weights = [branch.weight for branch in branches]
+        parts = [item.by, *([item.where] if item.where else []), *calls, *weights]
         read = {name for part in parts for name in self.reads(part)}
         called = {call.name.text for part in parts for call in self.calls(part)}
         return [name for name in self.found if name in read | called]

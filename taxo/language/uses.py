@@ -27,23 +27,23 @@ class Library:
 
 def used_methods(method: Method, library: Library | None, findings: Findings) -> dict[str, Method] | None:
     """The methods that a method uses, by name; None where nobody knows them."""
-    if library is None:
-        return None
     found: dict[str, Method] = {}
+    seen: set[str] = set()
     for use in _uses(method):
         name = use.method.name
         if name.text == method.name.text:
             findings.error("T215", f"`{name}` uses itself", name.span, "drop it")
-        elif name.text in found:
+        elif name.text in seen:
             findings.error("T103", f"`{name}` is used twice", name.span, "keep one of them")
-        elif name.text not in library.names():
+        elif library is not None and name.text not in library.names():
             hint = suggest(name.text, library.names())
             if not nearest(name.text, library.names()):
                 hint = "`taxo list` shows those there are"
             findings.error("T201", f"no method is called `{shortened(name)}`", name.span, hint)
-        else:
+        elif library is not None:
             _add(use, library, found, findings)
-    return found
+        seen.add(name.text)
+    return None if library is None else found
 
 
 def _add(use: Use, library: Library, found: dict[str, Method], findings: Findings) -> None:

@@ -65,6 +65,8 @@ perturb logits by {"draw" * 12} * {"name" * 12} * u + {" + ".join(["progress * u
 """
 TEXTS = {"everything": EVERYTHING, "branches": BRANCHES, "hostile": HOSTILE, "long": LONG}
 VARIANTS = ["mixpert(eps: 8/255)", "mixpert(clean_share: 0.4, eps: 8/255)", "pgd_at(eps: 0)"]
+DRAFTS = Path(__file__).parents[1] / "language" / "methods"
+TEXTS |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(DRAFTS.glob("*.taxo"))}
 each = pytest.mark.parametrize("name", [*taxo.methods(), *VARIANTS, *TEXTS])
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -100,7 +102,12 @@ def test_every_act_and_all_it_reads_are_in_the_picture(name: str):
                 assert isinstance(read, Value)
                 # parameters and counts are numbers in the form, the unknown is the act's own
                 if read.name not in {*graph.scope.params, "C", "N", unknowns[node.key]}:
-                    assert (holder(graph.net, read), key) in wires
+                    tail = holder(graph.net, read)
+                    if read.line not in (-1, node.line):
+                        tail = f"from_{graph.lines[read.line].name}_"
+                    elif read.name in ("z", "h") and (tail, key) not in wires:
+                        tail = f"from_{read.name}"  # no act of the line is there, so the model is one box
+                    assert [one for one in wires if one[1] == key and one[0].startswith(tail)]
     acts = [node for node in found.nodes if node.kind == "perturbation"]
     assert len(acts) == sum(isinstance(node, Deed) for node in graph.net)
 

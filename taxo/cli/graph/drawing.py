@@ -24,6 +24,7 @@ from taxo.language.printer import expression_text
 from taxo.language.syntax import Attribute, Expression, Name
 from taxo.language.vocabulary import CONSTANTS, TARGETS, VALUES, Place, Shape
 
+BESIDE = {"W", "h", "z"}  # of the model, where no act of the line is at them
 AT_PLACE = {target.place: target.value for target in TARGETS.values()}
 ROW_OF: dict[str, Row] = {"w": "weights", "y": "labels"}
 
@@ -164,11 +165,12 @@ class _Pen:
         if name not in VALUES:
             return name in scope.declared and name not in scope.params
         count = VALUES[name].shape == Shape.SCALAR and name.isupper()
-        return VALUES[name].place == Place.DATA and name not in CONSTANTS and not count
+        beside = VALUES[name].place == Place.DATA or name in BESIDE
+        return beside and name not in CONSTANTS and not count
 
     def _source(self, name: str) -> str:
         """The box of a value from beside the line, which all lanes share."""
-        key = f"from_{name}"
+        key = f"from_{name.replace('.', '_')}"
         scope, title = self.graph.scope, VALUES[name].meaning if name in VALUES else name
         texts = value_captions(name)
         if name == "clean":
