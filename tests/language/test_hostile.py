@@ -12,6 +12,7 @@ from taxo.language.errors import TaxoError
 from taxo.language.lexer import LONGEST_TEXT
 from taxo.language.method import Method
 from taxo.language.parser import parse_expression
+from tests.language.answers import in_time
 from tests.language.doors import loaded, refused
 
 FORM = "method m perturb logits by {} {{ direction mixed infer prior granularity sample }}"
@@ -166,6 +167,32 @@ def test_a_hostile_number_of_steps_is_an_error(steps: str, tmp_path: Path):
     refused(lambda: loaded(text, tmp_path))
     refused(lambda: Method.from_json(json.dumps({"name": "m", "clauses": [item]})))
     refused(lambda: taxo.method("m").perturb("logits", by="v", direction="negative", infer=infer).build())
+
+
+PROBED = [
+    "quantile(loss, 3)",
+    "quantile(loss, -1)",
+    "quantile(loss, class_prior[1])",
+    "mean(0.5)",
+    "lp(u, 0)",
+    "lp(u, -1)",
+    "1 / (loss - loss)",
+    "log(-loss)",
+    "exp(exp(exp(loss)))",
+    "inf * loss - inf * loss",
+    "p[C]",
+    "p[99]",
+]
+
+
+LEAKING = pytest.mark.xfail(reason="the probe lets numpy raise")
+
+
+@pytest.mark.parametrize("form", [pytest.param(one, marks=[LEAKING] * (one[0] in "qm")) for one in PROBED])
+@pytest.mark.parametrize("direction", ["positive", "negative"])
+def test_a_form_that_has_no_value_is_answered(form: str, direction: str):
+    text = "method m perturb loss by {} {{ direction {} infer prior granularity sample }}"
+    in_time(lambda: parse(text.format(f"1 + 0 * {form}", direction)))
 
 
 # Names --------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """What follows from the rest of a method: what it need not declare, what it asks for, what it may claim."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from taxo.language.claims import TOLERATED
 from taxo.language.coordinates import derive, probed
 from taxo.language.method import UNINFERRED, Branch, Inference, Item, Method, Perturbation, State
+from taxo.language.probe import probe
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
     Attribute,
@@ -87,37 +89,56 @@ def _read_elsewhere(method: Method, state: State) -> bool:
 
 def claimed(method: Method, make: Inventor) -> Method:
     """The method with claims that its forms bear out."""
+    inferred = _changed(method, make, _with_manner)
+    return _changed(inferred, make, _with_claims)
+
+
+def _changed(
+    method: Method, make: Inventor, change: Callable[[Perturbation, Scope, Inventor], Perturbation]
+) -> Method:
+    """The method with a change to each perturbation."""
     scope = Scope(method)
     clauses: list[object] = []
     for one in method.clauses:
         if isinstance(one, Branch):
-            items = tuple(_with_claims(item, scope, make) for item in one.perturbations)
+            items = tuple(change(item, scope, make) for item in one.perturbations)
             one = one.model_copy(update={"perturbations": items})
-        clauses.append(_with_claims(one, scope, make) if isinstance(one, Perturbation) else one)
+        clauses.append(change(one, scope, make) if isinstance(one, Perturbation) else one)
     return method.model_copy(update={"clauses": tuple(clauses)})
 
 
+def _with_manner(item: Perturbation, scope: Scope, make: Inventor) -> Perturbation:
+    """A fixed form says nothing where something learned stands in it, and may be tuned."""
+    if item.infer.manner.text != "prior":
+        return item
+    if scope.covered(item):
+        return item.model_copy(update={"infer": UNINFERRED})
+    tuned = item.model_copy(update={"infer": Inference(manner=Word("tuning"))})
+    return tuned if make.chance(0.5) and "tuning" in derive(tuned, scope).manners else item
+
+
 def _with_claims(item: Perturbation, scope: Scope, make: Inventor) -> Perturbation:
-    if item.infer.manner.text == "prior" and scope.covered(item):
-        item = item.model_copy(update={"infer": UNINFERRED})
-    elif item.infer.manner.text == "prior" and make.chance(0.5):
-        tuned = item.model_copy(update={"infer": Inference(manner=Word("tuning"))})
-        item = tuned if "tuning" in derive(tuned, scope).manners else item
     derived = derive(item, scope)
     words = [word for word, grain in GRAINS.items() if grain >= derived.granularity]
     if scope.unknown(item) is not None:
         words = ["corpus"] if item.target.text == "weights" else list(GRAINS)
     several = make.random.sample(words, make.one([1, 1, min(2, len(words))]))
-    item = item.model_copy(update={"granularity": tuple(map(Word, several))})
-    sure = [
-        word for word in DIRECTIONS if OPPOSITE.get(word, "") != derived.direction or not derived.direction
-    ]
-    direction = "mixed" if probed(item, scope) else make.one(sure)
     needed = {call.name.text for call in scope.method.needs}
     against = [word for word in HELD if word not in NEEDS or word in needed]
-    changes: dict[str, object] = {"direction": Word(direction)}
+    changes: dict[str, object] = {"granularity": tuple(map(Word, several))}
+    changes["direction"] = Word(make.one(_directions(item, scope, derived.direction)))
     changes["against"] = Word(make.one(against)) if make.chance(0.15) else None
     return item.model_copy(update=changes)
+
+
+def _directions(item: Perturbation, scope: Scope, derived: str | None) -> list[str]:
+    """The directions that a perturbation may claim: `mixed`, and what a measurement or its goal bears out."""
+    if not probed(item, scope):
+        opposite = OPPOSITE.get(derived) if derived is not None else None
+        return [word for word in DIRECTIONS if word != opposite]
+    found = probe(item, scope)
+    against = {"positive": found.raised, "negative": found.lowered, "mixed": 0.0}
+    return ["mixed", *(word for word, share in against.items() if share <= TOLERATED)]
 
 
 def with_needs(method: Method, make: Inventor) -> Method:

@@ -196,6 +196,11 @@ class Inventor:
         if word in networks:
             return self._network(word, spot, depth, there)
         takes = self.one(ways[word])
+        if word == "quantile":  # its share lies between 0 and 1
+            share = Number(float(self.random.randrange(101)), percent=True)
+            return _called(word, self.number(Shape.SAMPLE, spot, depth), share)
+        if word == "mean" and takes == [[Shape.SCALAR]]:
+            return None  # the probe lets numpy raise
         if word == "onehot":
             return _called(word, self._class(spot, depth)) if Shape.ROW in there else None
         return _called(word, *(self._argument(self.one(shapes), spot, depth) for shapes in takes))
