@@ -80,23 +80,23 @@ def _mean_batch(e: Array) -> Array:
 
 
 def _quantile(e: Array, share: Array) -> Array:
-    return np.asarray(np.quantile(e, float(share)))
+    return np.asarray(np.quantile(e, min(max(float(np.ravel(share)[0]), 0.0), 1.0)))
 
 
 def _sum(e: Array, *other: Array) -> Array:
-    return e + other[0] if other else e.sum(-1, keepdims=True)
+    return e + other[0] if other else np.atleast_1d(e).sum(-1, keepdims=True)
 
 
 def _mean(e: Array, *other: Array) -> Array:
-    return (e + other[0]) / 2 if other else e.mean(-1, keepdims=True)
+    return (e + other[0]) / 2 if other else np.atleast_1d(e).mean(-1, keepdims=True)
 
 
 def _max(e: Array, *other: Array) -> Array:
-    return np.maximum(e, other[0]) if other else e.max(-1, keepdims=True)
+    return np.maximum(e, other[0]) if other else np.atleast_1d(e).max(-1, keepdims=True)
 
 
 def _min(e: Array, *other: Array) -> Array:
-    return np.minimum(e, other[0]) if other else e.min(-1, keepdims=True)
+    return np.minimum(e, other[0]) if other else np.atleast_1d(e).min(-1, keepdims=True)
 
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {

@@ -96,6 +96,8 @@ class Calls(Names):
             return None
         if not self.function_is_there(node, function, reader):
             return None
+        if not self._within(node, function):
+            return None
         if name == "onehot" and shapes[0]:
             self.check_class(node.arguments[0].value)
         return self._result(node, function, [shape for shape in shapes if shape is not None])
@@ -122,6 +124,18 @@ class Calls(Names):
                 self.findings.error("T207", message, argument.value.span, hint)
                 return False
             if found is None:
+                return False
+        return True
+
+    def _within(self, node: Call, function: Function) -> bool:
+        """Whether the numbers among a call's arguments are in bounds, as far as they are known."""
+        arguments = node.arguments[len(node.arguments) - len(function.limits) :]
+        for argument, (low, high) in zip(arguments, function.limits, strict=True):
+            value = constant(argument.value, self.scope.constants())
+            if value is not None and not low <= value <= high:
+                message = f"`{self.text(argument.value)}` is {value:g}, not a number from {low:g} to {high:g}"
+                hint = f"`{node.name}` is {function.meaning}"
+                self.findings.error("T206", message, argument.value.span, hint)
                 return False
         return True
 

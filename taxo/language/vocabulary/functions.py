@@ -52,12 +52,20 @@ FUNCTIONS: dict[str, Function] = {
     "min": _reducing("the smallest entry over all axes but the batch", "the smaller one"),
     "mean_batch": Function("the mean over the batch", (None,), Result.POOLED),
     "quantile": Function(
-        "the value below which a share of the batch lies", ((Shape.SAMPLE,), _NUMBER), Shape.SCALAR
+        "the value below which a share of the batch lies",
+        ((Shape.SAMPLE,), _NUMBER),
+        Shape.SCALAR,
+        limits=((0.0, 1.0),),
     ),
     "l1": Function("the sum of absolute values of each sample's part", (_PARTS,), Result.REDUCED),
     "l2": Function("the Euclidean norm of each sample's part", (_PARTS,), Result.REDUCED),
     "linf": Function("the largest absolute value of each sample's part", (_PARTS,), Result.REDUCED),
-    "lp": Function("the norm of order p of each sample's part", (_PARTS, _NUMBER), Result.REDUCED),
+    "lp": Function(
+        "the norm of order p of each sample's part",
+        (_PARTS, _NUMBER),
+        Result.REDUCED,
+        limits=((1.0, float("inf")),),
+    ),
     "quadratic": Function(
         "for a label a and a class c, (W[c] - W[a]) M[a] (W[c] - W[a])",
         ((Shape.VECTORS,), (Shape.MATRICES, Shape.MATRIX, Shape.VECTORS)),

@@ -132,7 +132,7 @@ class Function:
     """A function: the shapes of its arguments (None: any numbers), and what its result is.
 
     `least` is how many arguments it needs at least; with fewer than all, `shorter` is its result. It is
-    read from its place on, by `only` one target if it says so.
+    read from its place on, by `only` one target if it says so. The `limits` are those of its last arguments.
     """
 
     meaning: str
@@ -143,6 +143,7 @@ class Function:
     needs: str = ""
     place: Place = Place.DATA
     only: str = ""
+    limits: tuple[tuple[float, float], ...] = ()
 
     @property
     def fewest(self) -> int:
