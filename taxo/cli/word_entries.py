@@ -72,7 +72,9 @@ def _of_value(row: Value) -> Iterator[str]:
 
 
 def _of_function(row: Function) -> Iterator[str]:
-    takes = [alternatives(shapes) for shapes in row.shapes]
+    free = len(row.shapes) - len(row.limits)
+    limits = [""] * free + [_between(low, high) for low, high in row.limits]
+    takes = [alternatives(shapes) + limit for shapes, limit in zip(row.shapes, limits, strict=True)]
     optional = takes[row.fewest :]
     yield "takes " + "; then ".join(takes[: row.fewest]) + "".join(f"; perhaps {text}" for text in optional)
     if row.shorter is None:
@@ -190,9 +192,11 @@ def _kind(option: Option) -> str:
 
 
 def _range(option: Option) -> str:
-    kind = "a whole number" if option.whole else "a number"
-    if option.least == -INFINITY:
-        return kind
-    if option.most == INFINITY:
-        return f"{kind} of {option.least:g} or more"
-    return f"{kind} from {option.least:,g} to {option.most:,g}"
+    return ("a whole number" if option.whole else "a number") + _between(option.least, option.most)
+
+
+def _between(low: float, high: float) -> str:
+    """The bounds of a number, as they follow its name."""
+    if low == -INFINITY:
+        return ""
+    return f" of {low:g} or more" if high == INFINITY else f" from {low:,g} to {high:,g}"

@@ -77,6 +77,8 @@ def test_an_entry_says_what_the_table_says(capsys: pytest.CaptureFixture[str]):
         ("teacher", "has to be asked for: `needs teacher`"),
         ("view", "has to be asked for: `needs views`"),
         ("ce", "takes one number per sample and class; then one number per sample and class"),
+        ("quantile", "takes one number per sample; then a number from 0 to 1"),
+        ("lp", "then a number of 1 or more"),
         ("max", "perhaps numbers of any shape"),
         ("mean_batch", "gives what is left without the batch"),
         ("outputs", "there is one owner of the head"),

@@ -196,14 +196,15 @@ class Inventor:
         if word in networks:
             return self._network(word, spot, depth, there)
         takes = self.one(ways[word])
-        if word == "quantile":  # its share lies between 0 and 1
-            share = Number(float(self.random.randrange(101)), percent=True)
-            return _called(word, self.number(Shape.SAMPLE, spot, depth), share)
-        if word == "mean" and takes == [[Shape.SCALAR]]:
-            return None  # the probe lets numpy raise
         if word == "onehot":
             return _called(word, self._class(spot, depth)) if Shape.ROW in there else None
-        return _called(word, *(self._argument(self.one(shapes), spot, depth) for shapes in takes))
+        given = [self._argument(self.one(shapes), spot, depth) for shapes in takes]
+        limits = FUNCTIONS[word].limits[-len(given) :]
+        for place, (low, high) in enumerate(limits, len(given) - len(limits)):
+            value = constant(given[place], self.values)
+            if value is not None and not low <= value <= high:
+                given[place] = Number(max(low, min(1.0, high)))
+        return _called(word, *given)
 
     def _argument(self, shape: Shape, spot: Spot, depth: int) -> Expression:
         if shape is Shape.WORD:
