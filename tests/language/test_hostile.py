@@ -246,7 +246,7 @@ SOMETIMES = {"loss", "minimize", "maximize", "norm", "weight"}
 )
 def test_a_word_of_the_grammar_is_a_name_through_every_door_or_none(word: str):
     acting = {"target": "loss", "by": f"{word} * loss", "direction": "mixed", "infer": {"manner": "prior"}}
-    item = {"clauses": [acting | {"granularity": ["sample"]}], "name": "m"}
+    item: dict[str, object] = {"clauses": [acting | {"granularity": ["sample"]}], "name": "m"}
     form = f"perturb loss by {word} * loss {{ direction mixed infer prior granularity sample }}"
     pairs: list[tuple[str, dict[str, object]]] = [
         (f"method {word}", {"name": word}),
