@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format-check lint types format docs editors wheel clean
+.PHONY: help demo test nightly check format-check lint types format docs editors wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -24,6 +24,9 @@ demo: $(READY) ## two methods against two baselines on digits with noisy labels,
 
 test: $(READY) ## all tests; some of them: make test ARGS='-k wheel'
 	$(BIN)/pytest $(ARGS)
+
+nightly: $(READY) ## the property tests on 100,000 new cases, in half an hour
+	TAXO_CASES=100000 $(BIN)/pytest -o timeout=0 tests/language $(ARGS)
 
 check: format-check lint types test ## all gates: format, lint, types, tests
 

@@ -1,4 +1,4 @@
-"""Where grammar, methods and pages of errors lie: in the installed package, or beside it in a checkout."""
+"""Where grammar, methods and pages lie: in the installed package, or beside it in a checkout."""
 
 from pathlib import Path
 
@@ -19,6 +19,11 @@ def methods_folder() -> Path:
 def error_page(name: str) -> str:
     """The page of an error code, or `README`, the index of them."""
     return (_folder("docs/errors") / f"{name}.md").read_text(encoding="utf-8")
+
+
+def reference_page(name: str) -> str:
+    """A chapter of the reference of the language, or `README`, the index of all words."""
+    return (_folder("docs/language") / f"{name}.md").read_text(encoding="utf-8")
 
 
 def _folder(name: str) -> Path:

@@ -10,12 +10,15 @@ from taxo.catalog import parse
 from taxo.cli.error_pages import EXAMPLES, example
 from taxo.cli.examples import TROUBLES, said
 from taxo.cli.pages import pages, stale, write
+from taxo.cli.word_examples import whole
 from taxo.compiler import simplify
 from taxo.language.codes import FAMILIES, SPEC_CODES
 from taxo.language.errors import CODES
 from taxo.language.layout import formatted
+from tests.language.fragments import not_canonical
 
 ROOT = Path(__file__).parents[1]
+TUTORIAL = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
 FOUND = re.compile(r"(error|warning|note)\[(T\d{3})\]")
 each_code = pytest.mark.parametrize("code", CODES)
 each_spec_code = pytest.mark.parametrize(
@@ -72,14 +75,33 @@ def test_writing_replaces_what_is_there(
     folder.mkdir(parents=True)
     (folder / "T000.md").write_text("of a code that is no more")
     write(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {Path(path).name for path in made}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md")} == set(made)
     assert (folder / "README.md").read_text(encoding="utf-8") == made["docs/errors/README.md"]
 
 
+def anchors(page: Path) -> set[str]:
+    """What links call the headings of a page: those of one name are numbered."""
+    found: list[str] = []
+    for heading in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        plain = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        found.append(plain)
+        found[-1] += f"-{found.count(plain) - 1}" if plain in found[:-1] else ""
+    return set(found)
+
+
 def test_every_link_of_a_page_leads_somewhere(made: dict[str, str]):
-    for path, text in made.items():
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert ((ROOT / path).parent / target).exists(), f"{path}: {target}"
+    for path, text in {**made, "docs/language.md": TUTORIAL}.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            file, _, anchor = target.partition("#")
+            page = (ROOT / path).parent / file
+            assert page.exists(), f"{path}: {target}"
+            assert not anchor or anchor in anchors(page), f"{path}: {target}"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```taxo\n(.*?)```", TUTORIAL, re.DOTALL))
+def test_the_methods_of_the_tutorial_are_right(text: str):
+    parse(whole(text))
+    assert not_canonical(text) == []
 
 
 def test_every_example_is_one_of_a_code():

@@ -66,11 +66,11 @@ def test_the_wheel_holds_every_module_and_only_the_package(wheel: Path):
     assert "taxo/py.typed" in found
 
 
-def test_the_wheel_holds_the_grammar_every_method_and_every_page_of_an_error(wheel: Path):
+def test_the_wheel_holds_the_grammar_every_method_and_every_made_page(wheel: Path):
     data = {name for name in members(wheel) if name.startswith("taxo/_data/")}
     assert STEMS
     methods = {f"taxo/_data/methods/{stem}.taxo" for stem in STEMS}
-    pages = {f"taxo/_data/docs/errors/{path.name}" for path in (ROOT / "docs" / "errors").glob("*.md")}
+    pages = {f"taxo/_data/docs/{path.parent.name}/{path.name}" for path in (ROOT / "docs").glob("*/*.md")}
     assert data == {"taxo/_data/grammar/taxo.lark", *methods, *pages}
 
 
@@ -108,13 +108,35 @@ def test_the_installed_wheel_lists_every_method(installed: Path, tmp_path: Path)
     assert not set(STEMS) - set(listed)
 
 
-def test_the_installed_wheel_explains_a_code(installed: Path, tmp_path: Path):
+def test_the_installed_wheel_explains_codes_and_words(installed: Path, tmp_path: Path):
     page = run("-m", "taxo", "explain", "T203", cwd=tmp_path, path=installed)
     assert page.startswith("T203: ")
     assert "error[T203]" in page
+    assert run("-m", "taxo", "explain", "pgd", cwd=tmp_path, path=installed).startswith("pgd (solver)\n")
 
 
-@pytest.mark.parametrize("module", ["taxo", "taxo.cli"])
-def test_importing_loads_no_torch(module: str, tmp_path: Path):
-    question = f"import sys, {module}; print(sorted({{'torch', 'sklearn', 'networkx'}} & set(sys.modules)))"
-    assert run("-c", question, cwd=tmp_path, path=ROOT) == "[]\n"
+METHOD = str(ROOT / "methods" / "mixpert.taxo")
+ANSWERS = [
+    "import taxo",
+    "import taxo.cli",
+    *(
+        f"from taxo.cli import main; main({words})"
+        for words in (
+            ["list"],
+            ["check", METHOD],
+            ["fmt", "--check", METHOD],
+            ["show", METHOD],
+            ["explain", "T203"],
+            ["explain", "pgd"],
+            ["emit", METHOD],
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.replace(METHOD, "METHOD"))
+def test_answers_load_no_torch(answer: str, tmp_path: Path):
+    # Whoever makes a plan sorts a graph.
+    heavy = {"torch", "sklearn"} if "show" in answer or "emit" in answer else {"torch", "sklearn", "networkx"}
+    question = f"import sys; {answer}; print(sorted({heavy} & set(sys.modules)))"
+    assert run("-c", question, cwd=tmp_path, path=ROOT).endswith("[]\n")

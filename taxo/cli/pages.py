@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from taxo.cli.error_pages import error_pages
+from taxo.cli.reference_pages import reference_pages
 from taxo.resources import CHECKOUT
 
 # Each gives texts by their paths in the checkout; a folder that holds one such page holds no others.
-GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (error_pages,)
+GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (error_pages, reference_pages)
 
 
 def pages() -> dict[str, str]:
