@@ -227,8 +227,10 @@ class Writer:
                 CONDITIONAL,
             )
         condition = self._mask(node.condition, place)
-        if shape in (Shape.ROW, Shape.X):
-            condition = f"{self.use('per_sample')}({condition}, {self.like(place)})"
+        if shape == Shape.ROW:
+            condition = f"({condition})[:, None]"
+        elif shape == Shape.X:
+            condition = f"{self.use('per_sample')}({condition}, {place.x})"
         sides = [self.expanded(side, place, shape, place.x) for side in (node.value, node.otherwise)]
         if any(self.plain(side) for side in (node.value, node.otherwise)):
             return f"{self.use('choose')}({condition}, {', '.join(sides)}, {self.like(place)})", ATOM

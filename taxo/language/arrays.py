@@ -80,7 +80,8 @@ def _mean_batch(e: Array) -> Array:
 
 
 def _quantile(e: Array, share: Array) -> Array:
-    return np.asarray(np.quantile(e, min(max(float(np.ravel(share)[0]), 0.0), 1.0)))
+    known = float(np.nan_to_num(np.ravel(share)[0]))
+    return np.asarray(np.quantile(e, min(max(known, 0.0), 1.0)))
 
 
 def _sum(e: Array, *other: Array) -> Array:

@@ -108,7 +108,9 @@ def _probed_at(progress: float, item: Perturbation, where: Expression | None, sc
     values = _values(u, y, progress, random)
     values |= {name: np.array(value) for name, value in scope.constants().items()}
     values |= _tables(scope)
-    values |= {name: _drawn(name, scope, values, random) for name in scope.draws if _drawable(name, scope)}
+    for name in scope.draws_in_order():
+        if _drawable(name, scope):
+            values[name] = _drawn(name, scope, values, random)
     with np.errstate(all="ignore"):
         form = np.asarray(_Evaluation(values, scope).of(item.by), float)
         if where is not None:

@@ -229,6 +229,14 @@ class Scope:
             return list(error.args[1])
         return []
 
+    def draws_in_order(self) -> list[str]:
+        """The draws, each after those that its distribution reads."""
+        inner = {
+            name: [read for part in self.definition(name) for read in self.reads(part) if read in self.draws]
+            for name in self.draws
+        }
+        return list(TopologicalSorter(inner).static_order())
+
     def depth(self) -> int:
         """How many levels the deepest `let` has with others put in for their names."""
         inner = {name: self._lets_in(let.value) for name, let in self.lets.items()}

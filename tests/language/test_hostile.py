@@ -234,16 +234,9 @@ def test_a_hostile_name_is_an_error(name: str, tmp_path: Path):
 
 
 # The words of the grammar that are names somewhere: a document or call may still use them everywhere.
-SOMETIMES = {"loss", "minimize", "maximize", "norm", "weight"}
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        pytest.param(word, marks=[pytest.mark.xfail(reason="doors differ")] * (word in SOMETIMES))
-        for word in keywords()
-    ],
-)
+@pytest.mark.parametrize("word", keywords())
 def test_a_word_of_the_grammar_is_a_name_through_every_door_or_none(word: str):
     acting = {"target": "loss", "by": f"{word} * loss", "direction": "mixed", "infer": {"manner": "prior"}}
     item: dict[str, object] = {"clauses": [acting | {"granularity": ["sample"]}], "name": "m"}

@@ -78,7 +78,12 @@ class Clauses(Declarations):
             norm = make.one([word for word, row in FUNCTIONS.items() if _reduces(row, unknown[1])])
             penalty = Call(Word(norm), (Argument(None, Name(unknown[0])),))
             return Binary(make.one("+-"), loss, Binary("*", make.literal(), penalty))
-        return loss
+        if unknown is None or loss == Name("loss"):
+            return loss
+        # what is looked for must be able to change what it is looked for by
+        seen = Name("u") if spot.place <= Place.LOGITS else Name(unknown[0])
+        moved = Call(Word("l1"), (Argument(None, seen),)) if spot.predicting else Name("loss")
+        return Binary("+", moved, loss)
 
     def _held(self) -> Call:
         word = self.make.one(HELD)

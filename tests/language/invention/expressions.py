@@ -42,6 +42,9 @@ TRUTHS = (Shape.TRUTH, Shape.MASK)
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+LAST = Binary("-", Name("C"), Number(1.0))
+
+
 @dataclass
 class Inventor:
     """Makes expressions for one method; what they read is declared already."""
@@ -171,7 +174,7 @@ class Inventor:
             case Shape.SAMPLE if Shape.ROW in there:
                 return Index(node, self._class(spot, depth))
             case Shape.SCALAR:
-                return Index(node, self.one([Number(float(self.random.randrange(4))), Name("C")]))
+                return Index(node, self.one([Number(float(self.random.randrange(4))), LAST]))
             case _:
                 return None
 
@@ -199,12 +202,20 @@ class Inventor:
         if word == "onehot":
             return _called(word, self._class(spot, depth)) if Shape.ROW in there else None
         given = [self._argument(self.one(shapes), spot, depth) for shapes in takes]
+        for place, kind in enumerate(FUNCTIONS[word].kinds):
+            given[place] = self._of_kind(kind, given[place], spot)
         limits = FUNCTIONS[word].limits[-len(given) :]
         for place, (low, high) in enumerate(limits, len(given) - len(limits)):
             value = constant(given[place], self.values)
             if value is not None and not low <= value <= high:
                 given[place] = Number(max(low, min(1.0, high)))
         return _called(word, *given)
+
+    def _of_kind(self, kind: str, given: Expression, spot: Spot) -> Expression:
+        """Logits or a distribution where one of them is meant; a multiple of a value is neither for sure."""
+        fit = [leaf for leaf in self.leaves(spot).get(Shape.ROW, []) if isinstance(leaf, Name)]
+        fit = [leaf for leaf in fit if leaf.text in VALUES and VALUES[leaf.text].kind == kind]
+        return self.one(fit) if fit and self.chance(0.5) else Binary("*", Number(2.0), given)
 
     def _argument(self, shape: Shape, spot: Spot, depth: int) -> Expression:
         if shape is Shape.WORD:
