@@ -62,7 +62,7 @@ def given(reference: str, method: Method) -> dict[str, Value]:
 
 def _check_known(name: str, span: Span | None, method: Method, library: Library | None = None) -> None:
     names = [param.name.text for param in method.params]
-    for use in _uses(method) if library else []:
+    for use in method.uses() if library else []:
         inner = library.method(use.method.name.text) if library else method
         names += [f"{use.method.name}.{param.name}" for param in inner.params]
     if name not in names:
@@ -88,10 +88,6 @@ def variant(method: Method, values: Mapping[str, Value], library: Library | None
         _set_used(clause, values) if isinstance(clause, Use) else clause for clause in method.clauses
     )
     return verify(method.model_copy(update={"params": params, "clauses": clauses}), library)
-
-
-def _uses(method: Method) -> list[Use]:
-    return [clause for clause in method.clauses if isinstance(clause, Use)]
 
 
 def _set_used(use: Use, values: Mapping[str, Value]) -> Clause:

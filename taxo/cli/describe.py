@@ -14,7 +14,7 @@ from taxo.language.check import check
 from taxo.language.coordinates import derive
 from taxo.language.errors import Diagnostic
 from taxo.language.layout import inference_text
-from taxo.language.method import Choices, Interval, Method, Param, Perturbation, Use
+from taxo.language.method import Choices, Interval, Method, Param, Perturbation
 from taxo.language.printer import expression_text
 from taxo.language.scope import Scope
 
@@ -52,7 +52,7 @@ def _plan(method: Method, graph: Graph) -> list[str]:
 
 def _doubts(method: Method) -> list[str]:
     """What the parts of a composition have to do with each other."""
-    if not any(isinstance(clause, Use) for clause in method.clauses):
+    if not method.uses():
         return []
     pairs = [one for one in check(method, library=library_for(method)) if one.related]
     return [line for one in pairs for line in str(one).splitlines()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxo.language.method import Branch, Method, Perturbation
 from taxo.language.scope import Scope, acts_at
-from taxo.language.syntax import Attribute, Expression, Number, names, walk
+from taxo.language.syntax import Attribute, Expression, Number, names
 from taxo.language.vocabulary import CONSTANTS, SOLVERS, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
@@ -245,9 +245,8 @@ def _readable(graph: Graph, act: Act) -> list[str]:
 def _branch_values(graph: Graph, act: Act) -> list[Value]:
     """The values of other branches that an act reads, at the end of their lines."""
     parts = [part for part in (act.item.by, act.item.where) if part is not None]
-    lets = [graph.scope.lets[name].value for part in parts for name in graph.scope.through(part)]
     found: list[Value] = []
-    for node in (inner for part in (*parts, *lets) for inner in walk(part)):
+    for node in (inner for part in parts for inner in graph.scope.parts(part)):
         if isinstance(node, Attribute) and node.owner.text in graph.scope.branches:
             other = next(k for k, line in enumerate(graph.lines) if line.name == node.owner.text)
             name = "u" if VALUES[node.name.text].place == Place.LOGITS else node.name.text

@@ -5,7 +5,7 @@ Only what is left of a method after its idle parts are gone is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from taxo.language.calling import given
 from taxo.language.errors import Diagnostic
@@ -199,7 +199,7 @@ class _Support:
 
     def _expressions(self, nodes: Sequence[Expression], reader: Reader) -> None:
         for node in nodes:
-            for part in _written(node, self.scope):
+            for part in self.scope.parts(node):
                 self._expression(part, reader)
 
     def _expression(self, node: Expression, reader: Reader) -> None:
@@ -230,13 +230,6 @@ class _Support:
         shape = self.shapes.quietly(inner) if wanted else None
         if wanted and shape is not None and shape not in wanted:
             self.refuse(f"`{node.name}` of {shape.value}", inner.span, "use another function")
-
-
-def _written(node: Expression, scope: Scope) -> Iterator[Expression]:
-    """The parts of an expression, and of the `let`s it reads."""
-    yield from walk(node)
-    for name in scope.through(node):
-        yield from walk(scope.lets[name].value)
 
 
 def _loss_beside_penalty(node: Expression) -> bool:

@@ -35,7 +35,7 @@ def expanded(method: Method, library: Library) -> Method:
     Acting follows the training line and inferring follows the source, so nothing but the place in the
     source says when a used perturbation is found.
     """
-    uses = [clause for clause in method.clauses if isinstance(clause, Use)]
+    uses = method.uses()
     if not uses:
         return method
     parts = {use.method.name.text: part(use, library) for use in uses}

@@ -207,6 +207,10 @@ class Method(Item):
             elif isinstance(clause, Perturbation):
                 yield clause
 
+    def uses(self) -> list[Use]:
+        """The `use` clauses in source order."""
+        return [clause for clause in self.clauses if isinstance(clause, Use)]
+
     def branches(self) -> list[Branch]:
         """The branches in source order."""
         return [clause for clause in self.clauses if isinstance(clause, Branch)]

@@ -5,7 +5,7 @@ Every value is an array that broadcasts to [B, C], so no shape needs to be known
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,6 @@ from taxo.language.syntax import (
     Name,
     Number,
     Unary,
-    walk,
 )
 from taxo.language.vocabulary import DISTRIBUTIONS
 
@@ -46,24 +45,17 @@ class Probe:
 
 def evaluable(node: Expression, scope: Scope) -> bool:
     """Whether the probe knows everything that an expression reads."""
-    if any(isinstance(part, Binary) and scope.is_word_choice(part) for part in _parts(node, scope)):
+    if any(isinstance(part, Binary) and scope.is_word_choice(part) for part in scope.parts(node)):
         return False
     known = {*_READABLE, *scope.draws, *scope.constants(), *_tables(scope)}
     if any(name not in known for name in scope.reads(node)):
         return False
-    for part in _parts(node, scope):
+    for part in scope.parts(node):
         if isinstance(part, Call) and part.name.text not in FUNCTIONS:
             return False
         if isinstance(part, Attribute) and f"{part.owner.text}.{part.name.text}" not in _ATTRIBUTES:
             return False
     return all(_drawable(name, scope) for name in scope.reads(node) if name in scope.draws)
-
-
-def _parts(node: Expression, scope: Scope) -> Iterator[Expression]:
-    """The parts of an expression, of the `let`s it reads too."""
-    yield from walk(node)
-    for name in scope.through(node):
-        yield from walk(scope.lets[name].value)
 
 
 def _drawable(name: str, scope: Scope) -> bool:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
-from taxo.language.method import Branch, Draw, Inference, Let, Method, Param, Perturbation, State, Use
+from taxo.language.method import Branch, Draw, Inference, Let, Method, Param, Perturbation, State
 from taxo.language.spelling import nearest
 from taxo.language.syntax import (
     Attribute,
@@ -75,11 +75,7 @@ class Scope:
     @property
     def used_names(self) -> set[str]:
         """The names of the methods it uses."""
-        return {use.method.name.text for use in self.uses()}
-
-    def uses(self) -> list[Use]:
-        """The `use` clauses."""
-        return [clause for clause in self.method.clauses if isinstance(clause, Use)]
+        return {use.method.name.text for use in self.method.uses()}
 
     def undeclared(self, node: Expression) -> list[Name]:
         """The names of an expression that nothing declares, each once."""
@@ -129,14 +125,14 @@ class Scope:
         weights = [branch.weight for branch in branches]
         parts = [item.by, *([item.where] if item.where else []), *calls, *weights]
         read = {name for part in parts for name in self.reads(part)}
-        called = {call.name.text for part in parts for call in self.calls(part)}
+        called = {inner.name.text for part in parts for inner in self.parts(part) if isinstance(inner, Call)}
         return [name for name in self.found if name in read | called]
 
-    def calls(self, node: Expression) -> Iterator[Call]:
-        """The calls of an expression, through `let`s."""
-        lets = [self.lets[name].value for name in self.through(node)]
-        for part in (node, *lets):
-            yield from (inner for inner in walk(part) if isinstance(inner, Call))
+    def parts(self, node: Expression) -> Iterator[Expression]:
+        """The parts of an expression, and of the `let`s that it reads."""
+        yield from walk(node)
+        for name in self.through(node):
+            yield from walk(self.lets[name].value)
 
     def visible(self) -> Iterator[str]:
         """Every value that could have been meant."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from taxo.language.constants import constant
@@ -31,7 +31,7 @@ def used_methods(method: Method, library: Library | None, findings: Findings) ->
     """The methods that a method uses, by name; None where nobody knows them."""
     found: dict[str, Method] = {}
     seen: set[str] = set()
-    for use in _uses(method):
+    for use in method.uses():
         name = use.method.name
         if name.text == method.name.text:
             findings.error("T215", f"`{name}` uses itself", name.span, "drop it")
@@ -62,13 +62,9 @@ def _add(use: Use, library: Library, found: dict[str, Method], findings: Finding
         findings.error("T215", shortened(message, 95), name.span, hint)
 
 
-def _uses(method: Method) -> Iterator[Use]:
-    yield from (clause for clause in method.clauses if isinstance(clause, Use))
-
-
 def check_uses(method: Method, shapes: Shapes, library: Library | None) -> None:
     """Note what `use` sets that the used method does not have, or that is no value for it."""
-    for use in _uses(method):
+    for use in method.uses():
         before = len(shapes.findings.items)
         used = (shapes.scope.used or {}).get(use.method.name.text)
         _check_settings(use.method, used, shapes)
