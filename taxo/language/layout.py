@@ -58,9 +58,16 @@ def _with_comment(lines: list[Line], text: str, start: int, comment: str) -> lis
     if not below:
         return [*lines, Line(comment)]
     spot = min(below, key=lambda i: _start(lines[i]))
+    around = [i for i, line in enumerate(lines) if line.text.endswith("{ }") and _holds(line, start)]
+    spot = around[-1] if around else spot  # a block without lines of its own
     indent = re.match(" *", lines[spot].text)
-    above = Line((indent.group() if indent else "") + comment)
+    inside = "  " * (lines[spot].text.strip() == "}")
+    above = Line((indent.group() if indent else "") + inside + comment)
     return [*lines[:spot], above, *lines[spot:]]
+
+
+def _holds(line: Line, start: int) -> bool:
+    return line.span is not None and line.span.start <= start < line.span.end
 
 
 def _beside(lines: list[Line], start: int, comment: str) -> list[Line]:

@@ -7,8 +7,9 @@ from taxo.language.errors import TaxoError
 from taxo.language.fields import as_expression
 from taxo.language.layout import formatted
 from taxo.language.method import Method, Param
-from taxo.language.parser import parse_expression
+from taxo.language.parser import parse_expression, parse_method
 from taxo.language.printer import expression_text
+from taxo.language.source import Source
 from taxo.language.syntax import Name, Number, Unary, Word
 from tests.language.trips import survives
 
@@ -100,3 +101,37 @@ def test_json_says_what_is_wrong_with_it():
     text = load("polyloss").to_json().replace('"loss",', '"no",', 1)
     with pytest.raises(TaxoError, match=r"`no` is no target"):
         Method.from_json(text)
+
+
+COMMENTED = """# top
+method commented
+  "c"
+
+# before param
+param eps = 1  # beside
+
+# above use
+use label_smoothing  # beside use
+
+# lonely
+branch one weight 1 { }
+
+branch two weight 1 {
+  perturb features by d {
+    # in perturb
+    direction   negative  # neg
+    infer       adversarial maximize loss within linf(eps), box  # long
+                via pgd(steps: 10, step: 0.01, start: uniform, simultaneous: false)
+    granularity sample
+    # last in perturb
+  }
+  # last in branch
+}
+# end
+"""
+
+
+def test_comments_stay_beside_and_above_what_they_are_about():
+    assert formatted(parse_method(Source("m", COMMENTED)).method, COMMENTED) == COMMENTED
+    within = COMMENTED.replace("# lonely\nbranch one weight 1 { }", "branch one weight 1 { # lonely\n}")
+    assert "# lonely" in formatted(parse_method(Source("m", within)).method, within).split("branch two")[0]
