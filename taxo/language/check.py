@@ -77,6 +77,7 @@ def _check(method: Method, findings: Findings, library: Library | None) -> None:
     check_declarations(method, shapes)
     _check_branches(method, shapes)
     _check_weights(method, shapes)
+    _check_updates(method, shapes)
     _check_perturbations(method, shapes)
     check_infers(method, shapes)
     if not findings.items:
@@ -116,6 +117,15 @@ def _check_branches(method: Method, shapes: Shapes) -> None:
             shapes.findings.unknown_word("batch", clause.on.name, ORIGINS)
         elif clause.on is not None:
             check_options(clause.on, ORIGINS[clause.on.name.text].options, shapes)
+
+
+def _check_updates(method: Method, shapes: Shapes) -> None:
+    """One pass of a step updates running statistics, so that no two may be told to."""
+    norms = [one.norm for one in (*method.branches(), *method.perturbations()) if one.norm is not None]
+    updating = [norm for norm in norms if norm.text == "update"]
+    if len(updating) > 1:
+        message = "two passes of a step update running statistics"
+        shapes.findings.error("T209", message, updating[1].span, "keep one `norm update`")
 
 
 def _check_weights(method: Method, shapes: Shapes) -> None:
