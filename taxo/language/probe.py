@@ -93,6 +93,7 @@ def probe(item: Perturbation, scope: Scope) -> Probe:
     )
 
 
+@np.errstate(all="ignore")
 def _probed_at(progress: float, item: Perturbation, where: Expression | None, scope: Scope) -> Probe:
     random = np.random.default_rng(0)
     u = 2 * random.standard_normal((BATCH, CLASSES))
@@ -103,11 +104,10 @@ def _probed_at(progress: float, item: Perturbation, where: Expression | None, sc
     for name in scope.draws_in_order():
         if _drawable(name, scope):
             values[name] = _drawn(name, scope, values, random)
-    with np.errstate(all="ignore"):
-        form = np.asarray(_Evaluation(values, scope).of(item.by), float)
-        if where is not None:
-            form = np.where(_Evaluation(values, scope).of(where), form, 0.0)
-        return _measure(item.target.text, form, u, y)
+    form = np.asarray(_Evaluation(values, scope).of(item.by), float)
+    if where is not None:
+        form = np.where(_Evaluation(values, scope).of(where), form, 0.0)
+    return _measure(item.target.text, form, u, y)
 
 
 def _values(u: Array, y: Array, progress: float, random: np.random.Generator) -> dict[str, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -39,9 +40,8 @@ def compile_step(
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
     found = built if isinstance(built, Method) else load(built)
-    program = compile_program(
-        whole(variant(found, params or {}, library_for(found))), (*(passes or ()), *PASSES)
-    )
+    said = variant(found, params or {}, library_for(found))
+    program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
     step = program_class(program)(
         model, classes=classes, samples=samples, class_counts=class_counts, seed=seed

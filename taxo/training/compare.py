@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from taxo.catalog import whole
 from taxo.language.errors import TaxoError, fail
 from taxo.training import folder, table, words
 from taxo.training.data import load
@@ -82,7 +83,8 @@ def _entrants(grid: Grid) -> list[Entrant]:
     """Compile every method once, so that a mistake in the last one shows before the first one trains."""
     data = load(grid.settings, pick(grid.settings.device))
     steps = [(label, prepare(label, grid.settings, data).step) for label in grid.labels]
-    return [Entrant(label, str(step.method), step.plan.cost) for label, step in steps]
+    # with what each of them uses, which may be another file
+    return [Entrant(label, str(whole(step.method)), step.plan.cost) for label, step in steps]
 
 
 def _begin(

@@ -89,6 +89,9 @@ def create(path: Path, typed: str, run: Run) -> RunFolder:
 def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     """Take the run back to where the folder's run stopped; the metrics up to there."""
     same_method(folder.path / "method.taxo", run.step)
+    if run.step.method.uses():  # a method that it uses may have changed
+        program = folder.path / "program.py"
+        refuse_change(_read(program), run.step.source, str(program), "the program")
     restore(run, checkpoint.load(folder.path / "last"))
     file = folder.path / "metrics.jsonl"
     history = _history(file, run.position.epoch + run.position.measured)
@@ -110,11 +113,14 @@ def _history(file: Path, epochs: int) -> list[EpochMetrics]:
 
 def same_method(file: Path, step: Step) -> None:
     """Refuse, with a diff, to go on with another specification than the one in `file`."""
+    refuse_change(_read(file), str(step.method), str(file), "the specification")
+
+
+def _read(file: Path) -> str:
     try:
-        before = file.read_text()
+        return file.read_text()
     except OSError as error:
         fail("T507", f"`{file}` cannot be read: {error}", help="start a new run")
-    refuse_change(before, str(step.method), str(file), "the specification")
 
 
 def refuse_change(before: str, now: str, file: str, what: str) -> None:
