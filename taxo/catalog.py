@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from taxo.language.check import check, errors, verify
@@ -78,7 +79,7 @@ def library_of(folder: Path | None, users: tuple[str, ...] = ()) -> Library:
         source = source_of(str(found / f"{name}.taxo") if found else name)
         return _sound(*examine(source, None, library_of(found, (*users, name))))
 
-    return Library(known, method)
+    return Library(cache(known), cache(method))
 
 
 def library_for(method: Method) -> Library:

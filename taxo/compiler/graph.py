@@ -234,8 +234,8 @@ def _draw_line(graph: Graph, number: int, line: Line) -> None:
 
 def _readable(graph: Graph, act: Act) -> list[str]:
     """The names an act reads where it acts; `p` and its like are read off the logits."""
-    parts, scope = [part for part in (act.item.by, act.item.where) if part is not None], graph.scope
-    read = {name for part in parts for name in scope.reads(part)}
+    scope = graph.scope
+    read = {name for part in act.item.written() for name in scope.reads(part)}
     names = {name for name in read if name not in CONSTANTS and name not in scope.branches}
     built_in = {name for name in names if name in VALUES and name not in scope.declared}
     off_logits = {name for name in built_in if VALUES[name].place == Place.LOGITS}
@@ -244,9 +244,8 @@ def _readable(graph: Graph, act: Act) -> list[str]:
 
 def _branch_values(graph: Graph, act: Act) -> list[Value]:
     """The values of other branches that an act reads, at the end of their lines."""
-    parts = [part for part in (act.item.by, act.item.where) if part is not None]
     found: list[Value] = []
-    for node in (inner for part in parts for inner in graph.scope.parts(part)):
+    for node in (inner for part in act.item.written() for inner in graph.scope.parts(part)):
         if isinstance(node, Attribute) and node.owner.text in graph.scope.branches:
             other = next(k for k, line in enumerate(graph.lines) if line.name == node.owner.text)
             name = "u" if VALUES[node.name.text].place == Place.LOGITS else node.name.text

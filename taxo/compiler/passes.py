@@ -185,7 +185,7 @@ def _branches_read(method: Method, scope: Scope) -> set[str]:
     """The names of the branches whose values something reads."""
     parts = [*(let.value for let in method.lets), *(branch.weight for branch in method.branches())]
     for item in method.perturbations():
-        parts += [item.by, *([item.where] if item.where else [])]
+        parts += item.written()
         parts += [item.infer.goal.objective] if item.infer.goal else []
     return {name.text for part in parts for name in names(part)} & set(scope.branches)
 

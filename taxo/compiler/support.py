@@ -130,7 +130,7 @@ class _Support:
                 self.refuse(f"`{clause} {word}`", word.span, "drop the clause")
         if item.at is not None and item.target.text != "weights":
             self.refuse(f"a site of `{item.target}`", item.at.span, "drop `at`: it acts on the whole value")
-        self._expressions([item.by, *([item.where] if item.where else [])], ANYWHERE)
+        self._expressions(item.written(), ANYWHERE)
         if item.infer.manner.text and infers(item):
             self._inference(item, item.infer)
             self._grain(item)

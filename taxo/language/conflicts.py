@@ -90,8 +90,7 @@ class Part:
 
     def reads(self, item: Perturbation) -> set[str]:
         """The names that a perturbation's form and condition depend on."""
-        parts = [part for part in (item.by, item.where) if part is not None]
-        return {name for part in parts for name in self.scope.reads(part)}
+        return {name for part in item.written() for name in self.scope.reads(part)}
 
 
 def check_conflicts(method: Method, used: Mapping[str, Method], library: Library, findings: Findings) -> None:

@@ -223,4 +223,4 @@ def probed(item: Perturbation, scope: Scope) -> bool:
         return False  # its logits are not any numbers
     from taxo.language.probe import evaluable  # only now, since it takes NumPy
 
-    return all(evaluable(part, scope) for part in (item.by, item.where) if part is not None)
+    return all(evaluable(part, scope) for part in item.written())

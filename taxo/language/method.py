@@ -31,7 +31,7 @@ from taxo.language.fields import (
 )
 from taxo.language.findings import MOST_FINDINGS
 from taxo.language.source import Span
-from taxo.language.syntax import Word
+from taxo.language.syntax import Expression, Word
 
 
 class Item(BaseModel):
@@ -150,6 +150,10 @@ class Perturbation(Item):
     infer: Inference = UNINFERRED
     norm: WordField | None = None
     granularity: Annotated[tuple[GrainField, ...], Field(min_length=1)]
+
+    def written(self) -> list[Expression]:
+        """Its form, and its condition if it has one."""
+        return [self.by, *([] if self.where is None else [self.where])]
 
 
 class Branch(Item):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from taxo.language import syntax
 from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.method import Choices
+from taxo.language.method import Choices, Param
 from taxo.language.printer import expression_text
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
@@ -83,8 +83,8 @@ def _check_family(name: str, option: Option, value: Expression, shapes: Shapes) 
         shown = shortened(expression_text(value))
         hint = f"such as `{name}: {next(iter(family))}(...)`"
         shapes.findings.error("T207", f"`{shown}` is no {option.family}", value.span, hint)
-    elif scope.word(Name(call.name.text)) in family:
-        _check_chosen(call, family, shapes)
+    elif call.name.text in scope.params and scope.word(Name(call.name.text)) in family:
+        _check_chosen(call, scope.params[call.name.text], family, shapes)
     elif call.name.text not in family:
         shapes.findings.unknown_word(option.family, call.name, family)
         shapes.scope.read |= {inner.text for inner in names(call)}
@@ -92,12 +92,8 @@ def _check_family(name: str, option: Option, value: Expression, shapes: Shapes) 
         check_options(call, family[call.name.text].options, shapes)
 
 
-def _check_chosen(call: Call, family: Mapping[str, Word], shapes: Shapes) -> None:
-    """A call of a family, or of a parameter that is one of its words: each takes the options it knows."""
-    param = shapes.scope.params.get(call.name.text)
-    if param is None:
-        check_options(call, family[call.name.text].options, shapes)
-        return
+def _check_chosen(call: Call, param: Param, family: Mapping[str, Word], shapes: Shapes) -> None:
+    """A call of a parameter that is one of a family's words: each word takes the options it knows."""
     shapes.scope.read.add(call.name.text)
     options: dict[str, Option] = {}
     for word in param.domain.choices if isinstance(param.domain, Choices) else ():

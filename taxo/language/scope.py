@@ -123,7 +123,7 @@ class Scope:
         calls = [call for call in (*infer.within, infer.via) if call is not None]
         branches = [one for one in self.method.branches() if any(part is item for part in one.perturbations)]
         weights = [branch.weight for branch in branches]
-        parts = [item.by, *([item.where] if item.where else []), *calls, *weights]
+        parts = [*item.written(), *calls, *weights]
         read = {name for part in parts for name in self.reads(part)}
         called = {inner.name.text for part in parts for inner in self.parts(part) if isinstance(inner, Call)}
         return [name for name in self.found if name in read | called]
