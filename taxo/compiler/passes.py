@@ -183,7 +183,8 @@ def merge_branches(method: Method) -> Method:
 
 def _branches_read(method: Method, scope: Scope) -> set[str]:
     """The names of the branches whose values something reads."""
-    parts = [*(let.value for let in method.lets), *(branch.weight for branch in method.branches())]
+    parts = [*(let.value for let in method.lets), *(state.value for state in method.states)]
+    parts += [branch.weight for branch in method.branches()]
     for item in method.perturbations():
         parts += item.written()
         parts += [item.infer.goal.objective] if item.infer.goal else []
