@@ -29,13 +29,30 @@ def onehot(index: Tensor, classes: int, like: Tensor) -> Tensor:
     return distribution(index.long(), classes, like)
 
 
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product in the finer type of the two, under autocast too."""
+    kind = torch.promote_types(first.dtype, second.dtype)
+    with torch.autocast(first.device.type, enabled=False):
+        return first.to(kind) @ second.to(kind)
+
+
+def rows_of(table: Tensor, y: Tensor) -> Tensor:
+    """The row of each sample's class; of soft labels, the mean row under them; one value for all stays."""
+    soft = y.is_floating_point()
+    if table.dim() == 0 or (len(table) == 1 and not (soft and y.shape[-1] == 1)):
+        return table
+    if not soft:
+        return table[y]
+    return product(y, table.reshape(len(table), -1)).reshape(len(y), *table.shape[1:])
+
+
 def pick(values: Tensor, y: Tensor) -> Tensor:
     """The entry of each sample's class; of soft labels, the mean entry under them."""
+    if values.dim() < 2:
+        return rows_of(values, y)
     if y.is_floating_point():
         return (values * y).sum(-1)
-    if values.dim() == 1:
-        return values[y]
-    return values.gather(-1, y[:, None]).squeeze(-1)
+    return values.expand(len(y), -1).gather(-1, y[:, None]).squeeze(-1)
 
 
 def softmax(u: Tensor) -> Tensor:
