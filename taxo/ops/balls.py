@@ -174,5 +174,5 @@ class L1(Round):
     def _parts(self, rows: list[Tensor], like: list[Tensor]) -> list[Tensor]:
         """The matrices back in the shapes of the parts."""
         if self.each == "all":
-            rows = list(rows[0].split([part.numel() for part in like], 1))
+            rows = list(torch.split(rows[0], [part.numel() for part in like], 1))
         return reshaped(rows, like)

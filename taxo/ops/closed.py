@@ -63,7 +63,7 @@ def cross_entropy_l1(u: Tensor, y: Tensor, lam: Number) -> Tensor:
         return _soft_l1(exact, y.to(exact.dtype), price).to(u.dtype)
     label = y[:, None]
     others = exact.scatter(1, label, -torch.inf).logsumexp(1, keepdim=True)
-    room = ((1 - price).clamp(min=0) / price).log()
+    room = _log((1 - price) / price)
     moved = (room - exact.gather(1, label) + others).clamp(min=0)
     return torch.zeros_like(exact).scatter(1, label, moved).to(u.dtype)
 
@@ -71,7 +71,7 @@ def cross_entropy_l1(u: Tensor, y: Tensor, lam: Number) -> Tensor:
 def _soft_l1(u: Tensor, y: Tensor, price: Tensor) -> Tensor:
     """With s the logsumexp of u + v, the prediction is exp(u − s) clipped to y ± price; it sums to one."""
     low, high = (y - price).clamp(min=0), y + price
-    low_log, high_log = low.log(), high.log()
+    low_log, high_log = _log(low), high.log()
     left, right = _bracket(lambda s: (u - s).exp().clamp(low, high).sum(1), [u - low_log, u - high_log])
     at_low, at_high = u - low_log <= left, u - high_log >= right
     constant = torch.where(at_low, low, torch.where(at_high, high, 0.0)).sum(1, keepdim=True)
@@ -97,25 +97,36 @@ def cross_entropy_linf(u: Tensor, y: Tensor, radius: Number, maximize: bool) -> 
 
 def _soft_linf(u: Tensor, y: Tensor, reach: Tensor) -> Tensor:
     """With s the logsumexp of u + v, v is log y + s − u clipped; the predictions sum to one."""
-    wanted = y.log()
+    wanted = _log(y)
     lower, upper = u - reach, u + reach
-    left, right = _bracket(
-        lambda s: y.clamp((lower - s).exp(), (upper - s).exp()).sum(1), [lower - wanted, upper - wanted]
-    )
-    at_lower, at_upper = lower - wanted >= right, upper - wanted <= left
+    enter, leave = (
+        lower - wanted,
+        upper - wanted,
+    )  # the s at which an entry leaves the lower limit for the upper
+    left, right = _bracket(lambda s: y.clamp((lower - s).exp(), (upper - s).exp()).sum(1), [enter, leave])
+    at_lower, at_upper = enter >= right, leave <= left
     constant = torch.where(at_lower | at_upper, 0.0, y).sum(1, keepdim=True)
     s = _logsumexp(torch.where(at_lower, lower, upper), at_lower | at_upper, constant, left, right)
-    return torch.minimum(torch.maximum(wanted + s - u, -reach), reach)
+    # where softmax(u + v) = y is in reach many s give it, and rounding alone would choose
+    least, most = enter.amax(1, keepdim=True), leave.amin(1, keepdim=True)
+    s = torch.where(least <= most, u.logsumexp(1, keepdim=True).clamp(least, most), s)
+    return (wanted + s - u).clamp(-reach, reach)
+
+
+def _log(values: Tensor) -> Tensor:
+    """The logarithm, minus infinity for what is not positive, and without a slope there."""
+    return torch.where(values > 0, values.clamp(min=torch.finfo(values.dtype).tiny).log(), -torch.inf)
 
 
 def _bracket(total: Callable[[Tensor], Tensor], breaks: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The neighbouring breaks between which a total that falls with s passes one."""
-    rows = torch.cat(breaks, 1).detach().sort(1).values
+    """The neighbouring breaks between which a total that falls with s comes down to one."""
+    rows = torch.cat(breaks, 1).sort(1).values
+    rounding = breaks[0].shape[1] * torch.finfo(rows.dtype).eps  # a total may stay at one for a while
     first = torch.zeros_like(rows[:, :1], dtype=torch.int64)
     last = torch.full_like(first, rows.shape[1])
     for _ in range(rows.shape[1].bit_length()):
         middle = (first + last) // 2
-        above = total(rows.gather(1, middle.clamp(max=rows.shape[1] - 1)))[:, None] >= 1
+        above = total(rows.gather(1, middle.clamp(max=rows.shape[1] - 1)))[:, None] > 1 + rounding
         above = above & (first < last)
         first, last = torch.where(above, middle + 1, first), torch.where(above, last, middle)
     wide = functional.pad(functional.pad(rows, (1, 0), value=-torch.inf), (0, 1), value=torch.inf)
@@ -130,13 +141,13 @@ def _logsumexp(values: Tensor, moving: Tensor, constant: Tensor, left: Tensor, r
     still = ~moving.any(1, keepdim=True)
     rest = torch.where(still, 1.0, 1 - constant).clamp(min=torch.finfo(values.dtype).tiny)
     s = values.masked_fill(~(moving | still), -torch.inf).logsumexp(1, keepdim=True) - rest.log()
-    return torch.minimum(torch.maximum(s, left), right)
+    return s.clamp(left, right)
 
 
 def _worst_corner(u: Tensor, y: Tensor, reach: Tensor) -> Tensor:
     """The corner where log Σ exp(u + v) − y · v is largest, among those that raise the first by p / y."""
     p, label = u.softmax(1), y.argmax(1, keepdim=True)
-    ratio = (p.log() - y.log()).scatter(1, label, torch.inf)
+    ratio = (u - _log(y)).clamp(max=torch.finfo(u.dtype).max).scatter(1, label, torch.inf)
     order = ratio.argsort(
         1, descending=True
     )  # the label first, so that every corner is had with it and without

@@ -65,7 +65,7 @@ def level(rows: Tensor, total: Number) -> Tensor:
 
 def vertex(rows: Tensor) -> Tensor:
     """The distribution on the largest entry of each row; several such share."""
-    largest = rows == rows.amax(1, keepdim=True)
+    largest = (rows == rows.amax(1, keepdim=True)).to(real_type(rows))
     return largest / largest.sum(1, keepdim=True)
 
 

@@ -58,7 +58,7 @@ def project_all(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
         for region in within:
             delta = region.project(delta)
         return delta
-    return _shrunk(_alternated(delta, within), within)
+    return _settled(_alternated(delta, within), within)
 
 
 def _alternated(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
@@ -72,12 +72,14 @@ def _alternated(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
     return delta
 
 
-def _shrunk(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
+def _settled(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
     """What the rounds have left outside, scaled inside; only sets around zero allow that."""
-    if not all(isinstance(region, Round | Box | Nonnegative) for region in within):
-        return delta
+    around_zero = all(isinstance(region, Round | Box | Nonnegative) for region in within)
     for region in within:
-        delta = region.shrink(delta) if isinstance(region, Round) else delta
+        if isinstance(region, Round) and around_zero:
+            delta = region.shrink(delta)
+        if isinstance(region, Simplex):
+            delta = region.project(delta)
     return delta
 
 
