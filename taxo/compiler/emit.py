@@ -129,10 +129,11 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
         yield from (*settings, "")
     if learned:
         yield "def setup(self):"
+        yield "    like = next(self.model.parameters())"
         for act in learned:
             shape = "()" if act.target.shape == Shape.SAMPLE else "(self.classes,)"
-            like = "next(self.model.parameters())"
-            yield f"    self.{table(act)} = {writer.use('Table')}(self.samples, {shape}, {like})"
+            made = f'{writer.use("Table")}("sample", self.samples, {shape}, like, momentum=True)'
+            yield f"    self.{table(act)} = {made}"
         yield ""
 
 

@@ -14,7 +14,7 @@ LIBRARY: dict[str, str] = {
     **dict.fromkeys(("top", "keep", "spread", "choose"), FORMS),
     **dict.fromkeys(("Linf", "L2", "Box"), "taxo.ops.sets"),
     **dict.fromkeys(("slope", "leaf", "first_guess", "pgd", "gradient", "linearized"), "taxo.ops.solvers"),
-    "Table": "taxo.ops.stores",
+    "Table": "taxo.ops.tables",
     "norms": "taxo.runtime.hooks",
     "Step": "taxo.runtime.step",
 }
