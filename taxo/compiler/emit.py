@@ -43,6 +43,16 @@ class Program:
     sites: dict[tuple[str, str], Span | None]
 
     @property
+    def compares(self) -> bool:
+        """Whether its base objective compares distributions over classes."""
+        return objective_of(self.method).compares
+
+    def outputs(self, classes: int) -> int:
+        """How many logits a model has."""
+        asked = _asked(Scope(self.method), "outputs")
+        return classes if asked is None else int(constant(asked, {"C": float(classes)}) or classes)
+
+    @property
     def filename(self) -> str:
         """The name under which tracebacks quote the text."""
         return f"<taxo {self.method.name} {crc32(self.text.encode()):08x}>"

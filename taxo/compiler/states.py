@@ -74,8 +74,8 @@ def made(state: State, writer: Writer) -> str:
     arguments = [quoted(per), ROWS[per]]
     if state.start is not None:
         arguments.append(f"start={writer.code(state.start, EARLY)}")
-    if is_late(state):
-        arguments.append('period="epoch"')
+    if is_late(state) and state.every is not None:
+        arguments.append(f"every={quoted(state.every.text)}")
     name = "Held" if per == "sample" or not _is_pooled(state, writer) else "Ema"
     if form is None and name == "Ema":
         arguments.append("decay=0.0")
@@ -164,10 +164,9 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
     for state in late:
         name, keeper = state.name.text, f"self.{attribute(state)}"
         with text.of(state.span):
-            if state in unbatched:
-                value = writer.code(inner_of(state), Spot(ANYWHERE, spelt=frozenset(scope.lets)))
-                text.line(f"{keeper}.{'set' if form_of(state) is None else 'feed'}({value})")
-            text.line(f"{keeper}.turn()")
+            spot = Spot(ANYWHERE, spelt=frozenset(scope.lets))
+            value = writer.code(inner_of(state), spot) if state in unbatched else ""
+            text.line(f"{keeper}.turn({value})")
             if name in read:
                 text.line(f"{identifier(name)} = {keeper}.value")
 

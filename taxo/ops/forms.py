@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
@@ -168,3 +169,18 @@ def choose(condition: Tensor, value: Tensor | float, otherwise: Tensor | float, 
 def spread(part: Tensor, rows: Tensor, like: Tensor) -> Tensor:
     """Values for some rows as values for all, zero elsewhere."""
     return torch.zeros_like(like).index_copy(0, rows, part.to(like.dtype))
+
+
+def blank(like: Tensor, rows: int) -> Tensor:
+    """Zeros in the shape of `like`, with another number of rows."""
+    return torch.zeros((rows, *like.shape[1:]), dtype=like.dtype, device=like.device)
+
+
+def named(name: str, pattern: str) -> bool:
+    """Whether the name of a parameter fits a pattern."""
+    return fnmatchcase(bare(name), pattern)
+
+
+def beside(losses: Tensor, others: Tensor) -> Tensor:
+    """The losses of one batch and those of another: row by row, or its mean to every row."""
+    return losses + (others if len(others) == len(losses) else others.mean())

@@ -21,6 +21,7 @@ from taxo.runtime.places import Places
 from taxo.runtime.stage import Stage
 
 Inputs = Tensor | Sequence[Tensor]
+Corruption = Callable[[Tensor, str, int], Tensor]
 
 
 class Step(Stage):
@@ -48,7 +49,7 @@ class Step(Stage):
         head: nn.Module | None = None,
         teacher: nn.Module | None = None,
         prior: Sequence[float] | Tensor | None = None,
-        corruption: Callable[[Tensor, str, int], Tensor] | None = None,
+        corruption: Corruption | None = None,
     ) -> None:
         super().__init__(model, classes=classes, seed=seed, head=head)
         self.samples = samples
