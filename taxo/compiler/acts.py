@@ -24,8 +24,10 @@ from taxo.language.syntax import Expression, names
 from taxo.language.vocabulary import VALUES, Place
 
 SIGNATURES = {
-    **{"x": "x", "h": "h", "z": "z", "u": "u", "w": "w"},
-    **{"y": "y, u", "p": "p, y", "loss": "loss, u, y"},
+    **dict(zip("xhzuw", "xhzuw", strict=True)),
+    "y": "y, u",
+    "p": "p, y",
+    "loss": "loss, u, y",
 }
 
 
@@ -73,12 +75,13 @@ class ActWriter:
         return as_arguments(found)
 
     def _solve(self, act: Act) -> Solve:
-        goal = act.item.infer.goal
-        spelt = tuple(local_lets(self.graph, [goal.objective] if goal else [], self.number))
+        spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
         return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt)
 
     def _hook(self, text: Text, act: Act) -> None:
-        inside = act.solved and self.graph.inside(act, self.number) and not simultaneous(act, self.graph.scope)
+        inside = (
+            act.solved and self.graph.inside(act, self.number) and not simultaneous(act, self.graph.scope)
+        )
         kept = inside and act.item.infer.manner.text == "regularization"
         if kept:
             text.line(f"{identifier(act.key)} = None")
@@ -128,7 +131,7 @@ class ActWriter:
         """What an act's hook computes: everything but the goal, which is a matter of the search."""
         goal = act.item.infer.goal
         if act.solved and not self.graph.inside(act, self.number):
-            return [node for node in act.item.written()]
+            return act.item.written()
         return [node for node in self.graph.expressions(act) if goal is None or node is not goal.objective]
 
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
@@ -162,7 +165,9 @@ class ActWriter:
         labels_moved = value in ("y", "loss") and any(one.place == Place.LABELS for one in self.line.acts)
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:
-            unknown = f"{self.writer.use('rows_of')}({unknown}, {'y'})"
+            unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
+        if simultaneous(act, self.graph.scope):
+            unknown = f"self.traced({quoted(act.key)}, {unknown}, {value})"
         return Spot(
             reader,
             line="here",
@@ -228,4 +233,3 @@ def local_lets(graph: Graph, nodes: list[Expression], number: int) -> list[str]:
     return [
         name for name in read_lets(graph, nodes) if not early(graph, graph.scope.lets[name].value, number)
     ]
-

@@ -165,4 +165,3 @@ class CallWriter(ABC):
             name = "quadratic_table"
         added = source_of_op(name)
         return f"{self.use(name if added is None else added.attribute)}({', '.join(codes)})"
-

@@ -43,7 +43,9 @@ class Minimiser:
             case "slope":
                 found = call(writer.use("prox_of_squares"), ["1.0", f"-{source} / 2", price, *self._more()])
             case _:
-                found = call(writer.use("prox_of_squares"), [*self._affine(source, writer, spot), price, *self._more()])
+                found = call(
+                    writer.use("prox_of_squares"), [*self._affine(source, writer, spot), price, *self._more()]
+                )
         return [f"{name} = {found[0]}", *found[1:]]
 
     def _more(self) -> list[str]:
@@ -69,7 +71,11 @@ def known_minimiser(act: Act, graph: Graph) -> Minimiser | None:
         return None
     price, norm = penalty
     found = _on_logits(act, base, price, norm, sets) or _on_squares(act, base, price, norm, sets)
-    return None if found is None or (found.kind != "cross_entropy_linf" and goal.kind.text != "minimize") else found
+    return (
+        None
+        if found is None or (found.kind != "cross_entropy_linf" and goal.kind.text != "minimize")
+        else found
+    )
 
 
 def is_linear(act: Act, graph: Graph) -> bool:
@@ -125,10 +131,19 @@ def _penalty(node: Expression, unknown: str) -> tuple[Expression | None, str] | 
     if not isinstance(node, Binary) or node.operator != "+" or not _is(node.left, "loss"):
         return None
     term = node.right
-    sides = [(term.left, term.right), (term.right, term.left)] if isinstance(term, Binary) and term.operator == "*" else []
+    sides = (
+        [(term.left, term.right), (term.right, term.left)]
+        if isinstance(term, Binary) and term.operator == "*"
+        else []
+    )
     for price, norm in [*sides, (Number(1.0), term)]:
         free = all(name.text != unknown for name in names(price))
-        if free and isinstance(norm, Call) and norm.name.text in ("l1", "l2") and _is(norm.arguments[0].value, unknown):
+        if (
+            free
+            and isinstance(norm, Call)
+            and norm.name.text in ("l1", "l2")
+            and _is(norm.arguments[0].value, unknown)
+        ):
             return price, norm.name.text
     return None
 
@@ -146,4 +161,3 @@ def _with(node: Expression, name: str, number: float) -> Expression:
     if _is(node, name):
         return Number(number)
     return rebuilt(node, lambda child: _with(child, name, number))
-

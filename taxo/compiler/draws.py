@@ -19,7 +19,9 @@ def is_early_draw(draw: Draw, scope: Scope) -> bool:
     like = draw.like.text if isinstance(draw.like, Name) else ""
     if draw.like is not None and like not in ("x", "y", "w"):
         return False
-    return all(_is_early(name, scope) for part in draw.distribution.arguments for name in scope.reads(part.value))
+    return all(
+        _is_early(name, scope) for part in draw.distribution.arguments for name in scope.reads(part.value)
+    )
 
 
 def _is_early(name: str, scope: Scope) -> bool:
@@ -51,7 +53,11 @@ def _drawn(draw: Draw, writer: Writer, spot: Spot) -> str:
 
 def _is_weights(draw: Draw, writer: Writer, spot: Spot) -> bool:
     assert draw.like is not None
-    return isinstance(draw.like, Name) and draw.like.text == "w" and writer.shape(draw.like, spot) in (Shape.W, Shape.SCALAR)
+    return (
+        isinstance(draw.like, Name)
+        and draw.like.text == "w"
+        and writer.shape(draw.like, spot) in (Shape.W, Shape.SCALAR)
+    )
 
 
 def _like(draw: Draw, writer: Writer, spot: Spot) -> str:
@@ -60,7 +66,8 @@ def _like(draw: Draw, writer: Writer, spot: Spot) -> str:
     if draw.like is None:
         return "self.draws.per_sample(x)" if per_sample else "self.draws.one(x)"
     known = draw.like.text if isinstance(draw.like, Name) else ""
-    like = BATCH_AT.get(known) if known not in spot.own and known in BATCH_AT else writer.code(draw.like, spot)
+    like = (
+        BATCH_AT.get(known) if known not in spot.own and known in BATCH_AT else writer.code(draw.like, spot)
+    )
     shape = writer.shape(draw.like, spot) if known != "x" else Shape.X
     return like if per_sample or not shape.per_sample else f"{like}[0]"
-

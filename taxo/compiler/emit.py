@@ -30,6 +30,7 @@ from taxo.language.vocabulary import REGIONS, Place
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
 GIVEN = ("teacher", "prior", "corruption")
 
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A compiled method: the text that runs, where each line of it comes from, and what it needs."""

@@ -163,9 +163,7 @@ class Graph:
         """Whether all lines go through the model in one pass: they share its batch norms' statistics."""
         if len(self.lines) < 2 or any(line.norm != "batch" or line.carry is not None for line in self.lines):
             return False
-        return not any(
-            act.place == Place.WEIGHTS or act.solved for line in self.lines for act in line.acts
-        )
+        return not any(act.place == Place.WEIGHTS or act.solved for line in self.lines for act in line.acts)
 
     def reads_clean(self) -> bool:
         """Whether something reads the unperturbed pass."""
@@ -193,6 +191,7 @@ class Graph:
         scope, method = self.scope, self.method
         parts = [part for act in self.acts() for part in self.expressions(act)]
         parts += [line.weight for line in self.lines]
+        parts += [act.item.at for act in self.acts() if act.item.at is not None]
         parts += [] if method.loss is None else [method.loss]
         parts += [infer.goal.objective for infer in method.infers if infer.goal is not None]
         parts += [argument.value for call in method.needs for argument in call.arguments]
@@ -244,13 +243,18 @@ def _acts_in(item: Perturbation, phase: str) -> bool:
 
 
 def _in_order(lines: list[Line], scope: Scope) -> list[Line]:
-    """Those whose values others read come first; then those whose unperturbed logits serve all who read the
-    clean pass; last those on another batch."""
+    """The lines in the order they run.
+
+    Those whose values others read come first; then those whose unperturbed logits serve all who read the
+    clean pass; last those on another batch.
+    """
     waiting = sorted(lines, key=lambda line: (line.carry is not None, line.moves_logits()))
     done: list[Line] = []
     while waiting:
         names_left = {line.name for line in waiting}
-        ready = next((one for one in waiting if not (_reads_of(one, scope) & names_left - {one.name})), waiting[0])
+        ready = next(
+            (one for one in waiting if not (_reads_of(one, scope) & names_left - {one.name})), waiting[0]
+        )
         waiting.remove(ready)
         done.append(ready)
     return done

@@ -1,4 +1,4 @@
-"""What a program keeps from step to step: tables of unknowns and learned parameters, states, the last batch."""
+"""What a program keeps from step to step: tables of unknowns and learned parameters, states, a batch."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def reads_index(graph: Graph) -> bool:
     scope = graph.scope
     tables = any(table_of(act, graph) and granule_of(act, graph) == "sample" for act in graph.acts())
     states = any(state.per.text == "sample" and kept(state, graph) for state in scope.states.values())
-    params = any(scope.params[name].per is not None and str(scope.params[name].per) == "sample" for name in learned_params(graph))
+    params = any(
+        scope.params[name].per is not None and str(scope.params[name].per) == "sample"
+        for name in learned_params(graph)
+    )
     return tables or states or params or graph.used("index")
 
 
@@ -97,7 +100,9 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
     if "outputs" in scope.needs:
         text.line(f"self.take_outputs({writer.code(scope.needs['outputs'].arguments[0].value, EARLY)})")
     if "cosine_head" in scope.needs:
-        text.line(f"self.take_cosine_head({writer.code(scope.needs['cosine_head'].arguments[0].value, EARLY)})")
+        text.line(
+            f"self.take_cosine_head({writer.code(scope.needs['cosine_head'].arguments[0].value, EARLY)})"
+        )
     if any(line.norm == "auxiliary" for line in graph.lines):
         text.line("self.take_second_norms()")
     base = _base(graph)
@@ -133,7 +138,7 @@ def _learned(text: Text, param: Param, infer: Inference, writer: Writer) -> None
     network = scope.network(param.name.text)
     if network is not None:
         sizes = ", ".join(writer.code(argument.value, EARLY) for argument in network.arguments)
-        text.line(f"self.network_{name} = {writer.use('Mlp')}({sizes}, self.draws.seed)")
+        text.line(f"self.network_{name} = {writer.use('Learner')}({sizes}, self.draws.seed)")
         return
     per = "corpus" if param.per is None else param.per.text
     start = f"start={writer.code(param.default, EARLY)}"
@@ -268,4 +273,3 @@ def _descent(infer: Inference, table: str, rows: str, index: str, writer: Writer
 
 def _is_lr(node: Expression) -> bool:
     return isinstance(node, Name) and node.text == "lr"
-

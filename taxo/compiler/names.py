@@ -15,16 +15,21 @@ def _from(module: str, names: str) -> dict[str, str]:
 LIBRARY: dict[str, str] = {
     **_from("taxo.ops.forms", "softmax entropy argmax argmin onehot ce l1 l2 linf margin gradnorm correct"),
     **_from("taxo.ops.forms", "distribution pick per_sample top keep spread choose blank named rows_of"),
-    **_from("taxo.ops.reductions", "total average largest smallest larger smaller mean_batch quantile acos kl lp"),
+    **_from(
+        "taxo.ops.reductions", "total average largest smallest larger smaller mean_batch quantile acos kl lp"
+    ),
     **_from("taxo.ops.reductions", "weights_l1 weights_l2 weights_linf weights_lp"),
     **_from("taxo.ops.features", "warp lid reach cosine"),
     **_from("taxo.ops.quadratic", "quadratic quadratic_table"),
     **_from("taxo.ops.balls", "Linf L2 L1"),
     **_from("taxo.ops.sets", "Box Simplex Nonnegative"),
-    **_from("taxo.ops.solvers", "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped"),
+    **_from(
+        "taxo.ops.solvers",
+        "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",
+    ),
     **_from("taxo.ops.closed", "cross_entropy_l1 cross_entropy_linf prox_of_squares"),
     **_from("taxo.ops.tables", "Table"),
-    **_from("taxo.ops.networks", "Mlp"),
+    **_from("taxo.ops.networks", "Learner"),
     **_from("taxo.ops.states", "Held"),
     **_from("taxo.ops.running", "Mean Deviation Ema"),
     "Covariance": "taxo.ops.covariance",

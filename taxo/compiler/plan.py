@@ -86,8 +86,8 @@ def schedule(graph: Graph) -> Plan:
 def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
     """The one pass that moves the running statistics.
 
-    It is the one said to; else the first unperturbed one of a search in the weights; else the training pass of
-    the last line, so that no attack of this step runs on statistics that the step has moved.
+    It is the one said to; else the first unperturbed one of a search in the weights; else the training pass
+    of the last line, so that no attack of this step runs on statistics that the step has moved.
     """
     said = [one for one in passes if one.norm == "update"]
     carried = {line.name for line in graph.lines if line.carry is not None}
@@ -169,8 +169,9 @@ def at_zero(act: Act, scope: Scope) -> bool:
     if via is None or act.unknown is None or steps(act, scope) > 1:
         return False
     word = given(via, SOLVERS[via.name.text].options).get("start")
-    vanishing = fold(scope.written_out(act.item.by), {**scope.constants(), act.unknown: 0.0})
-    return (word is None or scope.word(word) == "zero") and constant(vanishing, scope.constants()) == 0
+    zero = {**scope.constants(), act.unknown: 0.0}
+    vanishes = constant(fold(scope.written_out(act.item.by), zero), zero) == 0
+    return vanishes and (word is None or scope.word(word) == "zero")
 
 
 def is_plain(act: Act) -> bool:
@@ -186,7 +187,11 @@ def gathers(graph: Graph, line: Line, act: Act) -> bool:
     goal = act.item.infer.goal
     if act.place != Place.FEATURES or goal is None or selection(graph.scope, act.item.where) is None:
         return False
-    if act.grain != "sample" or line.carry is not None or first_word(act, graph.scope) not in ("zero", "uniform"):
+    if (
+        act.grain != "sample"
+        or line.carry is not None
+        or first_word(act, graph.scope) not in ("zero", "uniform")
+    ):
         return False
     own = {act.unknown, "loss", "u", "p", "y"}
     free = all(

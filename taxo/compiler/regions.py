@@ -70,7 +70,9 @@ class Regions:
         row = REGIONS[region.name.text]
         options = given(region, row.options)
         numbers = {name: option for name, option in row.options.items() if not option.words}
-        return [self._number(options.get(name), option.default, rows, each) for name, option in numbers.items()]
+        return [
+            self._number(options.get(name), option.default, rows, each) for name, option in numbers.items()
+        ]
 
     def _number(self, value: Expression | None, default: object, rows: str, each: str) -> str:
         if value is None:

@@ -8,7 +8,14 @@ from taxo.compiler.acts import ActWriter, early, read_lets
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph, Line, lower
-from taxo.compiler.keeps import is_constant, learned_params, penalised, write_descents, write_leaves, write_options
+from taxo.compiler.keeps import (
+    is_constant,
+    learned_params,
+    penalised,
+    write_descents,
+    write_leaves,
+    write_options,
+)
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import EARLY, Spot, of_line
@@ -68,12 +75,20 @@ class RunWriter:
         """What is known before any pass: parameters that are no constants, draws, tables and states."""
         graph, writer, scope = self.graph, self.writer, self.graph.scope
         for name, param in scope.params.items():
-            plain = not scope.is_word(param) and not is_constant(param, scope) and name not in learned_params(graph)
+            plain = (
+                not scope.is_word(param)
+                and not is_constant(param, scope)
+                and name not in learned_params(graph)
+            )
             if plain and scope.network(name) is None and graph.used(name):
                 value = writer.code(param.default, EARLY)
-                rows = {"category": "self.outputs", "sample": "len(x)"}.get(param.per.text if param.per else "")
+                rows = {"category": "self.outputs", "sample": "len(x)"}.get(
+                    param.per.text if param.per else ""
+                )
                 with text.of(param.span):
-                    text.line(f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value))
+                    text.line(
+                        f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
+                    )
         write_leaves(text, graph, writer)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():
@@ -171,7 +186,11 @@ class RunWriter:
 
     def _ending(self) -> list[str]:
         """What comes behind the sum, by name."""
-        states = [name for name, state in self.graph.scope.states.items() if kept(state, self.graph) and not is_before(state)]
+        states = [
+            name
+            for name, state in self.graph.scope.states.items()
+            if kept(state, self.graph) and not is_before(state)
+        ]
         carried = ["carry"] if parted(lower_again(self.graph))[1] is not None else []
         return states + carried
 
@@ -201,4 +220,3 @@ def write_prediction(text: Text, graph: Graph, plan: Plan, writer: Writer) -> No
     passed = call("self.line", ["x", "y", *acts.lists()])
     text.line(f"line = {passed[0]}", *passed[1:])
     text.line("return line.u")
-

@@ -130,7 +130,9 @@ class Solve:
         """At zero the slope in the unknown is that in the weights themselves."""
         text.line(f"w = {self._weights()}")
         passed = call("self.line", ["x", "y", *self._in_place()])
-        with text.under(self._heading().replace("with ", f"with {self.writer.module('torch')}.enable_grad(), ")):
+        with text.under(
+            self._heading().replace("with ", f"with {self.writer.module('torch')}.enable_grad(), ")
+        ):
             text.line(f"line = {passed[0]}", *passed[1:])
             text.line(f"within = [{', '.join(self._regions().bounded('w'))}]")
             slope = f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)"
@@ -180,7 +182,8 @@ class Solve:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
         act = self.act
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
-        return Spot(reader, line="self.here", own=own or {}, unknown=unknown, spelt=frozenset(self.spelt))
+        own, spelt = own or {}, frozenset(self.spelt)
+        return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
 
     def _objective(self, text: Text, passed: list[str], y: str = "y") -> None:
         """The function of the unknown that the solver moves up or down."""
@@ -290,7 +293,9 @@ class Solve:
         text.line(f"{self.name} = {found[0]}", *found[1:])
         if first_word(self.act, scope) in KEPT:
             index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
-            text.block("if self.training and not self.quiet:", f"self.{kept(self.act)}.keep({self.name}{index})")
+            text.block(
+                "if self.training and not self.quiet:", f"self.{kept(self.act)}.keep({self.name}{index})"
+            )
 
     def _found(self, linear: bool, count: int, rows: str) -> list[str]:
         """The call of the solver."""
@@ -346,7 +351,8 @@ class Solve:
             known = given(via, SOLVERS[via.name.text].options)
             step = self._option(known.get("step"), SOLVERS[via.name.text].options["step"], "")
             direction = {"pgd": "steepest"}.get(via.name.text, via.name.text)
-            arguments = [self.name, "slope", "within", f"step={step}", self._maximize(), quoted(direction)]
+            arguments = [self.name, "slope", "within", f"step={step}", self._maximize()]
+            arguments.append(f"direction={quoted(direction)}")
             found = call(self.writer.use("stepped"), arguments)
             text.line(f"return {found[0]}", *found[1:])
         text.line("")
@@ -357,7 +363,7 @@ class Solve:
         goal = self.act.item.infer.goal
         assert goal is not None
         spot = Spot(Reader(Place.LOSS, "loss"), own={"loss": "loss"}, spelt=frozenset(self.spelt))
-        arguments = [f"self.{kept(self.act)}", self.name, f"{self.line.variable}.loss"]
+        arguments = [quoted(self.act.key), f"self.{kept(self.act)}", self.name, f"{self.line.variable}.loss"]
         arguments += [f"lambda loss: {self.writer.code(goal.objective, spot)}", f"update_{self.name}"]
         found = call("self.follow", arguments)
         text.line(*found)
@@ -377,7 +383,11 @@ def list_of(act: Act, graph: Graph) -> str:
     site = act.item.at
     assert site is not None
     drawn = getattr(site, "text", "") in graph.scope.draws
-    return f"inner:{identifier(getattr(site, 'text', ''))}" if drawn else f"inner:{quoted(site_word(act, graph))}"
+    return (
+        f"inner:{identifier(getattr(site, 'text', ''))}"
+        if drawn
+        else f"inner:{quoted(site_word(act, graph))}"
+    )
 
 
 def site_word(act: Act, graph: Graph) -> str:

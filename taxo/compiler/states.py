@@ -146,10 +146,8 @@ def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
         spelt=frozenset(graph.scope.lets),
     )
     for state in graph.scope.states.values():
-        if not is_before(state) and reads_batch(inner_of(state), graph.scope) and kept(state, graph):
-            with text.of(state.span):
-                update_lines(text, state, writer, spot)
-        elif not is_before(state) and not is_late(state) and kept(state, graph):
+        waits = is_late(state) and not reads_batch(inner_of(state), graph.scope)
+        if kept(state, graph) and not is_before(state) and not waits:
             with text.of(state.span):
                 update_lines(text, state, writer, spot)
 
@@ -174,4 +172,3 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
 def kept(state: State, graph: Graph) -> bool:
     """Whether the program has a use for a state."""
     return graph.used(state.name.text)
-

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from taxo.ops.norms import norm_per_sample, per_row
+from taxo.ops.sites import bare
 
 
 def real_type(like: Tensor) -> torch.dtype:

@@ -33,5 +33,3 @@ def with_cosine_head(model: nn.Module, head: nn.Module, scale: float) -> CosineH
             if child is head:
                 setattr(module, name, made)
     return made
-
-

@@ -21,8 +21,10 @@ class Guard:
         if torch.compiler.is_compiling() or not parts:
             return
         with torch.no_grad():
-            total = sum((part.sum(dtype=torch.promote_types(part.dtype, torch.float32)) for part in parts[1:]),
-                        parts[0].sum(dtype=torch.promote_types(parts[0].dtype, torch.float32)))
+            total = sum(
+                (part.sum(dtype=torch.promote_types(part.dtype, torch.float32)) for part in parts[1:]),
+                parts[0].sum(dtype=torch.promote_types(parts[0].dtype, torch.float32)),
+            )
             self._note("finite", name, ~torch.isfinite(total))
 
     def simplex(self, name: str, labels: Tensor) -> None:

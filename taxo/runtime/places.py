@@ -98,7 +98,9 @@ class Places:
                 return torch.cat(parts)
 
             for module in self.find(site).values():
-                yield Hook(module, entering([change])) if site == "z" else Hook(module, None, leaving([change]))
+                yield (
+                    Hook(module, entering([change])) if site == "z" else Hook(module, None, leaving([change]))
+                )
         whole = Line(lines[0].stage, lines[0].x, None)
         for module, enter, leave in self.records(whole, sees):
             yield Hook(module, enter, leave)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from taxo.language.errors import fail
 from taxo.ops.draws import Draws
 from taxo.ops.forms import Top, distribution, filled, keep, real_type
 from taxo.ops.objectives import CrossEntropy
@@ -34,7 +33,9 @@ class Stage(nn.Module):
 
     sees: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, model: nn.Module, *, classes: int, seed: int = 0, head: nn.Module | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, *, classes: int, seed: int = 0, head: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.objective: nn.Module = CrossEntropy()
@@ -65,7 +66,7 @@ class Stage(nn.Module):
         labels: Sequence[Pair] = (),
         loss: Sequence[Triple] = (),
     ) -> Line:
-        """One pass from input to loss with perturbations in place; to the logits where there are no labels."""
+        """One pass from input to loss with perturbations in place; without labels, to the logits."""
         line = Line(self, x, y)
         with self._at(line), hooked(self._hooks(line, features, inner or {}, logits)):
             replaced = self._replaced(weights)
@@ -116,7 +117,9 @@ class Stage(nn.Module):
             with self._at(line):
                 for change in batch.get("features", ()):
                     line.x = change(line.x).to(x.dtype)
-        hooks = self.places.together(lines, [batch.get("inner", {}) for batch in batches], self.sees, self._at)
+        hooks = self.places.together(
+            lines, [batch.get("inner", {}) for batch in batches], self.sees, self._at
+        )
         with hooked(hooks):
             u = logits_of(self.model(torch.cat([line.x for line in lines])))
         check_width(u, len(x) * len(lines), self.outputs)
@@ -144,7 +147,10 @@ class Stage(nn.Module):
         model, places = self.teaching
         line = Line(self, x, None)
         live = self.quiet and x.requires_grad
-        with torch.set_grad_enabled(live), hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())):
+        with (
+            torch.set_grad_enabled(live),
+            hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())),
+        ):
             line.seen["u"] = logits_of(model(x))
         return line
 
@@ -152,7 +158,7 @@ class Stage(nn.Module):
 
     @contextmanager
     def searching(self, norm: str, masks: bool = False) -> Generator[None]:
-        """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself afterwards."""
+        """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
         before, self.quiet = self.quiet, True
         try:
             with self.normed(norm), same_masks(self.model, masks):
@@ -297,7 +303,11 @@ def _noting(line: Line, name: str) -> Change:
 
 
 def _objective_hooks(
-    line: Line, objective: nn.Module, predictions: Sequence[Pair], labels: Sequence[Pair], loss: Sequence[Triple]
+    line: Line,
+    objective: nn.Module,
+    predictions: Sequence[Pair],
+    labels: Sequence[Pair],
+    loss: Sequence[Triple],
 ) -> Generator[Hook]:
     """The hooks of an objective: what changes the predicted and the given labels, and the losses."""
 

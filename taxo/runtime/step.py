@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from taxo.compiler import Plan, Program
 from taxo.language.errors import fail
 from taxo.language.method import Method
-from taxo.ops.forms import real_type
+from taxo.ops.forms import beside, real_type
 from taxo.ops.heads import with_cosine_head
 from taxo.ops.sites import logits_of
+from taxo.ops.tables import Table
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
+from taxo.runtime.following import Following, Goal, Update
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.places import Places
 from taxo.runtime.stage import Stage
@@ -64,9 +66,12 @@ class Step(Stage):
         self._first_lr = 1.0
         self._program: Program | None = None
         self._done: dict[str, object] = {}
+        self._following: dict[str, Following] = {}
+        self._moved: list[Following] = []
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("planned", torch.ones((), dtype=torch.int64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_state_dict_pre_hook(lambda step, *_: cast(Step, step).settle())
         self.setup()
 
     # What a program fills in
@@ -78,6 +83,11 @@ class Step(Stage):
         """The loss of each sample of a batch."""
         del x, y, index
         raise TypeError(f"{type(self).__name__} is no compiled program")
+
+    def carried(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The weighted losses of the branches on the previous batch."""
+        del x, index
+        return torch.zeros(len(y))
 
     def end_epoch(self) -> None:
         """Update what is kept from epoch to epoch."""
@@ -97,6 +107,7 @@ class Step(Stage):
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
         self.deltas = {}
+        self.settle()
         try:
             losses = self._in_parts(views, y, index)
         except Exception as error:
@@ -145,7 +156,7 @@ class Step(Stage):
         return {name: measure(delta) for name, delta in self.deltas.items()}
 
     def parameter_groups(self, lr: float) -> list[dict[str, object]]:
-        """What an optimizer moves: the model's parameters, and those of second norms where a branch has them."""
+        """What an optimizer moves: the model's parameters, and those of second norms if a branch has them."""
         own = [{"params": [one for one in self.model.parameters() if one.requires_grad], "lr": lr}]
         second = [] if self.auxiliary is None else [{"params": list(self.auxiliary.parameters()), "lr": lr}]
         return cast("list[dict[str, object]]", own + second)
@@ -200,6 +211,42 @@ class Step(Stage):
         if name not in self._done:
             self._done[name] = make()
         return cast(Tensor, self._done[name])
+
+    def traced(self, name: str, rows: Tensor, like: Tensor) -> Tensor:
+        """The rows of an unknown that the training pass itself brings the slope of."""
+        if self.quiet or not self.training:
+            return rows
+        self._following[name] = Following(self._moved)
+        return self._following[name].traced(rows, like)
+
+    def follow(
+        self, name: str, table: Table, unknown: Tensor, losses: Tensor, goal: Goal, update: Update
+    ) -> None:
+        """Have an unknown moved by the slope of a goal that the user's own backward brings.
+
+        That happens in the next step, or when this one is saved.
+        """
+        following = self._following.pop(name, None)
+        if following is not None and losses.requires_grad:
+            following.follow(table, unknown, losses, goal, update)
+
+    def settle(self) -> None:
+        """Move the unknowns whose slope has come."""
+        for following in self._moved:
+            following.apply()
+        self._moved.clear()
+
+    def with_carried(self, losses: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The losses with those of the branches on the previous batch, which is this one from now on."""
+        carried, done, views = self.carry.get(), self._done, self.views
+        if carried is not None and not self.quiet:
+            old, y_old, index_old = carried
+            self._done, self.views = {}, old
+            losses = beside(losses, self.carried(old[0], y_old, index_old))
+            self._done, self.views = done, views
+        if self.training:
+            self.carry.put(views, y, index)
+        return losses
 
     def view(self, number: int) -> Tensor:
         """One of the views of the batch."""
@@ -270,7 +317,9 @@ class Step(Stage):
             return 1.0
         return float(self._optimizer.param_groups[0]["lr"]) / self._first_lr
 
-    def _constant(self, source: str, like: Tensor, make: Callable[[Tensor], Tensor], name: str = "") -> Tensor:
+    def _constant(
+        self, source: str, like: Tensor, make: Callable[[Tensor], Tensor], name: str = ""
+    ) -> Tensor:
         key = (name or source, like.dtype, like.device)
         if key not in self._constants:
             numbers = torch.as_tensor(self._numbers[source]).double()
