@@ -124,6 +124,8 @@ class ActWriter:
                     update_lines(text, state, self.writer, spot, read=True)
         for name in local_lets(graph, read, self.number):
             let = graph.scope.lets[name]
+            if name in spot.spelt:
+                continue
             with text.of(let.span):
                 text.line(f"{identifier(name)} = {self.writer.code(let.value, spot)}")
 
@@ -166,6 +168,7 @@ class ActWriter:
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
+        on_weights = act.place == Place.WEIGHTS
         if simultaneous(act, self.graph.scope):
             unknown = f"self.traced({quoted(act.key)}, {unknown}, {value})"
         return Spot(
@@ -174,7 +177,9 @@ class ActWriter:
             own=own,
             soft=value == "y" or labels_moved,
             unknown=unknown,
-            key="name" if act.place == Place.WEIGHTS else "",
+            key="name" if on_weights else "",
+            # what differs from parameter to parameter has no variable
+            spelt=frozenset(self.graph.scope.lets if on_weights else ()),
         )
 
     def _sees_clean(self, act: Act) -> bool:
