@@ -220,7 +220,5 @@ def test_the_cosine_of_zero_is_zero(dtype: torch.dtype):
     z = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
     V = torch.zeros(4, 3, dtype=dtype, requires_grad=True)
     found = cosine(z, V)
-    found.sum().backward()
     assert torch.equal(found, torch.zeros(2, 4, dtype=dtype))
-    assert z.grad.isfinite().all()
-    assert V.grad.isfinite().all()
+    assert all(slope.isfinite().all() for slope in torch.autograd.grad(found.sum(), (z, V)))
