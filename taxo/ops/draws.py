@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -177,7 +178,7 @@ def _fine(value: float | Tensor, like: Tensor) -> Tensor:
 
 def _below(value: Tensor) -> Tensor:
     """The share of normal numbers that are smaller."""
-    return cast(Tensor, torch.special.ndtr(value))
+    return (-math.sqrt(0.5) * value).erfc() / 2  # `torch.special.ndtr` is 0 from -9 on
 
 
 def _quantile(share: Tensor) -> Tensor:

@@ -15,16 +15,18 @@ def warp(x: Tensor, motion: Tensor) -> Tensor:
     Beyond the border the nearest pixel is read.
     """
     height, width = x.shape[-2:]
-    motion = -motion.to(real_type(motion)).expand(len(x), -1, -1, -1)
-    whole, part = motion.floor(), motion - motion.floor()
+    kind = torch.promote_types(real_type(motion), x.dtype)
+    away, picture = -motion.to(kind).expand(len(x), -1, -1, -1), x.to(kind)
+    # The whole part apart, so that no digit of the rest is lost far from the first pixel.
+    whole = away.detach().floor()
+    share = (away - whole)[:, :, None]
     down = torch.arange(height, device=x.device)[:, None] + whole[:, 0].long()
     right = torch.arange(width, device=x.device) + whole[:, 1].long()
-    ends = (
-        [_read(x, down + one, right) for one in (0, 1)],
-        [_read(x, down + one, right + 1) for one in (0, 1)],
-    )
-    left, beside = (near + part[:, None, 0] * (far - near) for near, far in ends)
-    return (left + part[:, None, 1] * (beside - left)).to(x.dtype)
+    sides = [
+        torch.lerp(_read(picture, down, column), _read(picture, down + 1, column), share[:, 0])
+        for column in (right, right + 1)
+    ]
+    return torch.lerp(sides[0], sides[1], share[:, 1]).to(x.dtype)
 
 
 def _read(x: Tensor, row: Tensor, column: Tensor) -> Tensor:

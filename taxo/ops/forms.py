@@ -33,8 +33,10 @@ def onehot(index: Tensor, classes: int, like: Tensor) -> Tensor:
 
 def product(first: Tensor, second: Tensor) -> Tensor:
     """The matrix product in the finer type of the two, under autocast too."""
-    kind = torch.promote_types(first.dtype, second.dtype)
-    with torch.autocast(first.device.type, enabled=False):
+    kind, device = torch.promote_types(first.dtype, second.dtype), first.device.type
+    if not torch.amp.is_autocast_available(device):
+        return first.to(kind) @ second.to(kind)
+    with torch.autocast(device, enabled=False):
         return first.to(kind) @ second.to(kind)
 
 

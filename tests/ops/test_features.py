@@ -145,6 +145,7 @@ def test_an_entry_of_no_direction_stays():
     assert torch.equal(reach(x, v, 0.25), torch.tensor([[0.0, 0.25]]))
     assert torch.equal(reach(x, v, 10), torch.tensor([[0.0, 0.5]]))
     assert torch.equal(reach(x, torch.tensor([[1e-30, 1.0]]), 0.25), torch.tensor([[0.0, 0.25]]))
+    assert torch.equal(reach(x, torch.tensor([[0.0, 1e-22]]), 1000), torch.tensor([[0.0, 0.5]]))
 
 
 def test_slopes_of_a_step():
@@ -192,9 +193,11 @@ def test_points_that_say_nothing_of_a_dimension():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_points_that_coincide_are_near(dtype: torch.dtype):
-    z = torch.cat([uniform(5, 3), uniform(5, 3)]).to(dtype).requires_grad_()
-    found = lid(z, 4)
-    assert 0 < found < 1
+    found = lid(torch.tensor([[0.0], [0.0], [1.0]], dtype=dtype, requires_grad=True), 2)
+    wide = torch.promote_types(dtype, torch.float32)
+    # Two see one at no distance, which counts as a rounding error, and one at 1; the third sees both at 1.
+    assert found.item() == pytest.approx(2 / -math.log(torch.finfo(wide).eps))
+    assert found.dtype == wide
     assert not found.requires_grad
 
 
@@ -220,7 +223,5 @@ def test_the_cosine_of_zero_is_zero(dtype: torch.dtype):
     z = torch.zeros(2, 3, dtype=dtype, requires_grad=True)
     V = torch.zeros(4, 3, dtype=dtype, requires_grad=True)
     found = cosine(z, V)
-    found.sum().backward()
     assert torch.equal(found, torch.zeros(2, 4, dtype=dtype))
-    assert z.grad.isfinite().all()
-    assert V.grad.isfinite().all()
+    assert all(slope.isfinite().all() for slope in torch.autograd.grad(found.sum(), (z, V)))

@@ -21,7 +21,9 @@ def table(*shape: int) -> Tensor:
 def test_rows_of_classes(shape: tuple[int, ...]):
     values = table(*shape).requires_grad_()
     assert torch.equal(rows_of(values, LABELS), torch.stack([values[c] for c in LABELS]))
-    expected = torch.stack([sum(share * row for share, row in zip(y, values, strict=True)) for y in SHARES])
+    expected = torch.stack(
+        [torch.stack([s * row for s, row in zip(y, values, strict=True)]).sum(0) for y in SHARES]
+    )
     torch.testing.assert_close(rows_of(values, SHARES), expected)
     torch.testing.assert_close(rows_of(values, torch.eye(3, dtype=torch.float64)), values)
     assert gradgradcheck(rows_of, (values, SHARES.clone().requires_grad_()))

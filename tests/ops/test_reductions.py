@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -64,8 +65,8 @@ def test_a_number_takes_the_type_of_the_tensor(function):
 
 def test_the_mean_over_the_batch_is_live():
     e = normal(4, 3, grad=True)
-    mean_batch(e)[1].backward()
-    assert torch.equal(e.grad, torch.tensor([0, 0.25, 0], dtype=torch.float64).expand(4, 3))
+    (slope,) = torch.autograd.grad(mean_batch(e)[1], e)
+    assert torch.equal(slope, torch.tensor([0, 0.25, 0], dtype=torch.float64).expand(4, 3))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 128])
@@ -83,13 +84,13 @@ def test_a_quantile_of_halves_is_taken_in_single_precision():
 
 
 def test_a_quantile_of_more_than_torch_takes():
-    assert quantile(torch.arange(20_000_001, dtype=torch.float64), 0.5) == 10_000_000
+    assert quantile(torch.arange(16_000_001), 0.5) == 8_000_000
 
 
 def test_a_quantile_reaches_the_two_samples_beside_it():
     e = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
-    quantile(e, 0.75).backward()
-    assert torch.equal(e.grad, torch.tensor([0.5, 0, 0.5]))
+    (slope,) = torch.autograd.grad(quantile(e, 0.75), e)
+    assert torch.equal(slope, torch.tensor([0.5, 0, 0.5]))
 
 
 def test_kl_is_the_mean_log_ratio():
@@ -109,10 +110,8 @@ def test_kl_of_zeros_is_finite(dtype: torch.dtype):
     p = torch.tensor([[1, 0, 0]], dtype=dtype, requires_grad=True)
     u = torch.tensor([[0, 1000, 0]], dtype=dtype, requires_grad=True)
     value = kl(p, u.softmax(1))
-    value.backward()
     assert value.item() == pytest.approx(-math.log(torch.finfo(dtype).tiny), rel=1e-2)
-    assert p.grad.isfinite().all()
-    assert u.grad.isfinite().all()
+    assert all(slope.isfinite().all() for slope in torch.autograd.grad(value, (p, u)))
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 3.0, math.inf])
@@ -130,9 +129,8 @@ def test_norms_of_any_order(p: float, as_tensor: bool):
 def test_a_norm_of_zero_has_no_slope(p: float | Tensor):
     e = torch.zeros(2, 3, requires_grad=True)
     value = lp(e, p)
-    value.sum().backward()
     assert torch.equal(value, torch.zeros(2))
-    assert torch.equal(e.grad, torch.zeros(2, 3))
+    assert torch.equal(torch.autograd.grad(value.sum(), e)[0], torch.zeros(2, 3))
 
 
 @given(p=st.floats(1, 200), scale=st.sampled_from([1e-30, 1.0, 1e30]))
@@ -145,9 +143,8 @@ def test_norms_of_high_order_keep_their_size(p: float, scale: float):
 def test_an_angle_has_a_slope_everywhere(dtype: torch.dtype):
     e = torch.tensor([-1.5, -1, -0.5, 0.3, 1, 1.5], dtype=dtype, requires_grad=True)
     angle = acos(e)
-    angle.sum().backward()
     assert angle.dtype == dtype
-    assert e.grad.isfinite().all()
+    assert torch.autograd.grad(angle.sum(), e)[0].isfinite().all()
     expected = e.detach().double().clamp(-1, 1).acos().to(dtype)
     torch.testing.assert_close(angle.detach(), expected, atol=6e-4, rtol=1e-2)
 
@@ -158,26 +155,30 @@ def test_an_angle_inside_is_exact():
     assert gradgradcheck(acos, e)
 
 
-def test_norms_of_all_weights_are_those_of_one_vector():
+JOINED = [
+    (weights_l1, 1),
+    (weights_l2, 2),
+    (weights_linf, math.inf),
+    *((lambda parts, p=p: weights_lp(parts, p), p) for p in (1, 2.5, math.inf)),
+]
+
+
+@pytest.mark.parametrize(("function", "p"), JOINED)
+def test_norms_of_all_weights_are_those_of_one_vector(function: Callable[..., Tensor], p: float):
     parts = {"a": normal(2, 3, grad=True), "b": normal(4, seed=1, grad=True), "c": normal(seed=2, grad=True)}
-    whole = torch.cat([part.flatten() for part in parts.values()])
-    cases = [(weights_l1, 1), (weights_l2, 2), (weights_linf, math.inf)]
-    for function, p in [*cases, *((lambda parts, p=p: weights_lp(parts, p), p) for p in (1, 2.5, math.inf))]:
-        found, expected = function(parts), torch.linalg.vector_norm(whole, p)
-        torch.testing.assert_close(found, expected)
-        slopes = torch.autograd.grad(found, list(parts.values()))
-        torch.testing.assert_close(
-            slopes, torch.autograd.grad(expected, list(parts.values()), retain_graph=True)
-        )
+    found = function(parts)
+    expected = torch.linalg.vector_norm(torch.cat([part.flatten() for part in parts.values()]), p)
+    torch.testing.assert_close(found, expected)
+    slopes, references = (torch.autograd.grad(value, list(parts.values())) for value in (found, expected))
+    torch.testing.assert_close(slopes, references)
 
 
 @pytest.mark.parametrize(
     "function", [weights_l1, weights_l2, weights_linf, lambda parts: weights_lp(parts, 3)]
 )
-def test_no_slope_where_all_weights_are_zero(function):
+def test_no_slope_where_all_weights_are_zero(function: Callable[..., Tensor]):
     parts = {"a": torch.zeros(2, 3, requires_grad=True), "none": torch.zeros(0, requires_grad=True)}
     value = function(parts)
-    value.backward()
     assert value.shape == ()
     assert value == 0
-    assert torch.equal(parts["a"].grad, torch.zeros(2, 3))
+    assert torch.equal(torch.autograd.grad(value, parts["a"])[0], torch.zeros(2, 3))
