@@ -26,7 +26,7 @@ from taxo.language.vocabulary import VALUES, Place
 SIGNATURES = {
     **dict(zip("xhzuw", "xhzuw", strict=True)),
     "y": "y, u",
-    "p": "p, y",
+    "p": "p, y, u",
     "loss": "loss, u, y",
 }
 
@@ -76,7 +76,8 @@ class ActWriter:
 
     def _solve(self, act: Act) -> Solve:
         spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
-        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt)
+        own = self._own(act) if self.graph.inside(act, self.number) else {}
+        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own)
 
     def _hook(self, text: Text, act: Act) -> None:
         inside = (
@@ -157,13 +158,17 @@ class ActWriter:
             names_ = "w" if site is None else f"self.weights({quoted(self.graph.scope.word(site) or '*')})"
             text.line(f"delta = {{name: {self.writer.code(act.item.by, spot)} for name in {names_}}}")
             delta = "delta"
-        arguments = [quoted(act.key), "w", delta, *self._where(act, spot)]
+        where = [*self._where(act, spot)]
+        if where and "(name, " in where[0]:
+            text.line(f"delta = {{name: {delta}[name] for name in {delta} if {where.pop()}}}")
+            delta = "delta"
+        arguments = [quoted(act.key), "w", delta, *where]
         text.line(f"return self.add_to_weights({', '.join(arguments)})")
 
     def _spot(self, act: Act) -> Spot:
         value = act.spot.value
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
-        own = {name: name for name in SIGNATURES[value].split(", ") if name != "w"}
+        own = self._own(act)
         labels_moved = value in ("y", "loss") and any(one.place == Place.LABELS for one in self.line.acts)
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:
@@ -182,10 +187,14 @@ class ActWriter:
             spelt=frozenset(self.graph.scope.lets if on_weights else ()),
         )
 
+    def _own(self, act: Act) -> dict[str, str]:
+        """The values that an act's hook is given."""
+        return {name: name for name in SIGNATURES[act.spot.value].split(", ") if name != "w"}
+
     def _sees_clean(self, act: Act) -> bool:
         """Whether an act reads the clean pass, and that is the pass it acts in."""
         shared = self.number == 0 and self.graph.clean_is_shared()
-        return shared and any("clean" in self.graph.scope.reads(part) for part in self._read_in_place(act))
+        return shared and reads(self.graph, self._read_in_place(act), "clean")
 
 
 def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:

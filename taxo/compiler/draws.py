@@ -33,11 +33,14 @@ def _is_early(name: str, scope: Scope) -> bool:
 
 def draw_line(draw: Draw, writer: Writer, spot: Spot = EARLY, once: bool = False) -> str:
     """The line that draws; `once` where several hooks may ask for the same numbers."""
-    name, code = identifier(draw.name.text), _drawn(draw, writer, spot)
-    return f"{name} = self.once({quoted(name)}, lambda: {code})" if once else f"{name} = {code}"
+    name = identifier(draw.name.text)
+    if not once:
+        return f"{name} = {_drawn(draw, writer, spot, _like(draw, writer, spot))}"
+    drawn = _drawn(draw, writer, spot, "like")
+    return f"{name} = self.once({quoted(name)}, lambda like: {drawn}, {_like(draw, writer, spot)})"
 
 
-def _drawn(draw: Draw, writer: Writer, spot: Spot) -> str:
+def _drawn(draw: Draw, writer: Writer, spot: Spot, like: str) -> str:
     word = draw.distribution.name.text
     if word == "module":
         pattern = writer.scope.word(draw.distribution.arguments[0].value) or "*"
@@ -48,7 +51,7 @@ def _drawn(draw: Draw, writer: Writer, spot: Spot) -> str:
     sample = f"self.draws.{word}"
     if draw.like is not None and _is_weights(draw, writer, spot):
         return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
-    return f"{sample}({', '.join([*numbers, _like(draw, writer, spot)])})"
+    return f"{sample}({', '.join([*numbers, like])})"
 
 
 def _is_weights(draw: Draw, writer: Writer, spot: Spot) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph, lower
+from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
 from taxo.compiler.names import LIBRARY, home, identifier
 from taxo.compiler.plan import Plan, schedule
@@ -78,9 +78,9 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
     """The program of a planned method; `method` is as its author sees it, the graph what is left of it."""
     writer = Writer(graph.scope)
     bodies = [(head, body) for head, body in _bodies(graph, plan, writer) if body.written]
-    text = Text()
+    whole, text = lower(graph.method, "any"), Text()
     text.line(*_docstring(method), "")
-    settings, words = [*_settings(graph, writer)], {word for _, body in bodies for word in body.words()}
+    settings, words = [*_settings(whole, writer)], {word for _, body in bodies for word in body.words()}
     words |= {word for line in settings for word in re.findall(r"[A-Za-z_]\w*", line)}
     text.line(*_imports(writer), *_parameters(graph, words), "", "")
     text.line(f"class {class_name(method)}(Step):")
@@ -93,7 +93,7 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
             with text.indented():
                 text.extend(body)
     return Program(
-        method, plan, class_name(method), text.joined(), text.origins(), _needs(graph), _sites(graph)
+        method, plan, class_name(method), text.joined(), text.origins(), _needs(whole), _sites(whole)
     )
 
 
@@ -108,7 +108,7 @@ def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Tex
     if after.acts():
         write_prediction(predicted, after, schedule(after), writer)
     write_epoch(ends, graph, writer)
-    write_setup(keeps, graph, writer)
+    write_setup(keeps, lower(graph.method, "any"), writer)
     yield "def setup(self):", keeps
     yield "def run(self, x, y, index):", run
     yield "def carried(self, x, y, index):", carried
@@ -205,11 +205,11 @@ def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:
     """The patterns of parameters and modules that something acts on or reads, and where they are written."""
     scope = graph.scope
     sites: dict[tuple[str, str], Span | None] = {}
-    for act in (*graph.acts(), *lower(graph.method, "eval").acts()):
+    for act in graph.acts():
         site = act.item.at
         if site is None or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
             continue
-        sites["module" if act.inner else "weights", scope.word(site) or "*"] = site.span
+        sites["module" if act.inner else "weights", site_of(act, scope) or "*"] = site.span
     for draw in scope.draws.values():
         if draw.distribution.name.text == "module" and graph.used(draw.name.text):
             sites["module", scope.word(draw.distribution.arguments[0].value) or "*"] = draw.span

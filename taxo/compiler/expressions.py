@@ -187,7 +187,7 @@ class Writer(CallWriter):
     def _conditional(self, node: Conditional, place: Spot) -> tuple[str, int]:
         shape = self.shape(node, place)
         if self.plain(node.condition):
-            sides = [self.expanded(side, place, shape, COMPARISON) for side in (node.value, node.otherwise)]
+            sides = self._alike(node, place, shape)
             return (
                 f"{sides[0]} if {self.held(node.condition, place, COMPARISON)} else {sides[1]}",
                 CONDITIONAL,
@@ -202,6 +202,18 @@ class Writer(CallWriter):
         if any(self.plain(side) for side in (node.value, node.otherwise)):
             return f"{self.use('choose')}({condition}, {', '.join(sides)}, {place.like()})", ATOM
         return f"{self.module('torch')}.where({condition}, {', '.join(sides)})", ATOM
+
+    def _alike(self, node: Conditional, place: Spot, shape: Shape) -> list[str]:
+        """Both sides of a choice in one shape, though only one of them is computed."""
+        sides = (node.value, node.otherwise)
+        codes = [self.expanded(side, place, shape, COMPARISON) for side in sides]
+        if shape == Shape.SCALAR or shape == Shape.W:
+            return codes
+        small = [self.shape(side, place) == Shape.SCALAR for side in sides]
+        return [
+            f"{self.use('filled')}({code}, {other})" if flat else code
+            for code, flat, other in zip(codes, small, codes[::-1], strict=True)
+        ]
 
     def plain(self, node: Expression) -> bool:
         """Whether an expression is a Python number while the program runs, not a tensor."""

@@ -13,7 +13,7 @@ from taxo.compiler.names import identifier
 from taxo.language.method import Method, Perturbation
 from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Attribute, Call, Expression, Name, Number, names
-from taxo.language.vocabulary import CONSTANTS, TARGETS, VALUES, Place, Site, Target
+from taxo.language.vocabulary import CONSTANTS, SITES, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
     import networkx
@@ -209,8 +209,16 @@ class Graph:
         return any(one.text == name for node in self.read() for one in names(node))
 
 
+def site_of(act: Act, scope: Scope) -> str:
+    """The word or pattern of an act's site; nothing where it has none."""
+    site = act.item.at
+    if isinstance(site, Name) and site.text in SITES and site.text not in scope.params:
+        return site.text
+    return "" if site is None else scope.word(site) or ""
+
+
 def lower(method: Method, phase: str = "training") -> Graph:
-    """The graph of a method whose idle parts are gone, in training or on predictions (`eval`)."""
+    """The graph of a method whose idle parts are gone, in training or on predictions (`eval`), or `any`."""
     import networkx
 
     scope = Scope(method)
@@ -224,7 +232,7 @@ def lower(method: Method, phase: str = "training") -> Graph:
 def _lines(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
     """One line for each branch, or a single one; acts outside branches are on each."""
     acts = dict(_acts(method, scope))
-    branches = method.branches() if phase == "training" else []
+    branches = method.branches() if phase != "eval" else []
     common = [item for item in method.clauses if isinstance(item, Perturbation) and _acts_in(item, phase)]
     if not branches:
         yield Line("", Number(1.0), tuple(acts[id(item)] for item in common))
@@ -239,7 +247,7 @@ def _lines(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
 def _acts_in(item: Perturbation, phase: str) -> bool:
     """Whether a perturbation acts in a phase."""
     during = "training" if item.during is None else item.during.text
-    return during in (phase, "always")
+    return phase == "any" or during in (phase, "always")
 
 
 def _in_order(lines: list[Line], scope: Scope) -> list[Line]:

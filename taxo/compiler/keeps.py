@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph
+from taxo.compiler.graph import Act, Graph, site_of
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import first_word, simultaneous
 from taxo.compiler.regions import CLASSES
@@ -90,7 +90,7 @@ def sees(graph: Graph) -> list[str]:
                 pass
     for act in graph.acts():
         if act.solved and act.inner and act.item.at is not None:
-            found[scope.word(act.item.at) or ""] = None
+            found[site_of(act, scope)] = None
     return list(found)
 
 
@@ -103,7 +103,7 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
         text.line(
             f"self.take_cosine_head({writer.code(scope.needs['cosine_head'].arguments[0].value, EARLY)})"
         )
-    if any(line.norm == "auxiliary" for line in graph.lines):
+    if any(line.norm == "auxiliary" for line in graph.lines) or _inner_norms(graph):
         text.line("self.take_second_norms()")
     base = _base(graph)
     if base is not None and base.name.text in BASES:
@@ -121,6 +121,12 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
                 text.line(f"self.{attribute(state)} = {made(state, writer)}")
     if any(line.carry is not None for line in graph.lines):
         text.line(f"self.carry = {writer.use('Carry')}()")
+
+
+def _inner_norms(graph: Graph) -> bool:
+    """Whether a search runs with second norms."""
+    words = [act.item.norm for act in graph.acts() if act.item.norm is not None]
+    return any((graph.scope.word(Name(word.text)) or word.text) == "auxiliary" for word in words)
 
 
 def _table(text: Text, act: Act, graph: Graph, writer: Writer) -> None:

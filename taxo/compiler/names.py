@@ -14,7 +14,9 @@ def _from(module: str, names: str) -> dict[str, str]:
 
 LIBRARY: dict[str, str] = {
     **_from("taxo.ops.forms", "softmax entropy argmax argmin onehot ce l1 l2 linf margin gradnorm correct"),
-    **_from("taxo.ops.forms", "distribution pick per_sample top keep spread choose blank named rows_of"),
+    **_from(
+        "taxo.ops.forms", "distribution pick per_sample top keep spread choose blank named rows_of filled"
+    ),
     **_from(
         "taxo.ops.reductions", "total average largest smallest larger smaller mean_batch quantile acos kl lp"
     ),
@@ -39,7 +41,24 @@ LIBRARY: dict[str, str] = {
     "Step": "taxo.runtime.step",
 }
 LOCAL = {
-    *("self", "x", "y", "z", "h", "index", "u", "w", "p", "delta", "clean", "here", "loss", "losses", "line"),
+    *(
+        "self",
+        "x",
+        "y",
+        "z",
+        "h",
+        "index",
+        "u",
+        "w",
+        "p",
+        "like",
+        "delta",
+        "clean",
+        "here",
+        "loss",
+        "losses",
+        "line",
+    ),
     *("objective", "rows", "within", "first", "name", "slope", "slope_here", "torch", "math", "max", "min"),
     *("abs", "dict", "int", "True", "False", "None"),
 }

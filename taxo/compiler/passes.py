@@ -220,7 +220,13 @@ def _is_one(weight: float | None) -> bool:
     return weight is not None and math.isclose(weight, 1)
 
 
-PASSES: tuple[Pass, ...] = (fold_lets, fold_clauses, drop_idle, always, merge_branches)
+def settle_tuned(method: Method) -> Method:
+    """Drop the inferences that a search over whole runs makes: in one run their parameters are numbers."""
+    left = tuple(infer for infer in method.infers if infer.manner.text != "tuning")
+    return method.model_copy(update={"infers": left})
+
+
+PASSES: tuple[Pass, ...] = (settle_tuned, fold_lets, fold_clauses, drop_idle, always, merge_branches)
 
 
 def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:

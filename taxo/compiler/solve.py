@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.graph import Act, Graph, Line, site_of
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import (
     Plan,
@@ -45,6 +45,7 @@ class Solve:
     act: Act
     hooks: dict[str, str]
     spelt: tuple[str, ...] = ()
+    own: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def name(self) -> str:
@@ -78,7 +79,14 @@ class Solve:
         """Whether the slope in the unknown is that in the weights themselves."""
         via = self.act.via
         linear = via is not None and SOLVERS[via.name.text].linear
-        return linear and is_plain(self.act) and at_zero(self.act, self.graph.scope)
+        goal = self.act.item.infer.goal
+        read = set() if goal is None else set(self.graph.scope.reads(goal.objective))
+        return (
+            linear
+            and self.act.unknown not in read
+            and is_plain(self.act)
+            and at_zero(self.act, self.graph.scope)
+        )
 
     def _on_rows(self, text: Text) -> None:
         """Search at the features of the selected rows only."""
@@ -118,13 +126,8 @@ class Solve:
 
     def _seen(self, line: str) -> str:
         """The value at its inner site that a pass has noted."""
-        site = self.site_name()
+        site = site_of(self.act, self.graph.scope)
         return f"{line}.z" if site == "z" else f"{line}.h[{quoted(site)}]"
-
-    def site_name(self) -> str:
-        """The name of its inner site."""
-        site = self.act.item.at
-        return "" if site is None else self.graph.scope.word(site) or ""
 
     def _slope_of_weights(self, text: Text) -> None:
         """At zero the slope in the unknown is that in the weights themselves."""
@@ -145,7 +148,8 @@ class Solve:
         with text.under('with self.apart("batch"):'):
             text.line(f"{reached} = {passed[0]}", *passed[1:])
         with text.under(f"with self.at({reached}):"):
-            self.from_logits(text, f"{reached}.u", inside=False)
+            held = replace(self, own={"u": f"{reached}.u", "y": f"self.soft(y, {reached}.u)"})
+            held.from_logits(text, f"{reached}.u", inside=False)
 
     def from_logits(self, text: Text, u: str, inside: bool = True) -> None:
         """Search from the logits on: no pass through the model."""
@@ -182,7 +186,7 @@ class Solve:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
         act = self.act
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
-        own, spelt = own or {}, frozenset(self.spelt)
+        own, spelt = self.own | (own or {}), frozenset(self.spelt)
         return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
 
     def _objective(self, text: Text, passed: list[str], y: str = "y") -> None:
@@ -230,7 +234,7 @@ class Solve:
             return {"weights": f"lambda w: {{name: w[name] + {form} for name in {names}}}"}
         arguments = {"labels": "y, u", "loss": "loss, u, y"}.get(target, value)
         if value == "p":
-            arguments = "p, y"
+            arguments = "p, y, u"
         form = self._form({name: name for name in arguments.split(", ")}, act.spot.shape, value)
         clip = self._regions().clipped()
         moved = f"({value} + {form}).clamp({clip})" if clip else f"{value} + {form}"
@@ -386,15 +390,8 @@ def list_of(act: Act, graph: Graph) -> str:
     return (
         f"inner:{identifier(getattr(site, 'text', ''))}"
         if drawn
-        else f"inner:{quoted(site_word(act, graph))}"
+        else f"inner:{quoted(site_of(act, graph.scope))}"
     )
-
-
-def site_word(act: Act, graph: Graph) -> str:
-    """The word or pattern of an inner site."""
-    site = act.item.at
-    assert site is not None
-    return graph.scope.word(site) or ""
 
 
 def as_arguments(lists: dict[str, list[str]]) -> list[str]:

@@ -108,9 +108,9 @@ def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: boo
     batched = shape is not None and shape.per_sample
     value = writer.code(inner_of(state), spot)
     if form is None and not batched:
-        found = [f"{keeper}.set({value})"]
+        found = [f"{keeper}.set(self.number({value}, x))"]
     else:
-        value = value if batched else f"{writer.held(inner_of(state), spot, 9)}[None]"
+        value = value if batched else f"self.number({value}, x)[None]"
         arguments = [value, *_whose(state, batched), *_where(form, writer, spot)]
         found = call(f"{keeper}.update", arguments)
     text.block(f"if self.learning({quoted(state.name.text)}):", *found)
@@ -158,13 +158,15 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
     late = [state for state in scope.states.values() if is_late(state) and kept(state, graph)]
     unbatched = [state for state in late if not reads_batch(inner_of(state), scope)]
     read = {name for state in unbatched for name in scope.reads(state.value)}
+    if unbatched:
+        text.line("x = self.anchor")
     text.line(*(read_line(state) for name, state in scope.states.items() if name in read))
     for state in late:
         name, keeper = state.name.text, f"self.{attribute(state)}"
         with text.of(state.span):
             spot = Spot(ANYWHERE, spelt=frozenset(scope.lets))
             value = writer.code(inner_of(state), spot) if state in unbatched else ""
-            text.line(f"{keeper}.turn({value})")
+            text.line(f"{keeper}.turn(self.number({value}, x))" if value else f"{keeper}.turn()")
             if name in read:
                 text.line(f"{identifier(name)} = {keeper}.value")
 

@@ -44,7 +44,7 @@ def lid(z: Tensor, k: float) -> Tensor:
     A sample whose neighbours are all at one distance says nothing about it and is left out.
     """
     rows = per_row(z).to(real_type(z))
-    count = min(int(k), len(rows) - 1)
+    count = int(min(k, len(rows) - 1))
     if count < 1:
         return rows.new_zeros(())
     # the faster way by products loses the small distances

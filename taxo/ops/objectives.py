@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taxo.language.errors import fail
 from taxo.ops.forms import distribution, margin, pick
 
 
@@ -69,4 +70,11 @@ class NearestPoint(nn.Module):
 
     def forward(self, u: Tensor, y: Tensor) -> Tensor:
         """The loss of each point."""
+        if y.dim() != 2 or not y.is_floating_point():
+            fail(
+                "T407",
+                f"the labels are {list(y.shape)}, no points",
+                None,
+                "give the points that are to be met",
+            )
         return torch.cdist(u, y).amin(1).square()

@@ -124,6 +124,30 @@ class Box:
         """The perturbed value clipped."""
         return [clipped(part, low, high) for part, (low, high) in zip(delta, self._room, strict=True)]
 
+    def steepest(self, gradient: list[Tensor]) -> list[Tensor]:
+        """The sign; zero where the gradient is."""
+        return [part.sign() for part in gradient]
+
+    def furthest(self, gradient: list[Tensor]) -> list[Tensor]:
+        """The corner that the sign points to; where there is none, no step."""
+        corners = [
+            torch.where(part > 0, high, low) for part, (low, high) in zip(gradient, self._room, strict=True)
+        ]
+        return self.project(
+            [
+                torch.where(part == 0, 0.0, far).to(part.dtype)
+                for part, far in zip(gradient, corners, strict=True)
+            ]
+        )
+
+    def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
+        """Every perturbed entry uniform between the bounds."""
+        drawn = [torch.empty_like(part).uniform_(generator=generator) for part in like]
+        return [
+            (low + share * (high - low)).to(share.dtype)
+            for share, (low, high) in zip(drawn, self._room, strict=True)
+        ]
+
 
 def _bound(number: Number, value: Tensor) -> Number:
     """A bound that is one number per granule, or already in a shape of the value."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from taxo.language.errors import fail
 from taxo.ops.draws import Draws
 from taxo.ops.forms import Top, distribution, filled, keep, real_type
 from taxo.ops.objectives import CrossEntropy
@@ -62,7 +63,7 @@ class Stage(nn.Module):
         features: Sequence[Change] = (),
         inner: Inner | None = None,
         logits: Sequence[Change] = (),
-        predictions: Sequence[Pair] = (),
+        predictions: Sequence[Triple] = (),
         labels: Sequence[Pair] = (),
         loss: Sequence[Triple] = (),
     ) -> Line:
@@ -81,7 +82,7 @@ class Stage(nn.Module):
         u: Tensor,
         y: Tensor,
         *,
-        predictions: Sequence[Pair] = (),
+        predictions: Sequence[Triple] = (),
         labels: Sequence[Pair] = (),
         loss: Sequence[Triple] = (),
     ) -> Line:
@@ -95,7 +96,7 @@ class Stage(nn.Module):
         line: Line,
         u: Tensor,
         *,
-        predictions: Sequence[Pair] = (),
+        predictions: Sequence[Triple] = (),
         labels: Sequence[Pair] = (),
         loss: Sequence[Triple] = (),
     ) -> Line:
@@ -246,7 +247,15 @@ class Stage(nn.Module):
 
     def full(self, value: float | Tensor, rows: int, like: Tensor) -> Tensor:
         """One value, once for each row."""
-        return torch.as_tensor(value, dtype=real_type(like), device=like.device).expand(rows)
+        return self.number(value, like).expand(rows)
+
+    def number(self, value: float | Tensor, like: Tensor) -> Tensor:
+        """A value as a tensor."""
+        return (
+            value
+            if isinstance(value, Tensor)
+            else torch.full((), value, dtype=real_type(like), device=like.device)
+        )
 
     def layers(self, pattern: str) -> list[str]:
         """The names of the modules that match; no name stands for the input."""
@@ -260,6 +269,8 @@ class Stage(nn.Module):
     def take_outputs(self, count: int) -> None:
         """Expect another number of logits than there are classes."""
         self.outputs = self.places.classes = int(count)
+        if self.outputs < self.classes:
+            fail("T405", f"{self.outputs} outputs for {self.classes} classes", None, "ask for more outputs")
 
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
@@ -305,7 +316,7 @@ def _noting(line: Line, name: str) -> Change:
 def _objective_hooks(
     line: Line,
     objective: nn.Module,
-    predictions: Sequence[Pair],
+    predictions: Sequence[Triple],
     labels: Sequence[Pair],
     loss: Sequence[Triple],
 ) -> Generator[Hook]:
@@ -315,7 +326,7 @@ def _objective_hooks(
         u, y = inputs
         y = distribution(y, u.shape[-1], u)
         for change in predictions:
-            u = change(u.softmax(-1), y).clamp_min(torch.finfo(u.dtype).tiny).log()
+            u = change(u.softmax(-1), y, u).clamp_min(torch.finfo(u.dtype).tiny).log()
         for change in labels:
             y = change(y, u)
         line.seen["y"] = y

@@ -206,11 +206,12 @@ class Step(Stage):
         self._done[name] = True
         return True
 
-    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """A value that is made when first asked for, and then stays for the rest of the step."""
-        if name not in self._done:
-            self._done[name] = make()
-        return cast(Tensor, self._done[name])
+    def once(self, name: str, make: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """A value that is made when first asked for, once for each shape, and stays for the rest of the step."""
+        key = f"{name} {tuple(like.shape)}"
+        if key not in self._done:
+            self._done[key] = make(like)
+        return cast(Tensor, self._done[key])
 
     def traced(self, name: str, rows: Tensor, like: Tensor) -> Tensor:
         """The rows of an unknown that the training pass itself brings the slope of."""
@@ -298,17 +299,17 @@ class Step(Stage):
         return self.epochs_done / self.epochs_planned
 
     @property
-    def lr(self) -> float | Tensor:
-        """The learning rate of the attached optimizer."""
+    def lr(self) -> Tensor:
+        """The learning rate of the attached optimizer, to compute with."""
         if self._optimizer is None:
             name = type(self).__name__
             fail("T401", f"`{name}` reads the learning rate", None, "call `step.attach(optimizer)` first")
-        return self._optimizer.param_groups[0]["lr"]
+        return self.number(self._optimizer.param_groups[0]["lr"], self.epochs_done)
 
     @property
-    def lr0(self) -> float:
-        """The first learning rate of the attached optimizer."""
-        return self._first_lr if self._optimizer is not None else float(self.lr)
+    def lr0(self) -> Tensor:
+        """The first learning rate of the attached optimizer, to compute with."""
+        return self.lr if self._optimizer is None else self.number(self._first_lr, self.epochs_done)
 
     @property
     def schedule(self) -> float:
