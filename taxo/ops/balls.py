@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Literal
@@ -15,6 +15,7 @@ from taxo.ops.granules import (
     Number,
     clipped,
     length,
+    lengths,
     level,
     of_each,
     positive,
@@ -50,8 +51,14 @@ class Round:
 
     def shrink(self, delta: list[Tensor]) -> list[Tensor]:
         """Scaled down to the radius where larger."""
-        pairs = zip(self._radii(delta), self._sizes(delta), strict=True)
-        return scaled(delta, [(radius / size.clamp(min=TINY)).clamp(max=1) for radius, size in pairs])
+        return self._multiplied(delta, lambda size, radius: (radius / size.clamp(min=TINY)).clamp(max=1))
+
+    def _multiplied(self, parts: list[Tensor], factor: Callable[[Tensor, Number], Tensor]) -> list[Tensor]:
+        """Every tensor times a factor of its norm and radius."""
+        sizes, radii = self._sizes(parts), self._radii(parts)
+        if self.each == "all":
+            return scaled(parts, [factor(sizes[0], radii[0])] * len(parts))
+        return scaled(parts, [factor(size, radius) for size, radius in zip(sizes, radii, strict=True)])
 
     def _radii(self, parts: list[Tensor]) -> list[Number]:
         """The radius of each tensor, shaped to multiply it."""
@@ -61,10 +68,12 @@ class Round:
 
     def _sizes(self, delta: list[Tensor]) -> list[Tensor]:
         """The norm that each tensor counts with, shaped to multiply it."""
-        sizes = [length(part, self.order, self.each == "row" and part.dim() > 0) for part in delta]
-        if self.each != "all":
-            return sizes
-        return [length(torch.stack(sizes), self.order, False)] * len(delta)
+        if self.each == "row":
+            return [length(part, self.order, part.dim() > 0) for part in delta]
+        sizes = lengths(delta) if self.order == 2 else [length(part, self.order, False) for part in delta]
+        return (
+            sizes if self.each == "tensor" else [length(torch.stack(sizes), self.order, False)] * len(delta)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +118,11 @@ class L2(Round):
 
     def steepest(self, gradient: list[Tensor]) -> list[Tensor]:
         """The gradient at unit length."""
-        return scaled(gradient, [1 / (size + TINY) for size in self._sizes(gradient)])
+        return self._multiplied(gradient, lambda size, radius: 1 / (size + TINY))
 
     def furthest(self, gradient: list[Tensor]) -> list[Tensor]:
         """The gradient at the radius' length."""
-        pairs = zip(self._radii(gradient), self._sizes(gradient), strict=True)
-        return scaled(gradient, [radius / (size + TINY) for radius, size in pairs])
+        return self._multiplied(gradient, lambda size, radius: radius / (size + TINY))
 
     def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
         """A uniform direction at a radius that fills the ball evenly."""

@@ -36,8 +36,16 @@ def length(part: Tensor, order: float, rows: bool) -> Tensor:
     return per_sample(found, part) if rows else found
 
 
+def lengths(parts: list[Tensor]) -> list[Tensor]:
+    """The Euclidean norms of several tensors, on a GPU by few launches."""
+    return list(torch._foreach_norm(parts, 2, dtype=real_type(parts[0])))  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
 def scaled(parts: list[Tensor], factors: Sequence[Number]) -> list[Tensor]:
     """Every tensor times its factor, in its own type."""
+    first = factors[0]
+    if isinstance(first, Tensor) and not first.dim() and all(factor is first for factor in factors):
+        return list(torch._foreach_mul(parts, first))  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     return [(part * factor).to(part.dtype) for part, factor in zip(parts, factors, strict=True)]
 
 

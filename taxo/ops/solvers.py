@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from taxo.ops.forms import per_sample
-from taxo.ops.granules import Number, length, of_each
+from taxo.ops.granules import Number, length, lengths, of_each
 from taxo.ops.sets import Ball, Region, Simplex, is_bounded, project_all
 
 Unknown = TypeVar("Unknown", Tensor, dict[str, Tensor])
@@ -199,7 +199,7 @@ def _finite(slope: Tensor | dict[str, Tensor]) -> tuple[list[Tensor], Tensor]:
         finite = length(slope, 2, rows=True).flatten() < torch.inf  # one reduction; a NaN is not below either
         return [torch.where(per_sample(finite, slope), slope, 0.0)], finite
     parts = list(slope.values())
-    finite = torch.stack([length(part, 2, rows=False) for part in parts]).sum() < torch.inf
+    finite = torch.stack(lengths(parts)).sum() < torch.inf
     return [torch.where(finite, part, 0.0) for part in parts], finite
 
 

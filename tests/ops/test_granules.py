@@ -41,6 +41,20 @@ def test_lengths_of_coarse_numbers_are_fine():
     assert granules.length(torch.ones(2, 3, dtype=torch.bfloat16), 2, rows=True).dtype == torch.float32
 
 
+def test_lengths_of_several():
+    parts = [torch.randn(3, 4, dtype=torch.float64), torch.randn((), dtype=torch.float64)]
+    for found, part in zip(granules.lengths(parts), parts, strict=True):
+        torch.testing.assert_close(found, part.pow(2).sum().sqrt())
+    assert granules.lengths([torch.ones(2, dtype=torch.bfloat16)])[0].dtype == torch.float32
+
+
+def test_one_factor_for_all():
+    factor = torch.tensor(2.0)
+    found = granules.scaled([torch.ones(2, dtype=torch.bfloat16), torch.ones(3)], [factor, factor])
+    assert [part.tolist() for part in found] == [[2.0, 2.0], [2.0, 2.0, 2.0]]
+    assert [part.dtype for part in found] == [torch.bfloat16, torch.float32]
+
+
 def test_scaled_keeps_the_type():
     (found,) = granules.scaled([torch.ones(2, 3, dtype=torch.bfloat16)], [torch.tensor([[2.0], [3.0]])])
     assert found.dtype == torch.bfloat16
