@@ -13,6 +13,7 @@ from taxo.ops.norms import per_row
 from taxo.ops.states import State
 
 ENTRIES = 2**24  # of the outer products that are there at a time
+FEW = 32  # classes, for all of which a batch is multiplied at once
 
 
 class Covariance(State):
@@ -115,7 +116,8 @@ def _pool(target: Tensor, found: Groups, centre: Tensor, old: Tensor, new: Tenso
     else:
         present, order = member.sort(stable=True)
         rows = _rows(found, centre[member], share[member])[order].to(target.dtype)
-        pool = _pool_classes if target.device.type == "cpu" else _pool_outer
+        many = _pool_outer if len(target) > FEW else _pool_masked
+        pool = _pool_classes if target.device.type == "cpu" else many
         pool(target, present, rows, old)
 
 
@@ -133,6 +135,13 @@ def _pool_classes(target: Tensor, present: Tensor, rows: Tensor, old: Tensor) ->
     for one, part in enumerate(_split(rows, counts)):
         if len(part):
             target[one].addmm_(part.T, part, beta=float(old[one]))
+
+
+def _pool_masked(target: Tensor, present: Tensor, rows: Tensor, old: Tensor) -> None:
+    """All classes at once, each with the rows of the others as zeros."""
+    classes = torch.arange(len(target), device=target.device)
+    masked = rows * (present == classes[:, None])[:, :, None]
+    target.mul_(old.to(target.dtype)[:, None, None]).baddbmm_(masked.mT, masked)
 
 
 def _pool_outer(target: Tensor, present: Tensor, rows: Tensor, old: Tensor) -> None:

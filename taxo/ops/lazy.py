@@ -11,8 +11,11 @@ from taxo.ops.memory import check_fits
 class Lazy(nn.Module):
     """A module whose buffers get their shape from what it is first fed, or from what was saved.
 
-    `length` is the size of their first axis where it is known: a buffer of another one is not taken.
+    `length` is the size of their first axis where it is known: a buffer of another one is not taken. If they
+    are not `typed`, their type too is that of what comes first.
     """
+
+    typed = False
 
     def __init__(self, length: int | None) -> None:
         super().__init__()
@@ -25,7 +28,7 @@ class Lazy(nn.Module):
 
     def is_shaped(self, name: str) -> bool:
         """Whether a buffer has its shape."""
-        return self.get_buffer(name).shape != (0,)
+        return getattr(self, name).shape != (0,)
 
     def fill(
         self,
@@ -62,7 +65,7 @@ class Lazy(nn.Module):
         for name, own in list(self.named_buffers(recurse=False)):
             saved = state_dict.get(prefix + name)
             if saved is not None and saved.shape != own.shape and self.takes(saved):
-                dtype = own.dtype if self.is_shaped(name) else saved.dtype
+                dtype = own.dtype if self.typed or self.is_shaped(name) else saved.dtype
                 setattr(self, name, torch.empty(saved.shape, dtype=dtype, device=own.device))
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs

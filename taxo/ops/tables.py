@@ -26,6 +26,7 @@ class Table(Lazy):
     and wide enough for offsets, pixels and probabilities; velocities, which may be tiny, are bfloat16.
     """
 
+    typed = True
     value: Tensor
     velocity: Tensor
     home: Tensor
@@ -184,7 +185,7 @@ class Table(Lazy):
 
     def _part(self, name: str, place: int | Tensor) -> Tensor:
         """A copy of some rows, on the device."""
-        values = self.get_buffer(name)
+        values: Tensor = getattr(self, name)
         if self.store != "host":
             return values[:place].clone() if isinstance(place, int) else values[place]
         # what is sent is pinned, not the table: a machine has not that much memory to lock
@@ -197,7 +198,7 @@ class Table(Lazy):
         return sent.to(self.home.device, non_blocking=True)
 
     def _write(self, name: str, place: int | Tensor, rows: Tensor) -> None:
-        values = self.get_buffer(name)
+        values: Tensor = getattr(self, name)
         rows = rows.detach().to(values.device, values.dtype)
         if isinstance(place, int):
             values[:place].copy_(rows)

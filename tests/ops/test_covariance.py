@@ -44,12 +44,11 @@ def close(found: Tensor, wanted: np.ndarray, near: float = 1e-10) -> None:
     np.testing.assert_allclose(found.numpy(), wanted, rtol=near, atol=near)
 
 
-@pytest.fixture(params=["by class", "by outer products"])
+@pytest.fixture(params=["_pool_classes", "_pool_masked", "_pool_outer"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to pool: a CPU can ask how many samples a class has, other devices must not be asked."""
-    if request.param == "by outer products":
-        monkeypatch.setattr(covariance, "_pool_classes", covariance._pool_outer)
-        monkeypatch.setattr(covariance, "ENTRIES", 3 * D * D)
+    """The ways to pool: a CPU can ask how many samples a class has, other devices must not be asked."""
+    monkeypatch.setattr(covariance, "_pool_classes", getattr(covariance, request.param))
+    monkeypatch.setattr(covariance, "ENTRIES", 3 * D * D)
     return request.param
 
 

@@ -90,3 +90,9 @@ def test_many_classes_go_in_parts():
     state.update(rows, y)
     state.turn()
     assert torch.equal(state.value[:, 0], rows)
+
+
+def test_a_value_may_be_given():
+    state = Prototypes("category", 3, count=2)
+    state.turn(torch.ones(3, 2, 5))
+    assert torch.equal(state.value, torch.ones(3, 2, 5))

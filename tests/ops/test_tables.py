@@ -222,6 +222,16 @@ def test_a_table_of_other_data_is_refused(shape: tuple[int, ...] | None):
         Table("sample", 4, shape, DOUBLE).load_state_dict(saved)
 
 
+@pytest.mark.parametrize("shape", [(3,), None])
+def test_a_table_may_be_loaded_into_another_store(shape: tuple[int, ...] | None):
+    table, twin = (Table("sample", 4, shape, DOUBLE, store=store) for store in ("device", "half"))
+    index, target = torch.tensor([0, 3]), batch(2, 3)
+    table.keep(target, index)
+    twin.load_state_dict(table.state_dict())
+    assert twin.value.dtype == torch.float16
+    torch.testing.assert_close(twin.read(index, target), target, rtol=1e-3, atol=1e-3)
+
+
 def test_a_copy_is_apart():
     table = Table("sample", 4, None, DOUBLE, momentum=True)
     index, target = torch.tensor([2]), batch(1, 3)
