@@ -162,6 +162,10 @@ class CallWriter(ABC):
         if name == "onehot":
             codes += ["self.outputs", place.like()]
         if name == "quadratic":
-            name = "quadratic_table"
+            return f"{self.use('quadratic_table')}({', '.join(codes)}{self.diagonal(arguments[1], place)})"
         added = source_of_op(name)
         return f"{self.use(name if added is None else added.attribute)}({', '.join(codes)})"
+
+    def diagonal(self, matrices: Expression, place: Spot) -> str:
+        """Whether the matrices of a quadratic form are given by their diagonals."""
+        return f", diagonal={self.shape(matrices, place) == Shape.VECTORS}"

@@ -27,8 +27,14 @@ def is_early_draw(draw: Draw, scope: Scope) -> bool:
 def _is_early(name: str, scope: Scope) -> bool:
     if name in scope.draws:
         return is_early_draw(scope.draws[name], scope)
-    known = name in scope.declared or name not in VALUES
-    return name not in scope.states and (known or VALUES[name].place == Place.DATA) and name != "clean"
+    if name in scope.declared:
+        return name not in scope.states
+    return name not in scope.branches and _is_given(name)
+
+
+def _is_given(name: str) -> bool:
+    row = VALUES.get(name)
+    return row is None or (row.place == Place.DATA and row.shape != Shape.PASS)
 
 
 def draw_line(draw: Draw, writer: Writer, spot: Spot = EARLY, once: bool = False) -> str:
@@ -51,7 +57,8 @@ def _drawn(draw: Draw, writer: Writer, spot: Spot, like: str) -> str:
     sample = f"self.draws.{word}"
     if draw.like is not None and _is_weights(draw, writer, spot):
         return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
-    return f"{sample}({', '.join([*numbers, like])})"
+    whole = [f"whole={draw.per.text != 'sample'}"] if word in ("sphere", "rectangle") else []
+    return f"{sample}({', '.join([*numbers, like, *whole])})"
 
 
 def _is_weights(draw: Draw, writer: Writer, spot: Spot) -> bool:

@@ -24,7 +24,7 @@ from taxo.language.objectives import objective_of
 from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE
 from taxo.language.source import Span
-from taxo.language.syntax import Expression, names
+from taxo.language.syntax import Call, Expression, names, walk
 from taxo.language.vocabulary import REGIONS, Place
 
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
@@ -163,12 +163,18 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     seen = sees(graph)
     settings += [f"sees = ({', '.join(map(quoted, seen))},)"] * bool(seen)
     bounds = [found for act in graph.acts() if act.place == Place.FEATURES for found in _box(act)]
+    bounds += [(0.0, 1.0)] * any(_reaches(part) for node in graph.read() for part in walk(node))
     settings += [f"bounds = {found}" for found in bounds[:1]]
     settings += ["reads_index = True"] * reads_index(graph)
     settings += ["compares = False"] * (not objective_of(graph.method).compares)
     del writer
     if settings:
         yield from ("", *settings)
+
+
+def _reaches(part: Expression) -> bool:
+    """Whether a part is a step in the box of inputs."""
+    return isinstance(part, Call) and part.name.text == "reach"
 
 
 def _asked(scope: Scope, need: str) -> Expression | None:

@@ -244,7 +244,8 @@ class Writer(CallWriter):
         inner = self.scope.written_out(node.value)
         if isinstance(inner, Call) and inner.name.text == "quadratic" and index != Shape.SCALAR:
             weights, matrices = (self.code(argument.value, place) for argument in inner.arguments)
-            return f"{self.use('quadratic')}({weights}, {matrices}, {picked})", ATOM
+            diagonal = self.diagonal(inner.arguments[1].value, place)
+            return f"{self.use('quadratic')}({weights}, {matrices}, {picked}{diagonal})", ATOM
         if index == Shape.SCALAR:
             dots = "" if classes else "..., "
             return f"{self.held(node.value, place, ATOM)}[{dots}{self._place_of(node.index, picked)}]", ATOM

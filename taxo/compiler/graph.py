@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from taxo.compiler.names import identifier
 from taxo.language.method import Method, Perturbation
 from taxo.language.scope import Scope, acts_at
-from taxo.language.syntax import Attribute, Call, Expression, Name, Number, names
+from taxo.language.syntax import Attribute, Call, Expression, Name, Number, names, walk
 from taxo.language.vocabulary import CONSTANTS, SITES, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
@@ -207,6 +207,11 @@ class Graph:
     def used(self, name: str) -> bool:
         """Whether the program reads a name."""
         return any(one.text == name for node in self.read() for one in names(node))
+
+    def used_call(self, name: str) -> bool:
+        """Whether the program calls a network."""
+        parts = (part for node in self.read() for part in walk(node))
+        return any(isinstance(part, Call) and part.name.text == name for part in parts)
 
 
 def site_of(act: Act, scope: Scope) -> str:

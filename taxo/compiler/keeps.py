@@ -112,9 +112,11 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
         if table_of(act, graph):
             with text.of(act.item.span):
                 _table(text, act, graph, writer)
-    for name, infer in learned_params(graph).items():
-        with text.of(scope.params[name].span):
-            _learned(text, scope.params[name], infer, writer)
+    learned = learned_params(graph)
+    for name, param in scope.params.items():
+        if name in learned or (scope.network(name) is not None and graph.used_call(name)):
+            with text.of(param.span):
+                _learned(text, param, learned.get(name), writer)
     for state in scope.states.values():
         if kept(state, graph):
             with text.of(state.span):
@@ -138,7 +140,7 @@ def _table(text: Text, act: Act, graph: Graph, writer: Writer) -> None:
     text.line(f"self.{table_of(act, graph)} = {found[0]}", *found[1:])
 
 
-def _learned(text: Text, param: Param, infer: Inference, writer: Writer) -> None:
+def _learned(text: Text, param: Param, infer: Inference | None, writer: Writer) -> None:
     """What keeps a learned parameter: a table, or a network."""
     scope, name = writer.scope, identifier(param.name.text)
     network = scope.network(param.name.text)
@@ -148,7 +150,14 @@ def _learned(text: Text, param: Param, infer: Inference, writer: Writer) -> None
         return
     per = "corpus" if param.per is None else param.per.text
     start = f"start={writer.code(param.default, EARLY)}"
-    arguments = [quoted(per), ROWS[per], "()", "self.anchor", start, *_stored(infer.via, writer)]
+    arguments = [
+        quoted(per),
+        ROWS[per],
+        "()",
+        "self.anchor",
+        start,
+        *_stored(infer.via if infer else None, writer),
+    ]
     found = call(writer.use("Table"), arguments)
     text.line(f"self.table_{name} = {found[0]}", *found[1:])
 
@@ -168,7 +177,7 @@ def _base(graph: Graph) -> Call | None:
     return None if loss is None else base_objective(loss)[0]
 
 
-def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
+def write_leaves(text: Text, graph: Graph) -> None:
     """The learned values of this batch, as leaves that gradients reach."""
     for act in graph.acts():
         if act.learned:
@@ -187,7 +196,13 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
             index = "index" if per == "sample" else ""
             picked = "[0]" if per == "corpus" else ""
             text.line(f"leaf_{own} = self.table_{own}.rows({index})", f"{own} = leaf_{own}{picked}")
-    del writer
+    for name in graph.scope.params:
+        if (
+            graph.scope.network(name) is not None
+            and name not in learned_params(graph)
+            and graph.used_call(name)
+        ):
+            text.line(f"{identifier(name)} = self.network_{identifier(name)}")
 
 
 def write_options(text: Text, graph: Graph, writer: Writer) -> None:

@@ -251,7 +251,7 @@ def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturb
 
 
 def _over_expressions(method: Method, change: Callable[[Expression], Expression]) -> Method:
-    """The method with `change` applied to the form, condition and search of every perturbation, and to weights."""
+    """The method with `change` applied to the forms, conditions and searches, and to weights of branches."""
 
     def changed(item: Perturbation) -> tuple[Perturbation, ...]:
         where = None if item.where is None else change(item.where)

@@ -89,7 +89,7 @@ class RunWriter:
                     text.line(
                         f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
                     )
-        write_leaves(text, graph, writer)
+        write_leaves(text, graph)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():
             draw = scope.draws[name]

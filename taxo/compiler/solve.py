@@ -133,9 +133,7 @@ class Solve:
         """At zero the slope in the unknown is that in the weights themselves."""
         text.line(f"w = {self._weights()}")
         passed = call("self.line", ["x", "y", *self._in_place()])
-        with text.under(
-            self._heading().replace("with ", f"with {self.writer.module('torch')}.enable_grad(), ")
-        ):
+        with text.under(self._heading()):
             text.line(f"line = {passed[0]}", *passed[1:])
             text.line(f"within = [{', '.join(self._regions().bounded('w'))}]")
             slope = f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)"
@@ -286,10 +284,11 @@ class Solve:
         if via.name.text == "closed_form" and not linear:
             found = known_minimiser(self.act, self.graph)
             assert found is not None
-            text.line(f"first = {self.writer.use('leaf')}(torch.zeros_like({around}))")
+            text.line(
+                f"first = {self.writer.use('leaf')}({self.writer.use('blank')}({around}, len({around})))"
+            )
             text.line(f"slope_here = {self.writer.use('slope')}(objective(first), first)")
             text.line(*found.written(self.name, "slope_here", self.writer, self.spot()))
-            self.writer.module("torch")
             return
         text.line(f"within = [{', '.join(self._regions().all(around, rows))}]")
         text.line(f"first = {self._first(around)}")
@@ -305,14 +304,8 @@ class Solve:
         """The call of the solver."""
         via = self.act.via
         assert via is not None
-        slope = self.writer.use("slope") if linear else ""
-        if linear and count == 1:
-            leaf = self.writer.use("leaf")
-            arguments = [f"{slope}(objective(first := {leaf}(first)), first)", "within", self._maximize()]
-            return call(self.writer.use("linearized"), arguments)
         if linear:
-            at = f"lambda here: {slope}(objective(here), here)"
-            arguments = [at, "first", "within", f"steps={count}", self._maximize()]
+            arguments = ["objective", "first", "within", f"steps={count}", self._maximize()]
             return call(self.writer.use("linearized_steps"), arguments)
         options, known = SOLVERS[via.name.text].options, given(via, SOLVERS[via.name.text].options)
         numbers = [

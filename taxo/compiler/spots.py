@@ -34,8 +34,8 @@ class Spot:
         """What a value is called."""
         if name in self.own:
             return self.own[name]
-        if name == "W" and not self.line:
-            return "self.W"
+        if name == "W" and (not self.line or self.reader.place < Place.LOGITS):
+            return "self.W"  # nothing has been through the head yet
         return f"{self.line}.{name}" if self.line and name in SEEN else name
 
     def like(self) -> str:

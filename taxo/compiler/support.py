@@ -5,23 +5,29 @@ Only what is left of a method after its idle parts are gone is looked at.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.graph import Act, Graph, lower
-from taxo.compiler.plan import first_word, simultaneous
+from taxo.compiler.plan import first_word, is_plain, simultaneous
 from taxo.compiler.states import inner_of, is_before, reads_batch
 from taxo.language.calling import given
+from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Inference, Method, Perturbation, State
+from taxo.language.objectives import base_objective
+from taxo.language.regions import is_bounded
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.source import Span
-from taxo.language.syntax import Call, Expression, Name
-from taxo.language.vocabulary import REGIONS, SOLVERS, Place, Shape
+from taxo.language.syntax import Attribute, Call, Expression, Member, Name
+from taxo.language.vocabulary import LABELLED, REGIONS, SOLVERS, VALUES, Grain, Place, Shape
 
 NEEDS = ("validation", "rounds", "generator")
 HELD = ("lookahead", "implicit", "influence")
 STRUCTURED = ("smooth_flow", "recolor")
+NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 
 
@@ -59,10 +65,10 @@ class _Support:
                 self.refuse(f"the parameter `{param.name}`", param.name.span, "drop `like`")
         for state in method.states:
             self._state(state)
-        for branch in method.branches():
-            self._branch(branch)
+        self._branches(method.branches())
         for item in method.perturbations():
             self._perturbation(item)
+        self._settled(*self._numbers_of_method())
         if self.found:
             return
         for phase in ("training", "eval"):
@@ -70,6 +76,59 @@ class _Support:
             for act in graph.acts():
                 self._act(act, graph)
             self._expressions(graph)
+        for act in lower(method, "eval").acts():
+            self._prediction(act)
+
+    def _numbers_of_method(self) -> Iterator[Expression]:
+        """The numbers that are asked for before any pass."""
+        method, scope = self.method, self.scope
+        calls = [infer.via for infer in method.infers if infer.via is not None]
+        calls += [item.infer.via for item in method.perturbations() if item.infer.via and _learned(item)]
+        base, penalties = (None, []) if method.loss is None else base_objective(method.loss)
+        for call in [*calls, *([] if base is None else [base])]:
+            yield from (argument.value for argument in call.arguments if scope.word(argument.value) is None)
+        yield from penalties
+        yield from (param.default for param in method.params if scope.network(param.name.text) is None)
+        for state in method.states:
+            if state.start is not None and state.per.text != "sample":
+                yield state.start
+            if state.every is not None and state.every.text != "step" and not reads_batch(state.value, scope):
+                yield inner_of(state)
+
+    def _settled(self, *nodes: Expression) -> None:
+        """What is computed before or beside the passes reads nothing of them."""
+        for node in nodes:
+            if any(self._is_late(part) for part in self.scope.parts(node)):
+                what = "what is computed beside the passes, of what they bring,"
+                self.refuse(what, node.span, "read numbers and parameters")
+
+    def _is_late(self, part: Expression) -> bool:
+        """Whether a part is known within a pass only."""
+        scope = self.scope
+        match part:
+            case Attribute() | Member():
+                return True
+            case Call():
+                return part.name.text in ("h", "named", "view", "lid", "cosine")
+            case Name() if part.text in scope.states:
+                return is_before(scope.states[part.text])
+            case Name() if part.text in VALUES and part.text not in scope.declared:
+                row = VALUES[part.text]
+                inside = row.place not in (Place.DATA, Place.WEIGHTS)
+                return inside or row.grain != Grain.CORPUS or row.shape == Shape.PASS
+            case Name():
+                return part.text in scope.draws
+            case _:
+                return False
+
+    def _prediction(self, act: Act) -> None:
+        """On predictions there are no labels, and samples have no place in the data."""
+        per_class = act.unknown is not None and (act.grain == "category" or act.learned)
+        kept = act.via is not None and first_word(act, self.scope) in ("kept", "previous")
+        if per_class or (kept and act.grain != "corpus") or act.place > Place.LABELS:
+            during = act.item.during
+            hint = "nobody knows the labels there, nor the samples' places in the data"
+            self.refuse("this on predictions", during.span if during else act.item.span, hint)
 
     def _inference(self, infer: Inference) -> None:
         joint = infer.via is not None and infer.via.name.text == "joint"
@@ -90,6 +149,13 @@ class _Support:
             self.refuse(
                 f"the state `{state.name}`", state.name.span, "read no other state that is kept before"
             )
+
+    def _branches(self, branches: list[Branch]) -> None:
+        for branch in branches:
+            self._branch(branch)
+        if branches and all(branch.on is not None for branch in branches):
+            hint = "add a branch on this batch"
+            self.refuse("a method on the previous batch alone", branches[0].span, hint)
 
     def _branch(self, branch: Branch) -> None:
         if branch.on is None:
@@ -144,7 +210,26 @@ class _Support:
             )
         if via.name.text == "sgd" and act.place == Place.LABELS and act.spot.value == "p":
             self.refuse("`sgd` at `p`", via.span, "take another solver")
+        self._sets(act)
         self._numbers(act)
+
+    def _sets(self, act: Act) -> None:
+        """A solver that steers by a set has one that bounds the unknown itself."""
+        via, item = act.via, act.item
+        assert via is not None
+        plain = is_plain(act) and act.grain == "sample"
+        balls = [
+            region
+            for region in item.infer.within
+            if REGIONS[region.name.text].bounded or (plain and is_bounded(region))
+        ]
+        first = first_word(act, self.scope)
+        steers = SOLVERS[via.name.text].linear or via.name.text == "pgd" or first == "uniform"
+        if not balls and steers:
+            what = f"`{via.name}` without a set that bounds `{act.unknown}`"
+            self.refuse(what, via.span, "add `within linf(...)`")
+        if act.place == Place.WEIGHTS and first not in ("zero", "uniform"):
+            self.refuse("this start of a search in the weights", via.span, "start from zero")
 
     def _simultaneous(self, act: Act, graph: Graph) -> None:
         """One backward serves the unknown where its goal is made of the training loss."""
@@ -186,10 +271,41 @@ class _Support:
                         part.text in ("gain", "generator") and part.text not in self.scope.declared
                     ):
                         self.refuse(f"reading `{part.text}`", part.span, "use another value")
-                    case Call() if part.name.text in REDUCED and self._of_weights(part):
+                    case Call() if part.name.text in NUMBERED and not self._known(part.arguments[-1].value):
+                        self.refuse(
+                            f"`{part.name}` of this number", part.span, "write a number or a parameter"
+                        )
+                    case Call() if part.name.text in REDUCED and self._of_weights(part, graph):
                         self.refuse(f"`{part.name}` of the weights", part.span, "take a norm of them")
                     case _:
                         pass
 
-    def _of_weights(self, part: Call) -> bool:
-        return any(self.shapes.quietly(argument.value) == Shape.W for argument in part.arguments)
+        if graph.acts() and all(_acts_on_predictions(act) for act in graph.acts()):
+            self._labelled(graph)
+
+    def _labelled(self, graph: Graph) -> None:
+        """On predictions nothing reads a label, not even what a draw is like."""
+        for node in graph.read():
+            for part in self.scope.parts(node):
+                name = part.name.text if isinstance(part, Attribute) else getattr(part, "text", "")
+                if name in LABELLED and name not in self.scope.declared:
+                    self.refuse(f"reading `{name}` on predictions", part.span, "read predictions alone")
+
+    def _known(self, node: Expression) -> bool:
+        return constant(node, self.scope.constants()) is not None
+
+    def _of_weights(self, part: Call, graph: Graph) -> bool:
+        """Whether something is made of all weights."""
+        unknowns = {act.unknown for act in graph.acts() if act.place == Place.WEIGHTS}
+        read = {name for argument in part.arguments for name in self.scope.reads(argument.value)}
+        draws = [self.scope.draws[name] for name in read if name in self.scope.draws]
+        drawn = any(isinstance(draw.like, Name) and draw.like.text == "w" for draw in draws)
+        return "w" in read - set(self.scope.declared) or bool(unknowns & read) or drawn
+
+
+def _learned(item: Perturbation) -> bool:
+    return item.infer.via is not None and item.infer.via.name.text == "joint"
+
+
+def _acts_on_predictions(act: Act) -> bool:
+    return act.item.during is not None and act.item.during.text in ("eval", "always")

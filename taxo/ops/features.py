@@ -89,6 +89,8 @@ def _scale(stop: Tensor, used: Tensor, going: Tensor, length: Tensor) -> Tensor:
 
 def cosine(z: Tensor, V: Tensor) -> Tensor:
     """The cosine of each feature vector and those of each class, the mean of several; of zero, zero."""
+    if V.dim() < 2:  # nothing is known of the classes yet
+        return z.new_zeros(len(z), 1)
     ways = _unit(V)
     return product(_unit(z), (ways.mean(1) if V.dim() == 3 else ways).T)
 

@@ -130,15 +130,9 @@ class Box:
 
     def furthest(self, gradient: list[Tensor]) -> list[Tensor]:
         """The corner that the sign points to; where there is none, no step."""
-        corners = [
-            torch.where(part > 0, high, low) for part, (low, high) in zip(gradient, self._room, strict=True)
-        ]
-        return self.project(
-            [
-                torch.where(part == 0, 0.0, far).to(part.dtype)
-                for part, far in zip(gradient, corners, strict=True)
-            ]
-        )
+        both = zip(gradient, self._room, strict=True)
+        corners = [(part, torch.where(part > 0, high, low)) for part, (low, high) in both]
+        return self.project([torch.where(part == 0, 0.0, far).to(part.dtype) for part, far in corners])
 
     def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
         """Every perturbed entry uniform between the bounds."""

@@ -76,12 +76,12 @@ class _Changed:
         return getattr(self._output, name)
 
 
-WRAPPERS = ("module", "_orig_mod")
-
-
 def bare(name: str) -> str:
     """The name of a part without the prefixes that wrappers put before it."""
-    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+    parts = [part for part in name.split(".") if part != "_orig_mod"]
+    while parts[:1] == ["module"]:
+        del parts[0]
+    return ".".join(parts)
 
 
 def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, Tensor]:

@@ -34,6 +34,8 @@ def _like(parts: list[Tensor], value: Unknown) -> Unknown:
 
 def slope(value: Tensor, of: Unknown) -> Unknown:
     """The gradient of a value, and nothing added to anybody's `.grad`."""
+    if not value.requires_grad:  # what nothing moves is as good everywhere
+        return _like([torch.zeros_like(part) for part in _parts(of)], of)
     gradients = torch.autograd.grad(value, _parts(of), materialize_grads=True)
     return _like(list(gradients), of)
 
@@ -109,21 +111,22 @@ def linearized(
 
 
 def linearized_steps(
-    slope_at: Callable[[Unknown], Unknown],
+    objective: Callable[[Unknown], Tensor],
     first: Unknown,
     within: Sequence[Region],
     steps: float,
     maximize: bool,
     skipped: Skipped = None,
 ) -> Unknown:
-    """The best point of the expansion at the present one, `steps` times; `slope_at` is given a leaf."""
+    """The best point of the expansion at the present one, `steps` times."""
     if _is_empty(first):
         return first
     counts: list[Tensor] = []
     point = first
     for _ in range(int(steps)):
+        here = leaf(point)
         with torch.enable_grad():
-            found = slope_at(leaf(point))
+            found = slope(objective(here), here)
         point = linearized(found, within, maximize, counts.append if skipped else None)
     if skipped and counts:
         skipped(torch.stack(counts).sum())

@@ -11,6 +11,8 @@ from taxo.ops.lazy import Lazy
 from taxo.ops.ranks import averaged, gathered
 from taxo.ops.repeats import last_of_repeats
 
+COPIED = 1 << 22  # entries up to which a value is a copy
+
 
 class State(Lazy):
     """A value per `sample`, `category` or for the `corpus`, kept in at least single precision.
@@ -33,8 +35,9 @@ class State(Lazy):
     @property
     def value(self) -> Tensor:
         """The present value: [C, ...] per category, [N, ...] per sample; the start until a shape is known."""
-        # a graph may need it after the next update, which writes in place
-        return self.live.clone() if self.at_once and self.is_shaped("kept") else self.live
+        # a graph may need it after the next update, which writes in place; torch says so where it does
+        small = self.at_once and self.is_shaped("kept") and self.kept.numel() <= COPIED
+        return self.live.clone() if small else self.live
 
     @property
     def live(self) -> Tensor:

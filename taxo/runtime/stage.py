@@ -162,7 +162,7 @@ class Stage(nn.Module):
         """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
         before, self.quiet = self.quiet, True
         try:
-            with self.normed(norm), same_masks(self.model, masks):
+            with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks):
                 yield
         finally:
             self.quiet = before
@@ -170,7 +170,7 @@ class Stage(nn.Module):
     @contextmanager
     def apart(self, norm: str) -> Generator[None]:
         """Passes whose values are read and that no gradient goes through."""
-        with torch.no_grad(), self.searching(norm):
+        with self.searching(norm), torch.no_grad():
             yield
 
     @contextmanager

@@ -207,7 +207,7 @@ class Step(Stage):
         return True
 
     def once(self, name: str, make: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
-        """A value that is made when first asked for, once for each shape, and stays for the rest of the step."""
+        """A value that is made when first asked for, once for each shape, and stays for the step."""
         key = f"{name} {tuple(like.shape)}"
         if key not in self._done:
             self._done[key] = make(like)
