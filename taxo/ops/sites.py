@@ -75,16 +75,32 @@ class _Changed:
         return getattr(self._output, name)
 
 
+def plain_name(name: str) -> str:
+    """A parameter's name without the prefixes of wrappers.
+
+    >>> plain_name("module._orig_mod.layer.weight")
+    'layer.weight'
+    """
+    parts = [part for part in name.split(".") if part != "_orig_mod"]
+    while len(parts) > 1 and parts[0] == "module":
+        parts = parts[1:]
+    return ".".join(parts)
+
+
 def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, Tensor]:
-    """The trainable parameters whose name matches a pattern; `span` is where it is written."""
+    """The trainable parameters whose name matches a pattern; `span` is where it is written.
+
+    A pattern is about the names that a model gives, whatever it is wrapped in.
+    """
     named: dict[str, Tensor] = {
         name: weight for name, weight in model.named_parameters() if weight.requires_grad
     }
-    found = {name: weight for name, weight in named.items() if fnmatchcase(name, pattern)}
+    found = {name: weight for name, weight in named.items() if fnmatchcase(plain_name(name), pattern)}
     if not named:
         fail("T404", "the model has no trainable parameter", span, "let some parameter require a gradient")
     if not found:
-        near = nearest(pattern, named, 3) or list(named)[:3]
+        plain = [plain_name(name) for name in named]
+        near = nearest(pattern, plain, 3) or plain[:3]
         hint = "near: " + ", ".join(f"`{name}`" for name in near)
         fail("T404", f"no parameter is called `{pattern}`", span, hint)
     return found

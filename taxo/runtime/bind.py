@@ -17,6 +17,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
+from taxo.runtime.compiled import Options
 from taxo.runtime.step import Step
 from taxo.variants import variant
 
@@ -36,6 +37,7 @@ def compile_step(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
+    torch_compile: Options | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
@@ -44,10 +46,15 @@ def compile_step(
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
     step = program_class(program)(
-        model, classes=classes, samples=samples, class_counts=class_counts, seed=seed
+        model,
+        classes=classes,
+        samples=samples,
+        class_counts=class_counts,
+        seed=seed,
+        torch_compile=torch_compile,
     )
     for pattern, span in program.sites.items():
-        weights_at(model, pattern, span)
+        weights_at(step.model, pattern, span)
     return step.bind(program)
 
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from taxo.compiler import Plan, Program
 from taxo.language.errors import fail
@@ -18,6 +17,7 @@ from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.ops.stores import Draws
 from taxo.runtime.checks import check_index, check_inputs, check_labels
+from taxo.runtime.compiled import Front, Options
 from taxo.runtime.hooks import Change, LabelChange, LossChange, model_hooks, objective_hooks
 from taxo.runtime.meters import Delta, joined, measure
 
@@ -50,9 +50,11 @@ class Step(nn.Module):
         samples: int | None = None,
         class_counts: Sequence[int] | None = None,
         seed: int = 0,
+        torch_compile: Options | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.front = Front(model, torch_compile)
+        self.model = self.front.model
         self.objective = CrossEntropy()
         self.classes = classes
         self.samples = samples
@@ -120,7 +122,7 @@ class Step(nn.Module):
         modes = [(module, module.training) for module in self.model.modules()]
         try:
             self.model.eval()
-            return logits_of(self.model(x))
+            return logits_of(self.front(x))
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -179,8 +181,8 @@ class Step(nn.Module):
         loss: Sequence[LossChange] = (),
     ) -> Line:
         """One pass from input to loss with perturbations in place."""
-        with model_hooks(self.model, features, logits):
-            output = functional_call(self.model, self._moved(weights), (x,)) if weights else self.model(x)
+        with model_hooks(self.front.module, features, logits):
+            output = self.front(x, weights=self._moved(weights) if weights else None)
         u = logits_of(output)
         if u.dim() != 2 or u.shape[1] != self.classes:
             fail(
