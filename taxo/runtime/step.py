@@ -19,6 +19,7 @@ from taxo.ops.stores import Draws
 from taxo.runtime.checks import check_index, check_inputs, check_labels
 from taxo.runtime.compiled import Front, Options
 from taxo.runtime.hooks import Change, LabelChange, LossChange, model_hooks, objective_hooks
+from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
 
 Weights = dict[str, Tensor]
@@ -84,6 +85,10 @@ class Step(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
+        with searchable():
+            return self._loss(ordinary(x), ordinary(y), ordinary(index))
+
+    def _loss(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         check_labels(x, y, self.classes)
         if not y.is_floating_point():
             y = y.long()
