@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from taxo.language.errors import fail
+from taxo.runtime.recomputed import recomputed, stored
 
 Options = Mapping[str, object]
 # A step asks for each mode of the norms, with and without gradients, weights of its own and hooks.
@@ -60,19 +61,19 @@ class Front:
 
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
-        with self._guarded():
-            if not weights:
-                return self.module(*inputs)
-            named = {self._prefix + name: weight for name, weight in weights.items()}
-            return functional_call(self.module, named, inputs)
+        named = {self._prefix + name: weight for name, weight in (weights or {}).items()}
+        with self._guarded(), recomputed(self.module, named):
+            return functional_call(self.module, named, inputs) if named else self.module(*inputs)
 
     def plain(self) -> AbstractContextManager[None]:
         """Passes through the model as it is written, compiled code left aside."""
         return _uncompiled() if self._compiled else nullcontext()
 
-    def with_hooks_inside(self) -> AbstractContextManager[None]:
-        """Passes with hooks on inner modules, which code that the user had compiled may overlook."""
-        return _uncompiled() if self._foreign else nullcontext()
+    @contextmanager
+    def with_hooks_inside(self) -> Generator[None]:
+        """Passes with hooks on inner modules, which the user's compiled code and checkpoints would overlook."""
+        with stored(), _uncompiled() if self._foreign else nullcontext():
+            yield
 
     @contextmanager
     def twice(self) -> Generator[None]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from taxo.runtime.step import Step
 from tests.fidelity.nets import SAMPLES, batch, conv, mlp, weights
 from tests.interop.steps import compiled, each_spec, hooks_of, statistics
 
@@ -102,24 +103,26 @@ def test_a_loss_without_gradients(spec: str, without: Any):
     """The value is the same, and the next step with gradients is none the worse."""
     step, twin = compiled(spec, mlp()), compiled(spec, mlp())
     with without():
-        loss = step(*single())
+        loss = step(*(part.clone() for part in single()))
     assert not loss.requires_grad
     torch.testing.assert_close(loss.clone(), twin(*single()).detach(), atol=1e-6, rtol=1e-6)
     step(*single(seed=2)).backward()
     assert all(weight.grad is not None for weight in weights(step.model))
 
 
+def kept(step: Step) -> list[Tensor]:
+    """Running statistics and tables."""
+    tables = [value.clone() for name, value in step.named_buffers() if "table" in name]
+    return [*statistics(step.model), *tables]
+
+
 @each_spec
 def test_a_step_in_evaluation_mode(spec: str):
     """Running statistics and tables rest, the loss has gradients all the same."""
     step = compiled(spec, conv()).eval()
-    before = [
-        *statistics(step.model),
-        *(value.clone() for name, value in step.named_buffers() if "table" in name),
-    ]
+    before = kept(step)
     step(*single()).backward()
-    after = [*statistics(step.model), *(value for name, value in step.named_buffers() if "table" in name)]
-    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(before, kept(step), strict=True))
     assert not step.model.training
     assert all(weight.grad is not None for weight in weights(step.model))
     assert hooks_of(step) == 0
