@@ -71,7 +71,7 @@ class Front:
 
     @contextmanager
     def with_hooks_inside(self) -> Generator[None]:
-        """Passes with hooks on inner modules, which the user's compiled code and checkpoints would overlook."""
+        """Passes with hooks on inner modules, which a user's compiled code and checkpoints overlook."""
         with stored(), _uncompiled() if self._foreign else nullcontext():
             yield
 
