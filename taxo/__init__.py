@@ -61,6 +61,7 @@ def compile(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
+    torch_compile: Mapping[str, object] | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
@@ -72,7 +73,7 @@ def compile(
     `samples` is the size of the data set and `class_counts` how many samples each class has, for methods
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
     `passes` are functions from method to method that run before taxo's own, such as one that makes every
-    attack shorter.
+    attack shorter. `torch_compile` are options of `torch.compile`, with which the model is compiled.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step
@@ -86,4 +87,5 @@ def compile(
         params=params,
         seed=seed,
         passes=passes,
+        torch_compile=torch_compile,
     )

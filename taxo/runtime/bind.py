@@ -17,6 +17,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
+from taxo.runtime.compiled import Options
 from taxo.runtime.places import Places
 from taxo.runtime.step import Corruption, Step
 from taxo.variants import variant
@@ -44,6 +45,7 @@ def compile_step(
     teacher: nn.Module | None = None,
     prior: Sequence[float] | Tensor | None = None,
     corruption: Corruption | None = None,
+    torch_compile: Options | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
@@ -64,6 +66,7 @@ def compile_step(
         class_counts=class_counts,
         seed=seed,
         head=head,
+        torch_compile=torch_compile,
         **outside,
     )
     return step.bind(program)
