@@ -46,18 +46,19 @@ config = ViTConfig(**sizes, num_hidden_layers=2, num_attention_heads=2, num_labe
 with tempfile.TemporaryDirectory() as folder:
     arguments = TrainingArguments(
         output_dir=folder,
-        num_train_epochs=8,
+        num_train_epochs=15,
         per_device_train_batch_size=32,
-        learning_rate=3e-3,
+        learning_rate=5e-3,
         max_grad_norm=1.0,
         remove_unused_columns=False,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
+        dataloader_pin_memory=False,
         label_names=["labels"],
     )
     trainer = Perturbed(
-        "mixpert",
+        "label_smoothing",
         model=ViTForImageClassification(config),
         args=arguments,
         train_dataset=Digits(0, 1200),
