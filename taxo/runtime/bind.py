@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -76,9 +78,10 @@ def program_class(program: Program) -> type[Step]:
     """The class that a program's text defines; tracebacks quote the text."""
     lines = program.text.splitlines(keepends=True)
     linecache.cache[program.filename] = (len(program.text), None, lines, program.filename)
-    names: dict[str, object] = {"__name__": program.filename}
-    exec(compile(program.text, program.filename, "exec"), names)
-    return cast("type[Step]", names[program.name])
+    # a module like others: `torch.compile` looks a function's up by its name
+    module = sys.modules[program.filename] = ModuleType(program.filename)
+    exec(compile(program.text, program.filename, "exec"), vars(module))
+    return cast("type[Step]", vars(module)[program.name])
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:

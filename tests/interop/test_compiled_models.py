@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import taxo
 from taxo.runtime.compiled import Front
 from taxo.runtime.hooks import norms
+from taxo.runtime.step import Step
 from tests.fidelity.nets import CLASSES, batch, close, conv, mlp, weights
 from tests.interop.steps import compiled, each_spec, hooks_of, statistics, trained
 
@@ -237,3 +238,56 @@ def test_inductor_gives_the_plain_ones_numbers(spec: str):
     close(trained(fast), trained(plain), atol=1e-4)
     x, y, _ = batch(dtype=torch.float32)
     assert fast.predict(x).shape == (len(y), CLASSES)
+
+
+class Inside(Step):
+    """A program that moves and reads what is inside the model."""
+
+    sees = ("z",)
+
+    def run(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        del index
+
+        def attacked(d: Tensor) -> Tensor:
+            return self.line(x, y, inner={"2": [lambda h: h + d]}).loss.sum()
+
+        with self.searching("frozen"):
+            start = torch.zeros(len(x), 3, 6, 6, requires_grad=True)
+            d = 0.1 * torch.autograd.grad(attacked(start), start)[0].sign()
+        shift = self.draws.normal(0, 1, d[:, 0, 0, 0])
+
+        def moved(h: Tensor) -> Tensor:
+            return self.add("d", h, d * shift[:, None, None, None])
+
+        line = self.line(x, y, inner={"2": [moved], "5": [torch.tanh]})
+        return line.loss + 0.01 * line.z.square().sum(1)
+
+
+def test_what_happens_inside_a_compiled_model():
+    counted = Counted()
+    plain, fast = (Inside(conv(), classes=CLASSES, torch_compile=to) for to in (None, {"backend": counted}))
+    again = Inside(net(), classes=CLASSES, torch_compile={"backend": "aot_eager"})
+    close(trained(fast, steps=12), trained(plain, steps=12), atol=1e-5)
+    close(trained(again, steps=2), trained(Inside(conv(), classes=CLASSES), steps=2), atol=1e-5)
+    first = counted.times
+    for seed in range(30):
+        fast(*batch(seed=seed, dtype=torch.float32)).backward()
+    assert counted.times == first <= 12
+    assert hooks_of(fast) == hooks_of(fast.front.module) == 0
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch says so of any compiled inner module
+def test_what_happens_inside_a_model_that_its_user_compiled():
+    """Whole or in parts, and called by its user before."""
+    x, _, _ = batch(dtype=torch.float32)
+    users: Any = torch.compile(net().eval(), backend="eager")
+    users(x)
+    users.train()
+    parts = net()
+    for number in (0, 3, 7):
+        parts[number] = torch.compile(parts[number], backend="eager")
+    parts.eval()(x)
+    parts.train()
+    expected = trained(Inside(net(), classes=CLASSES))
+    close(trained(Inside(users, classes=CLASSES)), expected, atol=1e-5)
+    close(trained(Inside(parts, classes=CLASSES)), expected, atol=1e-5)
