@@ -65,6 +65,7 @@ def compile(
     teacher: nn.Module | None = None,
     prior: Sequence[float] | Tensor | None = None,
     corruption: Corruption | None = None,
+    torch_compile: Mapping[str, object] | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
@@ -78,6 +79,7 @@ def compile(
     `passes` are functions from method to method that run before taxo's own, such as one that makes every
     attack shorter. `head` is the module whose input is `z`; without it the last linear layer with `classes`
     outputs. `teacher`, `prior` and `corruption` are what methods ask for with `needs`.
+    `torch_compile` are options of `torch.compile`, with which the model is compiled.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step
@@ -95,4 +97,5 @@ def compile(
         teacher=teacher,
         prior=prior,
         corruption=corruption,
+        torch_compile=torch_compile,
     )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ LAST = {
     "plain_loop": ("test accuracy ", 90),
     "own_op": ("training accuracy ", 90),
     "own_pass": ("1 passes of our own: a step costs ", 3),
+    "amp": ("test accuracy ", 90),
+    "ddp": ("test accuracy ", 80),
+    "accelerate_loop": ("test accuracy ", 80),
+    "lightning_module": ("test accuracy ", 80),
+    "hugging_face": ("test accuracy ", 70),
 }
+# What some of them are about, which taxo does not depend on: `pip install taxo[interop]`.
+EXTRAS = {"accelerate_loop": "accelerate", "lightning_module": "lightning", "hugging_face": "transformers"}
 
 
 def test_every_example_is_run():
@@ -22,9 +30,19 @@ def test_every_example_is_run():
 
 @pytest.mark.parametrize("name", LAST)
 def test_an_example_does_what_it_says(name: str):
-    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    if name in EXTRAS and find_spec(EXTRAS[name]) is None:
+        pytest.skip(f"{EXTRAS[name]} is not installed")
+    check([sys.executable, str(EXAMPLES / f"{name}.py")], *LAST[name])
+
+
+def test_the_example_of_many_processes_runs_on_two():
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    check([*launch, str(EXAMPLES / "ddp.py")], *LAST["ddp"])
+
+
+def check(command: list[str], words: str, least: float) -> None:
+    """The last line of a program says a number, at least so large."""
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    words, least = LAST[name]
     number = out.splitlines()[-1].split(words)[1].split("%")[0].split(" ")[0]
     assert float(number) >= least

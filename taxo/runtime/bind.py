@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
+from taxo.runtime.compiled import Options
 from taxo.runtime.places import Places
 from taxo.runtime.step import Corruption, Step
 from taxo.variants import variant
@@ -44,6 +47,7 @@ def compile_step(
     teacher: nn.Module | None = None,
     prior: Sequence[float] | Tensor | None = None,
     corruption: Corruption | None = None,
+    torch_compile: Options | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
@@ -64,6 +68,7 @@ def compile_step(
         class_counts=class_counts,
         seed=seed,
         head=head,
+        torch_compile=torch_compile,
         **outside,
     )
     return step.bind(program)
@@ -73,9 +78,10 @@ def program_class(program: Program) -> type[Step]:
     """The class that a program's text defines; tracebacks quote the text."""
     lines = program.text.splitlines(keepends=True)
     linecache.cache[program.filename] = (len(program.text), None, lines, program.filename)
-    names: dict[str, object] = {"__name__": program.filename}
-    exec(compile(program.text, program.filename, "exec"), names)
-    return cast("type[Step]", names[program.name])
+    # a module like others: `torch.compile` looks a function's up by its name
+    module = sys.modules[program.filename] = ModuleType(program.filename)
+    exec(compile(program.text, program.filename, "exec"), vars(module))
+    return cast("type[Step]", vars(module)[program.name])
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from taxo.language.errors import fail
 from taxo.ops.draws import Draws
@@ -17,6 +16,7 @@ from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.checks import check_width
+from taxo.runtime.compiled import Front, Options
 from taxo.runtime.guard import Guard
 from taxo.runtime.hooks import Change, Hook, Pair, Triple, entering, hooked, leaving, norms
 from taxo.runtime.line import Line
@@ -35,10 +35,17 @@ class Stage(nn.Module):
     sees: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, model: nn.Module, *, classes: int, seed: int = 0, head: nn.Module | None = None
+        self,
+        model: nn.Module,
+        *,
+        classes: int,
+        seed: int = 0,
+        head: nn.Module | None = None,
+        torch_compile: Options | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.front = Front(model, torch_compile)
+        self.model = self.front.model
         self.objective: nn.Module = CrossEntropy()
         self.classes = classes
         self.outputs = classes
@@ -47,7 +54,7 @@ class Stage(nn.Module):
         self.guard = Guard()
         self.auxiliary: Auxiliary | None = None
         self.muted: set[str] = set()
-        self.places = Places(model, classes, head)
+        self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
         self.quiet = False
         self._line: Line | None = None
@@ -69,9 +76,9 @@ class Stage(nn.Module):
     ) -> Line:
         """One pass from input to loss with perturbations in place; without labels, to the logits."""
         line = Line(self, x, y)
-        with self._at(line), hooked(self._hooks(line, features, inner or {}, logits)):
-            replaced = self._replaced(weights)
-            output = functional_call(self.model, replaced, (x,)) if replaced else self.model(x)
+        hooks = self._hooks(line, features, inner or {}, logits)
+        with self._at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
+            output = self.front(x, weights=self._replaced(weights))
         u = logits_of(output)
         check_width(u, len(x), self.outputs)
         line.seen.setdefault("raw", u)
@@ -121,8 +128,9 @@ class Stage(nn.Module):
         hooks = self.places.together(
             lines, [batch.get("inner", {}) for batch in batches], self.sees, self._at
         )
-        with hooked(hooks):
-            u = logits_of(self.model(torch.cat([line.x for line in lines])))
+        changes = any(batch.get("inner") for batch in batches)
+        with self.front.open(bool(self.sees), changes), hooked(hooks):
+            u = logits_of(self.front(torch.cat([line.x for line in lines])))
         check_width(u, len(x) * len(lines), self.outputs)
         for line, batch, part in zip(lines, batches, u.split(len(x)), strict=True):
             line.seen["raw"] = part
@@ -292,12 +300,12 @@ class Stage(nn.Module):
     ) -> Generator[Hook]:
         """The hooks of a pass: what changes values, and what notes them."""
         if features:
-            yield Hook(self.model, entering((*features, _noting(line, "x"))))
+            yield Hook(self.front.module, entering((*features, _noting(line, "x"))))
         for site, changes in inner.items():
             yield from self.places.changing(line, site, changes)
         yield from self.places.records(line, self.sees)
         if logits:
-            yield Hook(self.model, None, leaving((_noting(line, "raw"), *logits)))
+            yield Hook(self.front.module, None, leaving((_noting(line, "raw"), *logits)))
 
 
 def _noting(line: Line, name: str) -> Change:

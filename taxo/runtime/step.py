@@ -17,7 +17,9 @@ from taxo.ops.sites import logits_of
 from taxo.ops.tables import Table
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
+from taxo.runtime.compiled import Options
 from taxo.runtime.following import Following, Goal, Update
+from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.places import Places
 from taxo.runtime.stage import Stage
@@ -52,8 +54,9 @@ class Step(Stage):
         teacher: nn.Module | None = None,
         prior: Sequence[float] | Tensor | None = None,
         corruption: Corruption | None = None,
+        torch_compile: Options | None = None,
     ) -> None:
-        super().__init__(model, classes=classes, seed=seed, head=head)
+        super().__init__(model, classes=classes, seed=seed, head=head, torch_compile=torch_compile)
         self.samples = samples
         self.losses = torch.empty(0)
         self.views: tuple[Tensor, ...] = ()
@@ -94,12 +97,17 @@ class Step(Stage):
 
     def predicted(self, x: Tensor) -> Tensor:
         """The logits of inputs that nobody knows the labels of."""
-        return logits_of(self.model(x))
+        return logits_of(self.front(x))
 
     # What a user calls
 
     def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
+        with searchable():
+            given = ordinary(x) if isinstance(x, Tensor) else [ordinary(view) for view in x]
+            return self._loss(given, ordinary(y), ordinary(index))
+
+    def _loss(self, x: Inputs, y: Tensor, index: Tensor | None) -> Tensor:
         views = views_of(x, self.wanted_views, type(self).__name__)
         y = check_labels(views[0], y, self.classes, self.compares)
         if self.reads_index:
