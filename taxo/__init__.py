@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from taxo.compiler import Pass
-    from taxo.runtime.step import Corruption, Step
+    from taxo.runtime.known import Corruption
+    from taxo.runtime.step import Step
 
 __version__ = "0.1.0"
 plugins.load()

@@ -54,7 +54,7 @@ def _drawn(draw: Draw, writer: Writer, spot: Spot, like: str) -> str:
     if word == "permutation":
         return "self.draws.permutation(x)"
     numbers = [writer.code(argument.value, spot) for argument in draw.distribution.arguments]
-    sample = f"self.draws.{word}"
+    sample = f"self.{'noise' if draw.per.text == 'sample' else 'draws'}.{word}"
     if draw.like is not None and _is_weights(draw, writer, spot):
         return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
     whole = [f"whole={draw.per.text != 'sample'}"] if word in ("sphere", "rectangle") else []

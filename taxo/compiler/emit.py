@@ -18,6 +18,7 @@ from taxo.compiler.runs import RunWriter, parted, write_prediction
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import write_epoch
 from taxo.compiler.text import Text, quoted
+from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Method
 from taxo.language.objectives import objective_of
@@ -25,7 +26,7 @@ from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE
 from taxo.language.source import Span
 from taxo.language.syntax import Call, Expression, names, walk
-from taxo.language.vocabulary import REGIONS, Place
+from taxo.language.vocabulary import ORIGINS, REGIONS, Place
 
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
 GIVEN = ("teacher", "prior", "corruption")
@@ -160,6 +161,7 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     views = _asked(scope, "views")
     if views is not None:
         settings.append(f"wanted_views = {int(constant(views, scope.constants()) or 1)}")
+    settings += [f"carried_view = {view}" for view in _carried(graph)]
     seen = sees(graph)
     settings += [f"sees = ({', '.join(map(quoted, seen))},)"] * bool(seen)
     bounds = [found for act in graph.acts() if act.place == Place.FEATURES for found in _box(act)]
@@ -170,6 +172,13 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     del writer
     if settings:
         yield from ("", *settings)
+
+
+def _carried(graph: Graph) -> list[int]:
+    """Which view of the previous batch a branch is on, where that is not the usual one."""
+    found = [given(line.carry, ORIGINS["carry"].options).get("view") for line in graph.lines if line.carry]
+    views = [int(constant(view, graph.scope.constants()) or 1) for view in found if view is not None]
+    return [view for view in views[:1] if view != 1]
 
 
 def _reaches(part: Expression) -> bool:

@@ -80,7 +80,7 @@ class Solve:
         via = self.act.via
         linear = via is not None and SOLVERS[via.name.text].linear
         goal = self.act.item.infer.goal
-        read = set() if goal is None else set(self.graph.scope.reads(goal.objective))
+        read = set(self.graph.scope.reads(goal.objective)) if goal is not None else set[str]()
         return (
             linear
             and self.act.unknown not in read
@@ -327,7 +327,7 @@ class Solve:
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
             return f"{self.writer.use('inside')}({self.writer.code(value, self.spot())} + 0 * {like}, within)"
-        generator = "self.draws.generator(x.device)"
+        generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 
     def _kept_rows(self, around: str) -> str:

@@ -235,7 +235,8 @@ class _Support:
         """One backward serves the unknown where its goal is made of the training loss."""
         goal, via = act.item.infer.goal, act.via
         assert via is not None
-        read = set() if goal is None else set(graph.scope.reads(goal.objective)) - set(graph.scope.params)
+        read = set(graph.scope.reads(goal.objective)) if goal is not None else set[str]()
+        read -= set(graph.scope.params)
         if read - {"loss"} or act.place not in (Place.FEATURES, Place.INNER):
             self.refuse(
                 "this goal, `simultaneous: true`,", via.span, "make it of `loss`, or drop `simultaneous`"

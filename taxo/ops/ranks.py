@@ -15,6 +15,11 @@ def world() -> int:
     return 1
 
 
+def rank() -> int:
+    """The number of this process."""
+    return distributed.get_rank() if world() > 1 else 0
+
+
 def summed(value: Tensor) -> Tensor:
     """The sum over all processes."""
     if world() == 1:

@@ -99,7 +99,8 @@ def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict
 
 def modules_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, nn.Module]:
     """The modules whose name matches a pattern."""
-    named = {bare(name): module for name, module in model.named_modules() if bare(name)}
+    modules: dict[str, nn.Module] = dict(model.named_modules())
+    named = {bare(name): module for name, module in modules.items() if bare(name)}
     found = {name: module for name, module in named.items() if fnmatchcase(name, pattern)}
     if not found:
         _no_match("module", pattern, list(named), span)

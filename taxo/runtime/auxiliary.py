@@ -16,7 +16,8 @@ class Auxiliary(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        found = {name: module for name, module in model.named_modules() if isinstance(module, Norm)}
+        modules: dict[str, nn.Module] = dict(model.named_modules())
+        found = {name: module for name, module in modules.items() if isinstance(module, Norm)}
         self.names = list(found)
         self.norms = nn.ModuleList(deepcopy(module) for module in found.values())
         self.active = False

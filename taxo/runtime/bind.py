@@ -20,8 +20,9 @@ from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
 from taxo.runtime.compiled import Options
+from taxo.runtime.known import Corruption
 from taxo.runtime.places import Places
-from taxo.runtime.step import Corruption, Step
+from taxo.runtime.step import Step
 from taxo.variants import variant
 
 _ASK = {

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from taxo.language.errors import fail
 from taxo.ops.draws import Draws
-from taxo.ops.forms import Top, distribution, filled, keep, real_type
+from taxo.ops.forms import Top, filled, keep
 from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
+from taxo.runtime.around import noting, objective_hooks
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.checks import check_width
 from taxo.runtime.compiled import Front, Options
@@ -112,7 +112,7 @@ class Stage(nn.Module):
         y = line.labels
         if y is None:
             return line
-        with self._at(line), hooked(_objective_hooks(line, self.objective, predictions, labels, loss)):
+        with self._at(line), hooked(objective_hooks(line, self.objective, predictions, labels, loss)):
             line.seen["y"] = y
             line.seen["loss"] = self.objective(u, y)
         line.seen.setdefault("base", line.seen["loss"])
@@ -249,37 +249,6 @@ class Stage(nn.Module):
         """The trainable parameters whose name matches."""
         return weights_at(self.model, pattern)
 
-    def soft(self, y: Tensor, like: Tensor) -> Tensor:
-        """The labels as distributions."""
-        return distribution(y, self.outputs, like)
-
-    def full(self, value: float | Tensor, rows: int, like: Tensor) -> Tensor:
-        """One value, once for each row."""
-        return self.number(value, like).expand(rows)
-
-    def number(self, value: float | Tensor, like: Tensor) -> Tensor:
-        """A value as a tensor."""
-        return (
-            value
-            if isinstance(value, Tensor)
-            else torch.full((), value, dtype=real_type(like), device=like.device)
-        )
-
-    def layers(self, pattern: str) -> list[str]:
-        """The names of the modules that match; no name stands for the input."""
-        return ["", *self.places.find(pattern)]
-
-    @property
-    def anchor(self) -> Tensor:
-        """A parameter of the model, whose type and device what is kept takes."""
-        return next(self.model.parameters())
-
-    def take_outputs(self, count: int) -> None:
-        """Expect another number of logits than there are classes."""
-        self.outputs = self.places.classes = int(count)
-        if self.outputs < self.classes:
-            fail("T405", f"{self.outputs} outputs for {self.classes} classes", None, "ask for more outputs")
-
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
         """The head's weight."""
@@ -300,53 +269,9 @@ class Stage(nn.Module):
     ) -> Generator[Hook]:
         """The hooks of a pass: what changes values, and what notes them."""
         if features:
-            yield Hook(self.front.module, entering((*features, _noting(line, "x"))))
+            yield Hook(self.front.module, entering((*features, noting(line, "x"))))
         for site, changes in inner.items():
             yield from self.places.changing(line, site, changes)
         yield from self.places.records(line, self.sees)
         if logits:
-            yield Hook(self.front.module, None, leaving((_noting(line, "raw"), *logits)))
-
-
-def _noting(line: Line, name: str) -> Change:
-    """A change that changes nothing, and notes the value."""
-
-    def note(value: Tensor) -> Tensor:
-        if name == "x":
-            line.x = value
-        else:
-            line.seen[name] = value
-        return value
-
-    return note
-
-
-def _objective_hooks(
-    line: Line,
-    objective: nn.Module,
-    predictions: Sequence[Triple],
-    labels: Sequence[Pair],
-    loss: Sequence[Triple],
-) -> Generator[Hook]:
-    """The hooks of an objective: what changes the predicted and the given labels, and the losses."""
-
-    def enter(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        u, y = inputs
-        y = distribution(y, u.shape[-1], u)
-        for change in predictions:
-            u = change(u.softmax(-1), y, u).clamp_min(torch.finfo(u.dtype).tiny).log()
-        for change in labels:
-            y = change(y, u)
-        line.seen["y"] = y
-        return (u, y)
-
-    def leave(inputs: tuple[Tensor, ...], losses: object) -> object:
-        assert isinstance(losses, Tensor)
-        line.seen["base"] = losses
-        u, y = inputs
-        for change in loss:
-            losses = change(losses, u, y)
-        return losses
-
-    if predictions or labels or loss:
-        yield Hook(objective, enter if predictions or labels else None, leave if loss else None)
+            yield Hook(self.front.module, None, leaving((noting(line, "raw"), *logits)))

@@ -1,0 +1,264 @@
+"""What a program knows besides its passes: what was given, how far the run is, what it made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NotRequired, TypedDict, Unpack, cast
+
+import torch
+from torch import Tensor, nn
+
+from taxo.language.errors import fail
+from taxo.ops.carry import Carry
+from taxo.ops.draws import Draws
+from taxo.ops.forms import beside, distribution, real_type
+from taxo.ops.heads import with_cosine_head
+from taxo.ops.ranks import rank, world
+from taxo.ops.tables import Table
+from taxo.runtime.auxiliary import Auxiliary
+from taxo.runtime.compiled import Options
+from taxo.runtime.following import Following, Goal, Update
+from taxo.runtime.places import Places
+from taxo.runtime.stage import Stage
+
+Corruption = Callable[[Tensor, str, int], Tensor]
+
+
+class Given(TypedDict):
+    """What a step is made with besides its model."""
+
+    classes: int
+    samples: NotRequired[int | None]
+    class_counts: NotRequired[Sequence[int] | None]
+    seed: NotRequired[int]
+    head: NotRequired[nn.Module | None]
+    teacher: NotRequired[nn.Module | None]
+    prior: NotRequired[Sequence[float] | Tensor | None]
+    corruption: NotRequired[Corruption | None]
+    torch_compile: NotRequired[Options | None]
+
+
+class Known(Stage):
+    """The values that a program's text reads by `self`."""
+
+    carried_view: ClassVar[int] = 1
+    carry: Carry
+    epoch: Tensor
+    planned: Tensor
+    steps: Tensor
+
+    def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
+        classes, teacher = given["classes"], given.get("teacher")
+        super().__init__(
+            model,
+            classes=classes,
+            seed=given.get("seed", 0),
+            head=given.get("head"),
+            torch_compile=given.get("torch_compile"),
+        )
+        self.samples = given.get("samples")
+        self.views: tuple[Tensor, ...] = ()
+        self.corruption = given.get("corruption")
+        if teacher is not None:
+            self.teaching = (teacher.eval(), Places(teacher, classes))
+        self._numbers = {"class_count": given.get("class_counts"), "prior": given.get("prior")}
+        self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._first_lr = 1.0
+        self._done: dict[str, object] = {}
+        self._own: Draws | None = None
+        self._taken: int | None = None
+        self._following: dict[str, Following] = {}
+        self._moved: list[Following] = []
+        for name, count in (("epoch", 0), ("planned", 1), ("steps", 0)):
+            self.register_buffer(name, torch.full((), count, dtype=torch.int64))
+        self.register_state_dict_pre_hook(_settle)
+
+    def carried(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The weighted losses of the branches on the previous batch."""
+        del x, index
+        return torch.zeros(len(y))
+
+    def soft(self, y: Tensor, like: Tensor) -> Tensor:
+        """The labels as distributions."""
+        return distribution(y, self.outputs, like)
+
+    def full(self, value: float | Tensor, rows: int, like: Tensor) -> Tensor:
+        """One value, once for each row."""
+        return self.number(value, like).expand(rows)
+
+    def number(self, value: float | Tensor, like: Tensor) -> Tensor:
+        """A value as a tensor."""
+        return (
+            value
+            if isinstance(value, Tensor)
+            else torch.full((), value, dtype=real_type(like), device=like.device)
+        )
+
+    def layers(self, pattern: str) -> list[str]:
+        """The names of the modules that match; no name stands for the input."""
+        return ["", *self.places.find(pattern)]
+
+    @property
+    def anchor(self) -> Tensor:
+        """A parameter of the model, whose type and device what is kept takes."""
+        return next(self.model.parameters())
+
+    def take_outputs(self, count: int) -> None:
+        """Expect another number of logits than there are classes."""
+        self.outputs = self.places.classes = int(count)
+        if self.outputs < self.classes:
+            fail("T405", f"{self.outputs} outputs for {self.classes} classes", None, "ask for more outputs")
+
+    def traced(self, name: str, rows: Tensor, like: Tensor) -> Tensor:
+        """The rows of an unknown that the training pass itself brings the slope of."""
+        if self.quiet or not self.training:
+            return rows
+        self._following[name] = Following(self._moved)
+        return self._following[name].traced(rows, like)
+
+    def follow(
+        self, name: str, table: Table, unknown: Tensor, losses: Tensor, goal: Goal, update: Update
+    ) -> None:
+        """Have an unknown moved by the slope of a goal that the user's own backward brings.
+
+        That happens in the next step, or when this one is saved.
+        """
+        following = self._following.pop(name, None)
+        if following is not None and losses.requires_grad:
+            following.follow(table, unknown, losses, goal, update)
+
+    def settle(self) -> None:
+        """Move the unknowns whose slope has come."""
+        for following in self._moved:
+            following.apply()
+        self._moved.clear()
+
+    def with_carried(self, losses: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The losses with those of the branches on the previous batch, which is this one from now on."""
+        carried, done, views = self.carry.get(), self._done, self.views
+        if carried is not None and not self.quiet:
+            old, y_old, index_old = carried
+            self._done, self.views = {}, (old,) if isinstance(old, Tensor) else old
+            x = self.views[min(self.carried_view, len(self.views) - 1)]
+            losses = beside(losses, self.carried(x, y_old, index_old))
+            self._done, self.views = done, views
+        if self.training:
+            self.carry.put(views, y, index)
+        return losses
+
+    @property
+    def noise(self) -> Draws:
+        """The random numbers of samples, which no two processes share; those of a batch are `draws`."""
+        return self.draws if self._own is None else self._own
+
+    def draw_apart(self) -> None:
+        """Begin a step: among several processes each draws its samples' numbers from a seed of its own.
+
+        They follow from the number of the step, so a resumed run draws them again.
+        """
+        if world() == 1:
+            self._own = None
+            return
+        if self._taken is None:
+            self._taken = int(self.steps)
+        self._own = Draws((self.draws.seed * 1_000_003 + self._taken) * 65_537 + rank() + 1)
+        self._taken += 1
+
+    def learning(self, name: str) -> bool:
+        """Whether a state takes this batch in now: once a step, in training, and in no search."""
+        if not self.training or self.quiet or name in self._done:
+            return False
+        self._done[name] = True
+        return True
+
+    def once(self, name: str, make: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """A value that is made when first asked for, once for each shape, and stays for the step."""
+        key = f"{name} {tuple(like.shape)}"
+        if key not in self._done:
+            self._done[key] = make(like)
+        return cast(Tensor, self._done[key])
+
+    def view(self, number: int) -> Tensor:
+        """One of the views of the batch."""
+        return self.views[number]
+
+    def corrupted(self, x: Tensor, name: str, severity: int) -> Tensor:
+        """The corrupted input."""
+        assert self.corruption is not None
+        return self.corruption(x, name, severity)
+
+    def class_count(self, like: Tensor) -> Tensor:
+        """How many samples each class has."""
+        return self._constant("class_count", like, lambda counts: counts)
+
+    def class_prior(self, like: Tensor) -> Tensor:
+        """Each class's share of the data set."""
+        return self._constant("class_count", like, lambda counts: counts / counts.sum(), "class_prior")
+
+    def prior(self, like: Tensor) -> Tensor:
+        """The numbers per class that were given from outside."""
+        return self._constant("prior", like, lambda numbers: numbers)
+
+    @property
+    def epochs_done(self) -> Tensor:
+        """The number of finished epochs, to compute with."""
+        return self.epoch.double()
+
+    @property
+    def epochs_planned(self) -> Tensor:
+        """The number of epochs of the run, to compute with."""
+        return self.planned.double()
+
+    @property
+    def steps_done(self) -> Tensor:
+        """The number of finished steps, to compute with."""
+        return self.steps.double()
+
+    @property
+    def progress(self) -> Tensor:
+        """The finished share of the run."""
+        return self.epochs_done / self.epochs_planned
+
+    @property
+    def lr(self) -> Tensor:
+        """The learning rate of the attached optimizer, to compute with."""
+        if self._optimizer is None:
+            name = type(self).__name__
+            fail("T401", f"`{name}` reads the learning rate", None, "call `step.attach(optimizer)` first")
+        return self.number(self._optimizer.param_groups[0]["lr"], self.epochs_done)
+
+    @property
+    def lr0(self) -> Tensor:
+        """The first learning rate of the attached optimizer, to compute with."""
+        return self.lr if self._optimizer is None else self.number(self._first_lr, self.epochs_done)
+
+    @property
+    def schedule(self) -> float:
+        """The learning rate of the attached optimizer over its first one."""
+        if self._optimizer is None:
+            return 1.0
+        return float(self._optimizer.param_groups[0]["lr"]) / self._first_lr
+
+    def _constant(
+        self, source: str, like: Tensor, make: Callable[[Tensor], Tensor], name: str = ""
+    ) -> Tensor:
+        key = (name or source, like.dtype, like.device)
+        if key not in self._constants:
+            numbers = torch.as_tensor(self._numbers[source]).double()
+            self._constants[key] = make(numbers).to(like.device, real_type(like))
+        return self._constants[key]
+
+    def take_cosine_head(self, scale: float) -> None:
+        """Let the model's logits be scaled cosines from now on."""
+        self.places.put_head(with_cosine_head(self.model, self.places.head, scale))
+
+    def take_second_norms(self) -> None:
+        """Make the second norms of a branch that has its own."""
+        self.auxiliary = Auxiliary(self.model)
+
+
+def _settle(module: nn.Module, prefix: str, keep: bool) -> None:
+    """What a saved step has still to do is done first."""
+    del prefix, keep
+    cast(Known, module).settle()
