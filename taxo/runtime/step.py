@@ -59,6 +59,7 @@ class Step(nn.Module):
         self.draws = Draws(seed)
         self.losses = torch.empty(0)
         self.deltas: dict[str, Delta] = {}
+        self.muted: set[str] = set()
         self._counts = class_counts
         self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
         self._optimizer: torch.optim.Optimizer | None = None
@@ -206,6 +207,8 @@ class Step(nn.Module):
         self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | bool = True
     ) -> Tensor:
         """`v <- v + delta` where a sample is selected; noted for `deltas` and `meters`."""
+        if name in self.muted:
+            return value
         full = filled(delta, value)
         full = keep(where, full)
         self.deltas[name] = full.detach()
@@ -215,6 +218,8 @@ class Step(nn.Module):
         self, name: str, weights: Weights, delta: Mapping[str, Tensor | float], where: Tensor | bool = True
     ) -> Weights:
         """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
+        if name in self.muted:
+            return weights
         constant = {
             key: keep(where, filled(part, weights[key]).detach().to(weights[key].dtype))
             for key, part in delta.items()
