@@ -86,17 +86,19 @@ def direction(subject: Subject) -> Verdict:
         reason = Reason("the digits are no texts")
     if reason is not None:
         return exempt(reason)
-    step = _lived(subject)
-    claims = [(act, risen_share(step, *digits().batch(WARM + OWN), act.key)) for act in _claiming(subject)]
+    step, real = _lived(subject), digits().batch(WARM + OWN)
+    claims = [(act, risen_share(step, *real, act.key, below)) for act, below in _claiming(subject)]
     wrong = next((act for act, share in claims if not _agrees(act, share)), None)
     told = ", ".join(f"{act.item.direction} `{act.key}`: {_told(share)}" for act, share in claims)
     return decided(wrong is None, told, wrong.item.direction.span if wrong else None)
 
 
-def _claiming(subject: Subject) -> Iterator[Act]:
-    for act in lower(simple(subject.method)).acts():
+def _claiming(subject: Subject) -> Iterator[tuple[Act, list[str]]]:
+    """The acts that claim something of their own samples, and those below, which they know nothing of."""
+    acts = lower(simple(subject.method)).acts()
+    for act in acts:
         if act.item.direction.text != "mixed" and act.item.against is None:
-            yield act
+            yield act, [other.key for other in acts if other.order > act.order]
 
 
 def _lived(subject: Subject) -> Step:

@@ -9,6 +9,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn  # pyright: ignore[reportUnknownVariableType]
 
 from taxo.laws.reasons import coupled
 from taxo.laws.subject import Subject, batch_norm
@@ -46,7 +47,7 @@ def ranks(subject: Subject) -> Verdict:
 def _weights_of_ranks(subject: Subject) -> list[Numbers]:
     """The weights that each of the processes ends with."""
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(_rank, (subject, folder), nprocs=RANKS)
+        spawn(_rank, (subject, folder), nprocs=RANKS)
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(RANKS)]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,22 +21,28 @@ from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, T
 from taxo.runtime.bind import compile_step
 from taxo.runtime.step import Step
 
+BatchNorm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  # all of them
 ROWS = 20
 LR = 0.1
 Maker = Callable[..., Step]
-Given = dict[str, object]
+Given = dict[str, Any]  # as the keywords of `taxo.compile`
+
+
+def unchanged(model: nn.Module) -> nn.Module:
+    """The model as it is."""
+    return model
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A method on a toy; `make` compiles it, and `rows` is the size of a batch."""
+    """A method on a toy: `make` compiles it, `rows` make a batch, and `change` is done to every model."""
 
     method: Method
     toy: Toy = CONV
     make: Maker = compile_step
     rows: int = ROWS
     real: torch.dtype = torch.float32
-    change: Callable[[nn.Module], nn.Module] = field(default=lambda model: model)
+    change: Callable[[nn.Module], nn.Module] = unchanged
 
     def net(self, seed: int = 0) -> nn.Module:
         """A model; equal for equal seeds."""
@@ -117,8 +124,7 @@ NEEDED: dict[str, Callable[[Method, Toy], object]] = {
 
 def batch_norm(model: nn.Module) -> Reason | None:
     """Why a batch of a model is not the same as its parts, whatever the method."""
-    kinds = (nn.modules.batchnorm._BatchNorm,)  # pyright: ignore[reportPrivateUsage]  # all of them
-    for name, module in model.named_modules():
-        if isinstance(module, kinds) and module.training:
+    for name, module in cast("Iterator[tuple[str, nn.Module]]", model.named_modules()):
+        if isinstance(module, BatchNorm) and module.training:
             return Reason(f"the model's batch norm `{name}` normalises by the batch")
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Generator[None]:
     """torch's own random numbers from a seed, and as they were afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -83,11 +84,14 @@ def counted(model: nn.Module) -> Generator[Passes]:
     passes = Passes()
     norm = next((module for module in model.modules() if isinstance(module, Norm)), None)
 
+    def back(slope: Tensor) -> None:
+        passes.backward_rows.append(len(slope))
+
     def leave(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         passes.forward_rows.append(len(inputs[0]))
         passes.norms += [] if norm is None else [_mode(norm)]
         if output.requires_grad:
-            output.register_hook(lambda slope: passes.backward_rows.append(len(slope)))
+            output.register_hook(back)
 
     handle = model.register_forward_hook(leave, prepend=True)
     try:
@@ -105,7 +109,7 @@ def _mode(norm: Norm) -> str:
 def footprint(step: Step) -> dict[str, object]:
     """Everything of a step that a forward must leave as it was, by a name for each."""
     found: dict[str, object] = {}
-    for name, module in step.named_modules():
+    for name, module in cast("Iterator[tuple[str, nn.Module]]", step.named_modules()):
         if module is step:
             continue
         found[f"the hooks of `{name}`"] = [len(getattr(module, hook)) for hook in HOOKS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 
 import torch
@@ -14,12 +15,21 @@ NOTHING = 1e-6  # of the loss: what rounding alone may move
 
 
 @torch.no_grad()
-def risen_share(step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str) -> float:
+def risen_share(
+    step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str, apart: Collection[str] = ()
+) -> float:
     """The share of the samples that a perturbation moved whose loss it raised; NaN where it moved none.
 
-    What is found below a perturbation is found anew without it. The step is left as it was.
+    The perturbations `apart` are left out of both losses. The step is left as it was.
     """
-    with_it, without, delta = _losses(step, x, y, index, name)
+    before, kept = deepcopy(step.state_dict()), (step.losses, step.deltas)
+    try:
+        with_it, delta = _losses(step, x, y, index, apart), step.deltas.get(name)
+        step.load_state_dict(before)
+        without = _losses(step, x, y, index, {name, *apart})
+    finally:
+        step.load_state_dict(before)
+        step.losses, step.deltas = kept
     change = with_it - without
     counted = change.abs() > NOTHING * without.abs().clamp(min=1)
     if isinstance(delta, Tensor):
@@ -27,19 +37,12 @@ def risen_share(step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: st
     return float(((change > 0) & counted).sum() / counted.sum())
 
 
-def _losses(
-    step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str
-) -> tuple[Tensor, Tensor, Tensor | dict[str, Tensor] | None]:
-    """The losses with a perturbation and without it, and the perturbation."""
-    before, kept = deepcopy(step.state_dict()), (step.losses, step.deltas)
+def _losses(step: Step, x: Tensor, y: Tensor, index: Tensor | None, muted: Collection[str]) -> Tensor:
+    """The losses of a batch, some perturbations left out."""
+    before = step.muted
+    step.muted = {*before, *muted}
     try:
         step(x, y, index)
-        with_it, delta = step.losses.double(), step.deltas.get(name)
-        step.load_state_dict(before)
-        step.muted.add(name)
-        step(x, y, index)
-        return with_it, step.losses.double(), delta
     finally:
-        step.muted.discard(name)
-        step.load_state_dict(before)
-        step.losses, step.deltas = kept
+        step.muted = before
+    return step.losses.double()
