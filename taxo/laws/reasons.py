@@ -26,7 +26,7 @@ def _none(_: Method) -> Reason | None:
 def no_null(method: Method) -> Reason | None:
     """Why a method has no point at which it has to be the plain loss."""
     parts = [whole(library_for(method).method(use.method.name.text)) for use in method.uses()]
-    for part in (whole(method), *parts):
+    for part in (*parts, whole(method)):
         acts = [*part.perturbations()]
         if acts and not part.null:
             return Reason(f"`{part.name}` names no null point", acts[0].span)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from copy import deepcopy
 
-import torch
 from torch import Tensor
 
 from taxo.ops.norms import norm_per_sample
@@ -14,7 +13,6 @@ from taxo.runtime.step import Step
 NOTHING = 1e-6  # of the loss: what rounding alone may move
 
 
-@torch.no_grad()
 def risen_share(
     step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str, apart: Collection[str] = ()
 ) -> float:
@@ -34,7 +32,7 @@ def risen_share(
     counted = change.abs() > NOTHING * without.abs().clamp(min=1)
     if isinstance(delta, Tensor):
         counted = counted & (norm_per_sample(delta) > 0)
-    return float(((change > 0) & counted).sum() / counted.sum())
+    return float(((change > 0) & counted).sum().double() / counted.sum())
 
 
 def _losses(step: Step, x: Tensor, y: Tensor, index: Tensor | None, muted: Collection[str]) -> Tensor:
