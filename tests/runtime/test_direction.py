@@ -15,9 +15,9 @@ from tests.fidelity.nets import CLASSES, SAMPLES, batch, conv, mlp
 GRAIN = "infer prior granularity sample"
 
 
-def step_of(body: str, **given: int) -> Step:
-    options = {"classes": CLASSES, "samples": SAMPLES, "seed": 3, **given}
-    return taxo.compile(taxo.parse(f"method mine\n{body}"), mlp().double(), **options)
+def step_of(body: str) -> Step:
+    method = taxo.parse(f"method mine\n{body}")
+    return taxo.compile(method, mlp().double(), classes=CLASSES, samples=SAMPLES, seed=3)
 
 
 def test_the_share_is_that_of_a_count_by_hand():
