@@ -17,7 +17,7 @@ from taxo.laws.reasons import unclaimed
 from taxo.laws.subject import Subject, given_for
 from taxo.laws.toys import READER, Batch, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
-from taxo.laws.watch import descend, weights
+from taxo.laws.watch import descend, update, weights
 from taxo.runtime.direction import risen_share
 from taxo.runtime.step import Step
 
@@ -109,10 +109,7 @@ def _lived(subject: Subject) -> Step:
     step = subject.make(subject.method, trained(), **given)
     for epoch in step.epochs(2):
         for number in range(OWN * epoch, OWN * (epoch + 1)):
-            slopes = torch.autograd.grad(
-                step(*data.batch(number)), weights(step.model), materialize_grads=True
-            )
-            descend(step.model, slopes, lr=0.05)
+            update(step, data.batch(number), lr=0.05)
     return step
 
 

@@ -24,6 +24,7 @@ from taxo.laws.watch import (
     footprint,
     tensors,
     train,
+    update,
     weights,
 )
 from taxo.runtime.step import Step
@@ -77,8 +78,8 @@ def resumed(subject: Subject, stop: int) -> tuple[Numbers, Step]:
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
-    second = subject.step(subject.net(seed=9))
-    train(subject, second, range(7, 8))  # has lived before
+    second = subject.step(subject.net(seed=9), seed=6)
+    update(second, subject.batch(7))  # has lived before
     second.load_state_dict(torch.load(file, weights_only=True))
     return found + train(subject, second, range(stop, STEPS)), second
 

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from taxo.laws.subject import LR, Subject
+from taxo.laws.toys import Batch
 from taxo.runtime.step import Step
 
 Numbers = list[Tensor]
+EPOCHS, PER_EPOCH = 4, 2  # of a run, and how many steps each has
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 Norm = nn.modules.batchnorm._NormBase  # pyright: ignore[reportPrivateUsage]  # all that keep statistics
 
@@ -24,14 +26,32 @@ def weights(model: nn.Module) -> list[Tensor]:
 
 
 def train(subject: Subject, step: Step, numbers: Sequence[int] = range(3)) -> Numbers:
-    """Some steps of plain gradient descent: the loss, the losses and the gradients of each."""
+    """Some steps of a run by plain gradient descent: the loss, the losses and the gradients of each.
+
+    It stops right after the last of them, and goes on in the epoch in which the step says it is.
+    """
     found: Numbers = []
-    for number in numbers:
-        loss = step(*subject.batch(number))
-        slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
-        descend(step.model, slopes)
-        found += [loss.detach(), step.losses, *slopes]
+    left = list(numbers)
+    if not left:
+        return found
+    done = left[0] % PER_EPOCH or min(
+        left[0], PER_EPOCH
+    )  # at an epoch's end, that epoch is still to be closed
+    for _ in step.epochs(EPOCHS):
+        for number in left[: PER_EPOCH - done]:
+            found += update(step, subject.batch(number))
+        left, done = left[PER_EPOCH - done :], 0
+        if not left:
+            break
     return found
+
+
+def update(step: Step, batch: Batch, lr: float = LR) -> Numbers:
+    """One step of plain gradient descent: the loss, the losses and the gradients."""
+    loss = step(*batch)
+    slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
+    descend(step.model, slopes, lr)
+    return [loss.detach(), step.losses, *slopes]
 
 
 @torch.no_grad()

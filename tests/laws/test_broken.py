@@ -12,8 +12,10 @@ from torch import Tensor, nn
 import taxo
 from taxo.laws import written
 from taxo.laws.judge import judged, toy_for
+from taxo.laws.running import STEPS, resumed
 from taxo.laws.subject import Subject
 from taxo.laws.verdict import Outcome, Verdict
+from taxo.laws.watch import equal, train
 from taxo.runtime.bind import compile_step
 from taxo.runtime.step import Step
 from tests.laws.specs import TORCHS_OWN
@@ -82,6 +84,13 @@ class LosesTables(Step):
     def load_state_dict(self, state: Any, *rest: Any, **more: Any) -> Any:
         kept = {name: value for name, value in self.state_dict().items() if "table" in name}
         return super().load_state_dict({**state, **kept}, *rest, **more)
+
+
+class LosesEpoch(Step):
+    """It does not go on in the epoch in which it was saved."""
+
+    def load_state_dict(self, state: Any, *rest: Any, **more: Any) -> Any:
+        return super().load_state_dict({**state, "epoch": torch.tensor(0)}, *rest, **more)
 
 
 class Eager(Step):
@@ -178,6 +187,15 @@ def test_a_broken_step_breaks_the_law(law: str, mixin: type, spec: str, said: st
     assert found.outcome is Outcome.FAILS
     assert said in found.measured
     assert verdict(law, Sound, spec).outcome is Outcome.HOLDS
+
+
+def test_a_run_that_goes_on_in_another_epoch_breaks_the_law():
+    form = "perturb loss by progress * loss { direction negative infer prior granularity sample }"
+    method = taxo.parse(f"method mine\n{form}")
+    one = Subject(method, make=making(LosesEpoch))
+    whole = train(one, one.step(), range(STEPS))
+    assert not equal(resumed(one, 3)[0], whole)
+    assert equal(resumed(Subject(method), 3)[0], whole)
 
 
 def test_a_spelling_that_loses_something_breaks_its_law(monkeypatch: pytest.MonkeyPatch):
