@@ -19,10 +19,10 @@ from taxo.language.manners import adversarial, meta, regularization
 from taxo.language.method import Method
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from taxo.compiler import Pass
-    from taxo.runtime.step import Step
+    from taxo.runtime.step import Corruption, Step
 
 __version__ = "0.1.0"
 plugins.load()
@@ -61,6 +61,10 @@ def compile(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
+    head: nn.Module | None = None,
+    teacher: nn.Module | None = None,
+    prior: Sequence[float] | Tensor | None = None,
+    corruption: Corruption | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
@@ -72,7 +76,8 @@ def compile(
     `samples` is the size of the data set and `class_counts` how many samples each class has, for methods
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
     `passes` are functions from method to method that run before taxo's own, such as one that makes every
-    attack shorter.
+    attack shorter. `head` is the module whose input is `z`; without it the last linear layer with `classes`
+    outputs. `teacher`, `prior` and `corruption` are what methods ask for with `needs`.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step
@@ -86,4 +91,8 @@ def compile(
         params=params,
         seed=seed,
         passes=passes,
+        head=head,
+        teacher=teacher,
+        prior=prior,
+        corruption=corruption,
     )

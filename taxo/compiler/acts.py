@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from taxo.compiler.expressions import Spot, Writer
+from taxo.compiler.draws import draw_line, is_early_draw
+from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import Plan, gathers
-from taxo.compiler.solve import Solve
+from taxo.compiler.plan import Plan, gathers, is_plain, simultaneous
+from taxo.compiler.regions import Regions
+from taxo.compiler.solve import Solve, as_arguments, list_of
+from taxo.compiler.spots import Spot
+from taxo.compiler.states import is_before, update_lines
 from taxo.compiler.text import Text, quoted
 from taxo.language.layout import inference_text
+from taxo.language.objectives import objective_of
 from taxo.language.printer import CONDITIONAL, expression_text
 from taxo.language.shapes import Reader
-from taxo.language.syntax import Expression, Name, names
-from taxo.language.vocabulary import TARGETS, VALUES, Place
+from taxo.language.simplex import stays
+from taxo.language.syntax import Expression, names
+from taxo.language.vocabulary import VALUES, Place
 
-SIGNATURES = {"features": "x", "logits": "u", "labels": "y, u", "loss": "loss, u, y", "weights": "w"}
+SIGNATURES = {
+    **dict(zip("xhzuw", "xhzuw", strict=True)),
+    "y": "y, u",
+    "p": "p, y, u",
+    "loss": "loss, u, y",
+}
 
 
 @dataclass(slots=True)
@@ -28,7 +39,6 @@ class ActWriter:
     plan: Plan
     writer: Writer
     number: int
-    watched: bool
     hooks: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -37,9 +47,7 @@ class ActWriter:
         return self.graph.lines[self.number]
 
     def write(self, text: Text) -> None:
-        """Every act of the line, and the watch on its clean logits where several read them."""
-        if self.watched:
-            self._watch(text)
+        """Every act of the line."""
         for act in self.line.acts:
             item = act.item
             self.hooks[act.key] = f"perturb_{identifier(act.key)}"
@@ -51,64 +59,82 @@ class ActWriter:
                 self._hook(text, act)
                 text.line("")
 
-    def lists(self) -> list[str]:
-        """The hooks of the line as arguments of its pass."""
-        found: dict[str, list[str]] = {"logits": ["watch"]} if self.watched else {}
+    def after(self, text: Text) -> None:
+        """What is moved by the backward of the line's pass."""
+        for act in self.line.acts:
+            if simultaneous(act, self.graph.scope):
+                with text.of(act.item.infer.span or act.item.span):
+                    self._solve(act).after(text)
+
+    def lists(self, start: Place = Place.DATA, stop: Place = Place.LOSS) -> list[str]:
+        """The hooks of the line between two places as arguments of its pass."""
+        found: dict[str, list[str]] = {}
         for act in self.line.in_order():
-            found.setdefault(act.item.target.text, []).append(self.hooks[act.key])
-        return [f"{target}=[{', '.join(hooks)}]" for target, hooks in found.items()]
+            if start <= act.place <= stop:
+                found.setdefault(list_of(act, self.graph), []).append(self.hooks[act.key])
+        return as_arguments(found)
 
     def _solve(self, act: Act) -> Solve:
-        goal = act.item.infer.goal
-        spelt = tuple(local_lets(self.graph, [goal.objective] if goal else [], self.number))
-        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt)
-
-    def _watch(self, text: Text) -> None:
-        """The line's own logits are the clean ones: keep them for all who read them."""
-        text.line("clean = None", "", "def watch(u):")
-        with text.indented():
-            text.line("nonlocal clean")
-            self.clean(text)
-            text.line("return u")
-        text.line("")
-
-    def clean(self, text: Text) -> None:
-        """The clean pass that is this very pass."""
-        with text.under(self.writer.norms("update", gradient=False)):
-            text.line("clean = self.head(u.detach(), y)")
+        spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
+        own = self._own(act) if self.graph.inside(act, self.number) else {}
+        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own)
 
     def _hook(self, text: Text, act: Act) -> None:
-        item, target = act.item, act.item.target.text
-        spot = self._spot(act)
-        inside = act.solved and self.graph.inside(act, self.number)
-        kept = inside and item.infer.manner.text == "regularization"
+        inside = (
+            act.solved and self.graph.inside(act, self.number) and not simultaneous(act, self.graph.scope)
+        )
+        kept = inside and act.item.infer.manner.text == "regularization"
         if kept:
             text.line(f"{identifier(act.key)} = None")
         if act.solved and (kept or not inside):
             text.gap()
-        text.line(f"def {self.hooks[act.key]}({SIGNATURES[target]}):")
+        text.line(f"def {self.hooks[act.key]}({SIGNATURES[act.spot.value]}):")
+        body = Text(origin=text.origin)
+        self._body(body, act, inside, kept)
         with text.indented():
-            if self._sees_clean(act):
-                self.clean(text)
-            for name in local_lets(self.graph, self._read_in_place(act), self.number):
-                value = self.writer.code(self.graph.scope.lets[name].value, spot)
-                text.line(f"{identifier(name)} = {value}")
-            if kept:
-                text.line(f"nonlocal {identifier(act.key)}")
-            if inside:
-                self._solve(act).from_logits(text, "u")
-            if target == "weights":
-                self._on_weights(text, act, spot)
-                return
-            value = TARGETS[target].value
-            form = self.writer.expanded(item.by, spot, act.target.shape, value, CONDITIONAL)
-            text.line(
-                f"return self.add({', '.join([quoted(act.key), value, form, *self._where(act, spot)])})"
-            )
+            if "here" in body.words():
+                text.line("here = self.here")
+            text.extend(body)
+
+    def _body(self, text: Text, act: Act, inside: bool, kept: bool) -> None:
+        spot = self._spot(act)
+        if self._sees_clean(act):
+            text.line("clean = here.clean()")
+        self.locals(text, act, spot)
+        if kept:
+            text.line(f"nonlocal {identifier(act.key)}")
+        if inside:
+            self._solve(act).from_logits(text, "u")
+        if act.place == Place.WEIGHTS:
+            self._on_weights(text, act, spot)
+            return
+        value, form = act.spot.value, self.writer.expanded(act.item.by, spot, act.spot.shape, CONDITIONAL)
+        arguments = [quoted(act.key), value, form, *self._where(act, spot), *self._limits(act)]
+        text.line(f"return self.add({', '.join(arguments)})")
+
+    def locals(self, text: Text, act: Act, spot: Spot) -> None:
+        """What an act reads that is known no sooner than where it acts."""
+        graph, read = self.graph, self._read_in_place(act)
+        for draw in graph.scope.draws_in_order():
+            if not is_early_draw(graph.scope.draws[draw], graph.scope) and reads(graph, read, draw):
+                with text.of(graph.scope.draws[draw].span):
+                    text.line(draw_line(graph.scope.draws[draw], self.writer, spot, once=True))
+        for name, state in graph.scope.states.items():
+            if is_before(state) and reads(graph, read, name):
+                with text.of(state.span):
+                    update_lines(text, state, self.writer, spot, read=True)
+        for name in local_lets(graph, read, self.number):
+            let = graph.scope.lets[name]
+            if name in spot.spelt:
+                continue
+            with text.of(let.span):
+                text.line(f"{identifier(name)} = {self.writer.code(let.value, spot)}")
 
     def _read_in_place(self, act: Act) -> list[Expression]:
         """What an act's hook computes: everything but the goal, which is a matter of the search."""
         goal = act.item.infer.goal
+        if act.solved and not self.graph.inside(act, self.number):
+            return act.item.written()
         return [node for node in self.graph.expressions(act) if goal is None or node is not goal.objective]
 
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
@@ -116,49 +142,93 @@ class ActWriter:
         if act.item.where is not None and not (act.solved and gathers(self.graph, self.line, act)):
             yield self.writer.code(act.item.where, spot)
 
+    def _limits(self, act: Act) -> Iterator[str]:
+        """Where the perturbed value is clipped, or looked at."""
+        clipped = Regions(self.writer, act, self._spot(act)).clipped()
+        if clipped:
+            yield f"box=({clipped})"
+        compared = objective_of(self.graph.method).compares
+        if act.place == Place.LABELS and compared and not stays(act.item, self.graph.scope):
+            yield "simplex=True"
+
     def _on_weights(self, text: Text, act: Act, spot: Spot) -> None:
         delta = spot.unknown
-        if not (isinstance(act.item.by, Name) and act.item.by.text == act.unknown):
+        if not is_plain(act):
             site = act.item.at
-            names = "w" if site is None else f"self.weights({quoted(self.graph.scope.word(site) or '*')})"
-            text.line(f"delta = {{name: {self.writer.code(act.item.by, spot)} for name in {names}}}")
+            names_ = "w" if site is None else f"self.weights({quoted(self.graph.scope.word(site) or '*')})"
+            text.line(f"delta = {{name: {self.writer.code(act.item.by, spot)} for name in {names_}}}")
             delta = "delta"
-        arguments = [quoted(act.key), "w", delta, *self._where(act, spot)]
+        where = [*self._where(act, spot)]
+        if where and "(name, " in where[0]:
+            text.line(f"delta = {{name: {delta}[name] for name in {delta} if {where.pop()}}}")
+            delta = "delta"
+        arguments = [quoted(act.key), "w", delta, *where]
         text.line(f"return self.add_to_weights({', '.join(arguments)})")
 
     def _spot(self, act: Act) -> Spot:
-        target = act.item.target.text
-        reader = Reader(act.place, target, act.unknown, act.target.shape)
-        key = "name" if target == "weights" else ""
-        return Spot(reader, unknown=identifier(act.key), soft=target == "labels", key=key)
+        value = act.spot.value
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
+        own = self._own(act)
+        labels_moved = value in ("y", "loss") and any(one.place == Place.LABELS for one in self.line.acts)
+        unknown, learned = identifier(act.key), act.unknown is not None
+        if learned and act.grain == "category" and act.place != Place.WEIGHTS:
+            unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
+        on_weights = act.place == Place.WEIGHTS
+        if simultaneous(act, self.graph.scope):
+            unknown = f"self.traced({quoted(act.key)}, {unknown}, {value})"
+        return Spot(
+            reader,
+            line="here",
+            own=own,
+            soft=value == "y" or labels_moved,
+            unknown=unknown,
+            key="name" if on_weights else "",
+            # what differs from parameter to parameter has no variable
+            spelt=frozenset(self.graph.scope.lets if on_weights else ()),
+        )
+
+    def _own(self, act: Act) -> dict[str, str]:
+        """The values that an act's hook is given."""
+        return {name: name for name in SIGNATURES[act.spot.value].split(", ") if name != "w"}
 
     def _sees_clean(self, act: Act) -> bool:
-        """Whether an act is the one reader of the clean pass, and that is the pass it acts in."""
-        shared = self.number == 0 and self.graph.clean_is_shared() and not self.watched
-        return shared and "clean" in self.graph.reads(act)
+        """Whether an act reads the clean pass, and that is the pass it acts in."""
+        shared = self.number == 0 and self.graph.clean_is_shared()
+        return shared and reads(self.graph, self._read_in_place(act), "clean")
 
 
-def watched(graph: Graph, number: int) -> bool:
-    """Whether the clean logits of a line must be kept for more than the first act on them."""
-    if number or not graph.clean_is_shared():
-        return False
-    acts = graph.lines[0].in_order()
-    readers = [act for act in acts if "clean" in graph.reads(act)]
-    alone = len(readers) == 1 and readers[0] is acts[0] and readers[0].place == Place.LOGITS
-    return graph.reads_clean(first=1) or (bool(readers) and not alone)
+def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:
+    """Whether expressions depend on a name, through `let`s and draws."""
+    for node in nodes:
+        for read in graph.scope.reads(node):
+            if read == name:
+                return True
+            if read in graph.scope.draws and reads(graph, graph.scope.definition(read), name):
+                return True
+    return False
 
 
 def early(graph: Graph, node: Expression, number: int) -> bool:
     """Whether an expression can be computed before the passes of a line."""
-    soft = any(act.place == Place.LABELS for act in graph.acts())
-    for name in graph.scope.reads(node):
+    scope, soft = graph.scope, any(act.place == Place.LABELS for act in graph.acts())
+    for name in scope.reads(node):
         if name == "clean" and graph.clean_is_shared() and number == 0:
             return False
-        if name in VALUES and name not in graph.scope.declared and VALUES[name].place > Place.DATA:
+        if name in ("teacher", *scope.branches) or (name == "y" and soft):
             return False
-        if name == "y" and soft:
+        if name in scope.states and is_before(scope.states[name]):
             return False
-    return True
+        if name in scope.draws and not is_early_draw(scope.draws[name], scope):
+            return False
+        if name in VALUES and name not in scope.declared and VALUES[name].place > Place.DATA:
+            return False
+    return not any(_is_inside(part) for part in scope.parts(node))
+
+
+def _is_inside(part: Expression) -> bool:
+    """Whether a part is a call of what is known within a pass only."""
+    name = getattr(getattr(part, "name", None), "text", "")
+    return hasattr(part, "arguments") and name in ("h", "named")
 
 
 def read_lets(graph: Graph, nodes: list[Expression]) -> list[str]:

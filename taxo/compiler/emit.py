@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import keyword
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from taxo.compiler.acts import ActWriter, early, read_lets, watched
-from taxo.compiler.expressions import Spot, Writer
-from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Act, Graph, lower, site_of
+from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
 from taxo.compiler.names import LIBRARY, home, identifier
-from taxo.compiler.plan import Plan
-from taxo.compiler.text import Text, call, text_sum
-from taxo.language.calling import given
+from taxo.compiler.plan import Plan, schedule
+from taxo.compiler.runs import RunWriter, parted, write_prediction
+from taxo.compiler.spots import Spot
+from taxo.compiler.states import write_epoch
+from taxo.compiler.text import Text, quoted
 from taxo.language.constants import constant
-from taxo.language.method import Draw, Method
-from taxo.language.printer import PRODUCT, expression_text
-from taxo.language.shapes import ANYWHERE, Reader
+from taxo.language.method import Method
+from taxo.language.objectives import objective_of
+from taxo.language.scope import Scope
+from taxo.language.shapes import ANYWHERE
 from taxo.language.source import Span
-from taxo.language.syntax import names
-from taxo.language.vocabulary import REGIONS, SOLVERS, Place, Shape
+from taxo.language.syntax import Expression, names
+from taxo.language.vocabulary import REGIONS, Place
 
-EARLY = Spot(Reader(Place.DATA, "let"))
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
+GIVEN = ("teacher", "prior", "corruption")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,17 @@ class Program:
     text: str
     origins: dict[int, Span] = field(repr=False)
     needs: dict[str, Span | None]
-    sites: dict[str, Span | None]
+    sites: dict[tuple[str, str], Span | None]
+
+    @property
+    def compares(self) -> bool:
+        """Whether its base objective compares distributions over classes."""
+        return objective_of(self.method).compares
+
+    def outputs(self, classes: int) -> int:
+        """How many logits a model has."""
+        asked = _asked(Scope(self.method), "outputs")
+        return classes if asked is None else int(constant(asked, {"C": float(classes)}) or classes)
 
     @property
     def filename(self) -> str:
@@ -63,21 +77,43 @@ def class_name(method: Method) -> str:
 def emit(method: Method, graph: Graph, plan: Plan) -> Program:
     """The program of a planned method; `method` is as its author sees it, the graph what is left of it."""
     writer = Writer(graph.scope)
-    body = Text()
-    _run(body, graph, plan, writer)
-    text = Text()
+    bodies = [(head, body) for head, body in _bodies(graph, plan, writer) if body.written]
+    whole, text = lower(graph.method, "any"), Text()
     text.line(*_docstring(method), "")
-    text.line(*_imports(writer, graph), *_parameters(graph, body.words()), "", "")
+    settings, words = [*_settings(whole, writer)], {word for _, body in bodies for word in body.words()}
+    words |= {word for line in settings for word in re.findall(r"[A-Za-z_]\w*", line)}
+    text.line(*_imports(writer), *_parameters(graph, words), "", "")
     text.line(f"class {class_name(method)}(Step):")
     with text.indented():
-        text.line(*textwrap.wrap(f'"""{method.summary or method.title or method.name}"""', 100), "")
-        text.line(*_settings(graph, writer))
-        text.block("def run(self, x, y, index):")
-        with text.indented():
-            text.extend(body)
+        text.line(*textwrap.wrap(f'"""{method.summary or method.title or method.name}"""', 100))
+        text.line(*settings)
+        for head, body in bodies:
+            text.gap()
+            text.block(head)
+            with text.indented():
+                text.extend(body)
     return Program(
-        method, plan, class_name(method), text.joined(), text.origins(), _needs(graph), _sites(graph)
+        method, plan, class_name(method), text.joined(), text.origins(), _needs(whole), _sites(whole)
     )
+
+
+def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Text]]:
+    """The methods of the program, each with its head."""
+    keeps, run, carried, predicted, ends = Text(), Text(), Text(), Text(), Text()
+    main, other = parted(graph)
+    RunWriter(main, plan, writer).write(run)
+    if other is not None:
+        RunWriter(other, plan, writer, second=True).write(carried)
+    after = lower(graph.method, "eval")
+    if after.acts():
+        write_prediction(predicted, after, schedule(after), writer)
+    write_epoch(ends, graph, writer)
+    write_setup(keeps, lower(graph.method, "any"), writer)
+    yield "def setup(self):", keeps
+    yield "def run(self, x, y, index):", run
+    yield "def carried(self, x, y, index):", carried
+    yield "def predicted(self, x):", predicted
+    yield "def end_epoch(self):", ends
 
 
 def _docstring(method: Method) -> Iterator[str]:
@@ -87,14 +123,13 @@ def _docstring(method: Method) -> Iterator[str]:
     yield '"""'
 
 
-def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
+def _imports(writer: Writer) -> Iterator[str]:
     for module in sorted(writer.modules):
         yield f"import {module}"
     if writer.modules:
         yield ""
-    tables = ["Table"] if any(act.learned for act in graph.acts()) else []
     wanted: dict[str, list[str]] = {}
-    for name in sorted({*writer.imports, "Step", *tables}):
+    for name in sorted({*writer.imports, "Step"}):
         wanted.setdefault(home(name), []).append(name)
     for module, found in sorted(wanted.items()):
         yield f"from {module} import {', '.join(found)}"
@@ -103,7 +138,7 @@ def _imports(writer: Writer, graph: Graph) -> Iterator[str]:
 def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
     """The parameters that the program reads, as constants above its class."""
     scope = graph.scope
-    numbers = {name: param for name, param in scope.params.items() if not scope.is_word(param)}
+    numbers = {name: param for name, param in scope.params.items() if is_constant(param, scope)}
     read = {name for name in numbers if identifier(name) in words}
     for name in reversed(numbers):
         read |= {one.text for one in names(numbers[name].default)} if name in read else set()
@@ -117,44 +152,48 @@ def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
 
 
 def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
-    """What the class says of itself, and the tables it makes."""
-    split = graph.method.split
-    parts = 1 if split is None else int(constant(split, graph.scope.constants()) or 1)
-    settings = [f"parts = {parts}"] * (parts != 1)
-    learned = [act for act in graph.acts() if act.learned]
+    """What the class says of itself."""
+    scope, settings = graph.scope, list[str]()
+    for name, value in (("parts", graph.method.split), ("replays", _asked(scope, "replays"))):
+        count = 1 if value is None else int(constant(value, scope.constants()) or 1)
+        settings += [f"{name} = {count}"] * (count != 1)
+    views = _asked(scope, "views")
+    if views is not None:
+        settings.append(f"wanted_views = {int(constant(views, scope.constants()) or 1)}")
+    seen = sees(graph)
+    settings += [f"sees = ({', '.join(map(quoted, seen))},)"] * bool(seen)
     bounds = [found for act in graph.acts() if act.place == Place.FEATURES for found in _box(act)]
     settings += [f"bounds = {found}" for found in bounds[:1]]
-    settings += ["reads_index = True"] * bool(learned)
+    settings += ["reads_index = True"] * reads_index(graph)
+    settings += ["compares = False"] * (not objective_of(graph.method).compares)
+    del writer
     if settings:
-        yield from (*settings, "")
-    if learned:
-        yield "def setup(self):"
-        for act in learned:
-            shape = "()" if act.target.shape == Shape.SAMPLE else "(self.classes,)"
-            like = "next(self.model.parameters())"
-            yield f"    self.{table(act)} = {writer.use('Table')}(self.samples, {shape}, {like})"
-        yield ""
+        yield from ("", *settings)
+
+
+def _asked(scope: Scope, need: str) -> Expression | None:
+    """The count that something from outside is asked for with."""
+    asked = scope.needs.get(need)
+    return asked.arguments[0].value if asked is not None and asked.arguments else None
 
 
 def _box(act: Act) -> Iterator[tuple[float, ...]]:
     """The bounds that an act takes inputs to be in: those of a box that is not given any."""
     for region in act.item.infer.within:
         row = REGIONS[region.name.text]
-        if not row.bounded and not region.arguments:
+        if not row.bounded and row.options and not region.arguments:
             yield tuple(float(option.default or 0) for option in row.options.values())
-
-
-def table(act: Act) -> str:
-    """The attribute that keeps the table of an act."""
-    return f"table_{identifier(act.key)}"
 
 
 def _needs(graph: Graph) -> dict[str, Span | None]:
     """What must be given at compile time, and the clause that needs it."""
-    needs: dict[str, Span | None] = {}
-    for act in graph.acts():
-        if act.learned:
-            needs.setdefault("samples", act.item.span)
+    needs: dict[str, Span | None] = {
+        name: call.span for name, call in graph.scope.needs.items() if name in GIVEN
+    }
+    if reads_index(graph):
+        clauses = [*(act.item.span for act in graph.acts() if table_of(act, graph)), graph.method.span]
+        states = [one.span for one in graph.scope.states.values() if one.per.text == "sample"]
+        needs["samples"] = (states + clauses)[0]
     for node in graph.read():
         for name in names(node):
             if name.text in NEEDS and name.text not in graph.scope.declared:
@@ -162,123 +201,18 @@ def _needs(graph: Graph) -> dict[str, Span | None]:
     return needs
 
 
-def _sites(graph: Graph) -> dict[str, Span | None]:
-    """The patterns of parameter names that something acts on, and where they are written."""
-    sites = [act.item.at for act in graph.acts() if act.item.at is not None]
-    return {graph.scope.word(site) or "*": site.span for site in sites}
-
-
-def _run(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
-    """The body of `run`: what is drawn, the clean pass, every line, and their sum."""
-    for draw in graph.scope.draws.values():
-        if any(name.text == draw.name.text for node in graph.read() for name in names(node)):
-            with text.of(draw.span):
-                text.line(f"{identifier(draw.name.text)} = {_drawn(draw, graph, writer)}")
+def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:
+    """The patterns of parameters and modules that something acts on or reads, and where they are written."""
+    scope = graph.scope
+    sites: dict[tuple[str, str], Span | None] = {}
     for act in graph.acts():
-        if act.learned:
-            with text.of(act.item.span):
-                text.line(f"{identifier(act.key)} = self.{table(act)}.rows(index)")
-    if plan.has("clean", ""):
-        text.comment("the clean pass")
-        with text.under(writer.norms("batch", gradient=False)):
-            text.line("clean = self.line(x, y)")
-    done: list[str] = []
-    for number in range(len(graph.lines)):
-        done += _lets(text, graph, writer, number, done)
-        text.gap()
-        _line(text, graph, plan, writer, number)
-    _lets(text, graph, writer, len(graph.lines), done)
-    _sum(text, graph, writer)
-
-
-def _lets(text: Text, graph: Graph, writer: Writer, number: int, done: list[str]) -> list[str]:
-    """The named expressions that can be computed before a line and that it, or one after it, reads."""
-    acts = [act for line in graph.lines[number:] for act in line.acts]
-    read = [part for act in acts for part in graph.expressions(act)]
-    named = read_lets(graph, [*read, *(line.weight for line in graph.lines)])
-    new = [name for name in named if name not in done and early(graph, graph.scope.lets[name].value, number)]
-    for name in new:
-        let = graph.scope.lets[name]
-        with text.of(let.span):
-            text.line(f"{identifier(name)} = {writer.code(let.value, EARLY)}")
-    return new
-
-
-def _drawn(draw: Draw, graph: Graph, writer: Writer) -> str:
-    spot = Spot(ANYWHERE)
-    numbers = [writer.code(argument.value, spot) for argument in draw.distribution.arguments]
-    sample = f"self.draws.{draw.distribution.name}"
-    if draw.like is not None and writer.shape(draw.like, Spot(Reader(Place.LOSS, "weights"))) == Shape.W:
-        return f"{{name: {sample}({', '.join([*numbers, 'w'])}) for name, w in self.weights().items()}}"
-    rows = "self.draws.per_sample(x)" if draw.per.text == "sample" else "self.draws.one(x)"
-    like = rows if draw.like is None else writer.code(draw.like, spot)
-    return f"{sample}({', '.join([*numbers, like])})"
-
-
-def _line(text: Text, graph: Graph, plan: Plan, writer: Writer, number: int) -> None:
-    """One line: its acts, and the training pass through them."""
-    line = graph.lines[number]
-    acts = ActWriter(graph, plan, writer, number, watched(graph, number))
-    if line.name:
-        text.gap()
-        text.comment(f"branch {line.name}, weight {expression_text(line.weight)}")
-    acts.write(text)
-    passed = call("self.line", ["x", "y", *acts.lists()])
-    with text.under(writer.norms(plan.norm("train", line.name))):
-        text.line(f"{variable(line)} = {passed[0]}", *passed[1:])
-
-
-def variable(line: Line) -> str:
-    """The name of a line's pass in the program."""
-    return f"line_{identifier(line.name)}" if line.name else "line"
-
-
-def _sum(text: Text, graph: Graph, writer: Writer) -> None:
-    """The loss of each sample: the weighted lines, and the penalties of what is learned."""
-    spot = Spot(ANYWHERE, u=f"{variable(graph.lines[0])}.u")
-    terms = [
-        f"{variable(line)}.loss"
-        if not line.name
-        else f"{writer.held(line.weight, spot, PRODUCT)} * {variable(line)}.loss"
-        for line in graph.lines
-    ]
-    total = text_sum(terms)
-    penalised = [act for act in graph.acts() if act.item.infer.manner.text == "regularization"]
-    if not penalised:
-        text.line(f"return {total[0]}", *total[1:])
-        return
-    text.line(f"losses = {total[0]}", *total[1:])
-    for act in penalised:
-        goal = act.item.infer.goal
-        assert goal is not None
-        reader = Reader(Place.LOSS, "loss", act.unknown, act.target.shape)
-        last = variable(graph.lines[-1])
-        spot = Spot(reader, u=f"{last}.u", loss="losses", unknown=identifier(act.key))
-        with text.of(goal.span):
-            text.line(f"losses = {writer.code(goal.objective, spot)}")
-    for act in penalised:
-        if act.learned:
-            _descent(text, act, writer)
-    text.line("return losses")
-
-
-def _descent(text: Text, act: Act, writer: Writer) -> None:
-    """The step of a table beside the weights, in training only."""
-    via = act.item.infer.via
-    assert via is not None
-    solver = SOLVERS[via.name.text]
-    options = given(via, solver.options)
-    spot = Spot(ANYWHERE)
-    numbers: dict[str, str] = {
-        name: writer.held(options[name], spot, PRODUCT) if name in options else repr(option.default)
-        for name, option in solver.options.items()
-        if not option.words
-    }
-    dense = "rows" in options and writer.scope.word(options["rows"]) == "dense"
-    with text.of(act.item.infer.span):
-        goal = act.item.infer.goal
-        sign = "-" if goal is not None and goal.kind.text == "maximize" else ""
-        rate = f"lr={sign}{numbers['lr']} * self.schedule"
-        arguments = ["losses.mean()", identifier(act.key), "index", rate]
-        arguments += [f"momentum={numbers['momentum']}", f"dense={dense}"]
-        text.block("if self.training:", *call(f"self.{table(act)}.descend", arguments))
+        site = act.item.at
+        if site is None or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
+            continue
+        sites["module" if act.inner else "weights", site_of(act, scope) or "*"] = site.span
+    for draw in scope.draws.values():
+        if draw.distribution.name.text == "module" and graph.used(draw.name.text):
+            sites["module", scope.word(draw.distribution.arguments[0].value) or "*"] = draw.span
+    for site in sees(graph):
+        sites.setdefault(("module", site.removeprefix("teacher.")), None)
+    return sites

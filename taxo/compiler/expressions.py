@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-
+from taxo.compiler.calls import CallWriter
 from taxo.compiler.names import identifier
-from taxo.compiler.text import quoted
+from taxo.compiler.spots import Spot
+from taxo.language.axes import joined, multiplied
 from taxo.language.constants import constant
-from taxo.language.errors import fail
 from taxo.language.printer import ATOM, COMPARISON, CONDITIONAL, MINUS, POWER, STRENGTH
-from taxo.language.scope import Findings, Scope
-from taxo.language.shapes import Reader, Shapes
+from taxo.language.scope import TRUTHS
 from taxo.language.syntax import (
     Attribute,
     Binary,
@@ -24,94 +21,47 @@ from taxo.language.syntax import (
     Number,
     String,
     Unary,
+    walk,
 )
-from taxo.language.vocabulary import CONSTANTS, Place, Shape
-from taxo.plugins import source_of_op
+from taxo.language.vocabulary import CONSTANTS, Shape
 
-TORCH = {"exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid"}
 DERIVED = {"margin", "gradnorm", "correct"}
 STEP_VALUES = {
     "C": "self.classes",
     "N": "self.samples",
     "epoch": "self.epochs_done",
     "epochs": "self.epochs_planned",
+    "step": "self.steps_done",
     "progress": "self.progress",
+    "lr": "self.lr",
+    "lr0": "self.lr0",
 }
+PASSES = ("clean", "teacher")
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where in the program an expression is written: what each value is called there.
-
-    The `let`s of `spelt` have no name there, and are written out.
-    """
-
-    reader: Reader
-    x: str = "x"
-    u: str = "u"
-    y: str = "y"
-    loss: str = "loss"
-    soft: bool = False
-    clean: str = "clean"
-    unknown: str = ""
-    key: str = ""
-    spelt: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Writer:
+class Writer(CallWriter):
     """Writes expressions of one method, and remembers which of the runtime's functions they call."""
-
-    scope: Scope
-    imports: set[str] = field(default_factory=set[str])
-    modules: set[str] = field(default_factory=set[str])
-
-    def shape(self, node: Expression, place: Spot) -> Shape:
-        """The shape of an expression that has been checked."""
-        shape = Shapes(self.scope, Findings()).of(node, place.reader)
-        return Shape.SCALAR if shape is None else shape
-
-    def use(self, name: str) -> str:
-        """A function of the runtime, imported."""
-        self.imports.add(name)
-        return name
-
-    def module(self, name: str) -> str:
-        """A module, imported."""
-        self.modules.add(name)
-        return name
-
-    def norms(self, mode: str, gradient: bool | None = None) -> str:
-        """The head of the block that passes of a norm mode stand under; empty for a plain training pass.
-
-        `gradient` forces gradients on or off; None leaves them as the user has them.
-        """
-        modes: list[str] = []
-        if gradient is not None:
-            modes.append(f"{self.module('torch')}.{'enable_grad' if gradient else 'no_grad'}()")
-        if mode != "update":
-            modes.append(f"{self.use('norms')}(self.model, {quoted(mode)})")
-        return f"with {', '.join(modes)}:" if modes else ""
 
     def held(self, node: Expression, place: Spot, least: int) -> str:
         """The expression's code, in parentheses where it is weaker than its place."""
         code, strength = self.of(node, place)
         return code if strength >= least else f"({code})"
 
-    def code(self, node: Expression, place: Spot) -> str:
-        """The expression's code."""
-        return self.of(node, place)[0]
+    def expanded(self, node: Expression, place: Spot, target: Shape, least: int = CONDITIONAL) -> str:
+        """The expression's code with the axes that `target` has and it lacks.
 
-    def expanded(
-        self, node: Expression, place: Spot, target: Shape, like: str, least: int = CONDITIONAL
-    ) -> str:
-        """The expression's code with the axes that `target` has and it lacks."""
+        Axes in front come by themselves; those behind are added, as many as a value of that shape has.
+        """
         shape = self.shape(node, place)
-        if shape == Shape.SAMPLE and target == Shape.ROW:
-            return f"{self.held(node, place, ATOM)}[:, None]"
-        if shape == Shape.SAMPLE and target == Shape.X:
-            return f"{self.use('per_sample')}({self.code(node, place)}, {like})"
-        return self.held(node, place, least)
+        own, whole = shape.axes or "", target.axes or ""
+        if not own or whole.endswith(own) or not whole.startswith(own):
+            return self.held(node, place, least)
+        lacking = whole[len(own) :]
+        wide = {"X": "x", "H": "h", "M": place.unknown}.get(lacking)
+        if wide is None:
+            return f"{self.held(node, place, ATOM)}[..., {', '.join(['None'] * len(lacking))}]"
+        like = wide if lacking == "M" else place.value(wide)
+        return f"{self.use('per_sample')}({self.code(node, place)}, {like})"
 
     def of(self, node: Expression, place: Spot) -> tuple[str, int]:
         """The expression's code, and how tightly it holds together."""
@@ -124,7 +74,7 @@ class Writer:
             case Name():
                 return self._name(node, place)
             case Attribute():
-                return self._of_pass(node.name.text, place.clean, place), ATOM
+                return self._attribute(node, place), ATOM
             case Unary():
                 return self._unary(node, place)
             case Binary():
@@ -135,7 +85,7 @@ class Writer:
             case Conditional():
                 return self._conditional(node, place)
             case Call():
-                return self._call(node, place)
+                return self.call(node, place)
             case Index():
                 return self._index(node, place)
 
@@ -146,49 +96,56 @@ class Writer:
         if name in place.spelt:
             return self.of(self.scope.lets[name].value, place)
         if name in self.scope.declared:
+            if self.scope.word(node) in TRUTHS and name in self.scope.params:
+                return str(self.scope.word(node) == "true"), ATOM
             keyed = name in self.scope.draws and self.shape(node, place) == Shape.W
-            return identifier(name) + (f"[{place.key}]" if keyed else ""), ATOM
+            return identifier(name) + (f"[{place.key}]" if keyed and place.key else ""), ATOM
+        if name in TRUTHS:
+            return str(name == "true"), ATOM
         if name in CONSTANTS:
             return f"{self.module('math')}.{name}", ATOM
         if name in STEP_VALUES:
             return STEP_VALUES[name], ATOM
-        return self._value(node, place), ATOM
+        return self._value(name, place), ATOM
 
-    def _value(self, node: Name, place: Spot) -> str:
-        match node.text:
-            case "x":
-                return place.x
-            case "u":
-                return place.u
-            case "loss":
-                return place.loss
+    def _value(self, name: str, place: Spot) -> str:
+        match name:
             case "w":
-                return f"w[{place.key}]"
+                return f"w[{place.key}]" if place.key else place.value("w")
             case "y":
-                return (
-                    place.y
-                    if place.soft
-                    else f"{self.use('distribution')}({place.y}, self.classes, {self.like(place)})"
-                )
-            case "class_prior" | "class_count":
-                return f"self.{node.text}({self.like(place)})"
+                return place.y if place.soft else self.distribution(place)
+            case "class_prior" | "class_count" | "prior":
+                return f"self.{name}({place.like()})"
             case "p":
-                return f"{self.use('softmax')}({place.u})"
-            case name if name in DERIVED:
-                return f"{self.use(name)}({place.u}, {place.y})"
-            case name:
-                fail("T210", f"`{name}` cannot be read here in this version", node.span)
+                return place.own.get("p") or f"{self.use('softmax')}({place.value('u')})"
+            case "corruption" | "corrupted":
+                return self._corrupted(place)
+            case _ if name in DERIVED:
+                return f"{self.use(name)}({place.value('u')}, {place.y})"
+            case _:
+                return place.value(name)
 
-    def like(self, place: Spot) -> str:
-        """A tensor at hand whose type and device others take."""
-        return place.u if place.reader.place >= Place.LOGITS else place.x
+    def distribution(self, place: Spot) -> str:
+        """The labels as distributions."""
+        return f"{self.use('distribution')}({place.y}, self.outputs, {place.like()})"
 
-    def _of_pass(self, name: str, line: str, place: Spot) -> str:
-        if name in ("u", "loss"):
-            return f"{line}.{name}"
+    def _corrupted(self, place: Spot) -> str:
+        """The corrupted input: by which corruption, and how strongly."""
+        asked = self.scope.needs["corruption"].arguments
+        name = self.scope.word(asked[0].value) or "" if asked else ""
+        severity = self.code(asked[1].value, place) if len(asked) > 1 else "1"
+        return f"self.corrupted({place.value('x')}, {name!r}, {severity})"
+
+    def _attribute(self, node: Attribute, place: Spot) -> str:
+        owner, name = node.owner.text, node.name.text
+        line = place.clean
+        if owner == "teacher":
+            line = f"{place.line or 'self.here'}.teacher()"
+        elif owner in self.scope.branches:
+            line = f"line_{identifier(owner)}"
         if name == "p":
             return f"{self.use('softmax')}({line}.u)"
-        return f"{self.use(name)}({line}.u, {place.y})"
+        return f"{self.use(name)}({line}.u, {place.y})" if name in DERIVED else f"{line}.{name}"
 
     def _unary(self, node: Unary, place: Spot) -> tuple[str, int]:
         if node.operator == "not" and self.plain(node.operand):
@@ -199,85 +156,101 @@ class Writer:
 
     def _binary(self, node: Binary, place: Spot) -> tuple[str, int]:
         if node.operator in ("and", "or"):
-            sides = [self._mask(side, place) for side in (node.left, node.right)]
-            return {"and": " & ", "or": " | "}[node.operator].join(sides), COMPARISON
+            return self._logic(node, place)
+        if self.scope.is_word_choice(node):
+            same = self.scope.word(node.left) == getattr(node.right, "text", None)
+            return str(same == (node.operator == "==")), ATOM
         own = STRENGTH[node.operator]
-        shape = self.shape(node, place)
+        shapes = [self.shape(side, place) for side in (node.left, node.right)]
+        together = multiplied if node.operator in ("*", "/") else joined
+        shape = together(shapes[0], shapes[1]) or shapes[0]
         if node.operator == "^":
-            left = self.expanded(node.left, place, shape, place.x, ATOM)
-            return f"{left} ** {self.expanded(node.right, place, shape, place.x, MINUS)}", POWER
+            left = self.expanded(node.left, place, shape, ATOM)
+            return f"{left} ** {self.expanded(node.right, place, shape, MINUS)}", POWER
         least = own + 1 if own == COMPARISON else own
-        left = self.expanded(node.left, place, shape, place.x, least)
-        right = self.expanded(node.right, place, shape, place.x, own + 1)
+        left = self.expanded(node.left, place, shape, least)
+        right = self.expanded(node.right, place, shape, own + 1)
         return f"{left} {node.operator} {right}", own
 
-    def _mask(self, node: Expression, place: Spot) -> str:
+    def _logic(self, node: Binary, place: Spot) -> tuple[str, int]:
+        if self.plain(node):
+            sides = [self.held(side, place, ATOM) for side in (node.left, node.right)]
+            return f" {node.operator} ".join(sides), COMPARISON
+        sides = [self.mask(side, place) for side in (node.left, node.right)]
+        return {"and": " & ", "or": " | "}[node.operator].join(sides), COMPARISON
+
+    def mask(self, node: Expression, place: Spot) -> str:
+        """A condition as true or false for each sample, or for all."""
         code = self.held(node, place, ATOM)
         return f"{code}.mask" if self.shape(node, place) == Shape.TOP else code
 
     def _conditional(self, node: Conditional, place: Spot) -> tuple[str, int]:
         shape = self.shape(node, place)
         if self.plain(node.condition):
-            sides = [
-                self.expanded(side, place, shape, place.x, COMPARISON)
-                for side in (node.value, node.otherwise)
-            ]
+            sides = self._alike(node, place, shape)
             return (
                 f"{sides[0]} if {self.held(node.condition, place, COMPARISON)} else {sides[1]}",
                 CONDITIONAL,
             )
-        condition = self._mask(node.condition, place)
-        if shape == Shape.ROW:
-            condition = f"({condition})[:, None]"
-        elif shape == Shape.X:
-            condition = f"{self.use('per_sample')}({condition}, {place.x})"
-        sides = [self.expanded(side, place, shape, place.x) for side in (node.value, node.otherwise)]
+        condition = self.mask(node.condition, place)
+        if self.shape(node.condition, place) in (Shape.MASK, Shape.TOP) and shape != Shape.SAMPLE:
+            wide = {"BX": "x", "BH": "h", "BM": place.unknown}.get(shape.axes or "")
+            like = wide if wide in (None, place.unknown) else place.value(wide)
+            one = "[:, None]" if shape in (Shape.ROW, Shape.Z) else ""
+            condition = f"{self.use('per_sample')}({condition}, {like})" if like else f"({condition}){one}"
+        sides = [self.expanded(side, place, shape) for side in (node.value, node.otherwise)]
         if any(self.plain(side) for side in (node.value, node.otherwise)):
-            return f"{self.use('choose')}({condition}, {', '.join(sides)}, {self.like(place)})", ATOM
+            return f"{self.use('choose')}({condition}, {', '.join(sides)}, {place.like()})", ATOM
         return f"{self.module('torch')}.where({condition}, {', '.join(sides)})", ATOM
+
+    def _alike(self, node: Conditional, place: Spot, shape: Shape) -> list[str]:
+        """Both sides of a choice in one shape, though only one of them is computed."""
+        sides = (node.value, node.otherwise)
+        codes = [self.expanded(side, place, shape, COMPARISON) for side in sides]
+        if shape == Shape.SCALAR or shape == Shape.W:
+            return codes
+        small = [self.shape(side, place) == Shape.SCALAR for side in sides]
+        return [
+            f"{self.use('filled')}({code}, {other})" if flat else code
+            for code, flat, other in zip(codes, small, codes[::-1], strict=True)
+        ]
 
     def plain(self, node: Expression) -> bool:
         """Whether an expression is a Python number while the program runs, not a tensor."""
-        numbers = {*self.scope.params, *CONSTANTS, "C", "N"}
-        return all(name in numbers for name in self.scope.reads(node)) and not any(
-            name in self.scope.draws for name in self.scope.reads(node)
-        )
+        return all(self._is_plain(part) for part in walk(self.scope.written_out(node)))
 
-    def _call(self, node: Call, place: Spot) -> tuple[str, int]:
-        name, inner = node.name.text, node.arguments[0].value
-        if name == "stop" and self.plain(inner):
-            return self.of(inner, place)
-        if name == "stop":
-            return f"{self.held(inner, place, ATOM)}.detach()", ATOM
-        if name in TORCH and self.plain(inner):
-            value = constant(node, self.scope.constants())
-            if value is not None and not math.isfinite(value):
-                sign = "-" if value < 0 else ""
-                return f"{sign}{self.module('math')}.{'nan' if value != value else 'inf'}", MINUS
-            return self._number_call(name, self.code(inner, place)), ATOM
-        arguments = [self.code(argument.value, place) for argument in node.arguments]
-        if name == "onehot":
-            arguments += ["self.classes", self.like(place)]
-        added = source_of_op(name)
-        if added is not None:
-            return f"{self.use(added.attribute)}({', '.join(arguments)})", ATOM
-        owner = f"{self.module('torch')}." if name in TORCH else ""
-        return f"{owner}{name if owner else self.use(name)}({', '.join(arguments)})", ATOM
-
-    def _number_call(self, name: str, code: str) -> str:
-        if name == "relu":
-            return f"max({code}, 0)"
-        if name == "sigmoid":
-            return f"(1 / (1 + {self.module('math')}.exp(-({code}))))"
-        if name == "sign":
-            return f"(({code} > 0) - ({code} < 0))"
-        return f"abs({code})" if name == "abs" else f"{self.module('math')}.{name}({code})"
+    def _is_plain(self, part: Expression) -> bool:
+        scope = self.scope
+        match part:
+            case Name():
+                param = scope.params.get(part.text)
+                numbered = param is not None and param.per is None and part.text not in scope.found
+                words = param is None and not scope.knows(part.text)
+                return numbered or part.text in (*CONSTANTS, *TRUTHS, "C", "N") or words
+            case Attribute() | Member() | Index():
+                return False
+            case Call():
+                return scope.network(part.name.text) is None and part.name.text not in ("h", "view")
+            case _:
+                return True
 
     def _index(self, node: Index, place: Spot) -> tuple[str, int]:
-        value = self.held(node.value, place, ATOM)
-        if isinstance(node.index, Name) and node.index.text == "y" and "y" not in self.scope.declared:
-            return f"{self.use('pick')}({self.code(node.value, place)}, {place.y})", ATOM
-        index = self.code(node.index, place)
-        if self.shape(node.index, place) == Shape.SCALAR:
-            return f"{value}[..., {index}]", ATOM
-        return f"{self.use('pick')}({value}, {index})", ATOM
+        value, index = self.shape(node.value, place), self.shape(node.index, place)
+        if index == Shape.PERMUTATION:
+            return f"{self.held(node.value, place, ATOM)}[{self.code(node.index, place)}]", ATOM
+        label = isinstance(node.index, Name) and node.index.text == "y" and "y" not in self.scope.declared
+        picked = place.y if label else self.code(node.index, place)
+        classes = (value.axes or "").startswith("C")
+        inner = self.scope.written_out(node.value)
+        if isinstance(inner, Call) and inner.name.text == "quadratic" and index != Shape.SCALAR:
+            weights, matrices = (self.code(argument.value, place) for argument in inner.arguments)
+            return f"{self.use('quadratic')}({weights}, {matrices}, {picked})", ATOM
+        if index == Shape.SCALAR:
+            dots = "" if classes else "..., "
+            return f"{self.held(node.value, place, ATOM)}[{dots}{self._place_of(node.index, picked)}]", ATOM
+        function = self.use("rows_of" if classes else "pick")
+        return f"{function}({self.code(node.value, place)}, {picked})", ATOM
+
+    def _place_of(self, index: Expression, code: str) -> str:
+        """The place of a class that is a number; one from a calculation is a whole number all the same."""
+        return code if isinstance(index, Name) or constant(index, {}) is not None else f"int({code})"

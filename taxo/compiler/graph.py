@@ -6,13 +6,14 @@ Order, shared passes and cost are read off this graph; nothing else knows them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from taxo.language.method import Branch, Method, Perturbation
+from taxo.compiler.names import identifier
+from taxo.language.method import Method, Perturbation
 from taxo.language.scope import Scope, acts_at
-from taxo.language.syntax import Attribute, Expression, Number, names
-from taxo.language.vocabulary import CONSTANTS, SOLVERS, TARGETS, VALUES, Place, Site, Target
+from taxo.language.syntax import Attribute, Call, Expression, Name, Number, names
+from taxo.language.vocabulary import CONSTANTS, SITES, TARGETS, VALUES, Place, Site, Target
 
 if TYPE_CHECKING:
     import networkx
@@ -57,15 +58,29 @@ class Act:
         return self.spot.place
 
     @property
+    def via(self) -> Call | None:
+        """Its solver, if it has one of its own."""
+        return self.item.infer.via if self.unknown is not None else None
+
+    @property
     def learned(self) -> bool:
-        """Whether its unknown is kept in a table."""
-        via = self.item.infer.via
-        return via is not None and SOLVERS[via.name.text].learned
+        """Whether its unknown descends beside the weights."""
+        return self.via is not None and self.via.name.text == "joint"
 
     @property
     def solved(self) -> bool:
         """Whether its unknown is found anew in every step."""
         return self.unknown is not None and not self.learned
+
+    @property
+    def grain(self) -> str:
+        """What shares one value of its unknown."""
+        return "corpus" if self.place == Place.WEIGHTS else self.item.granularity[-1].text
+
+    @property
+    def inner(self) -> bool:
+        """Whether it acts inside the model."""
+        return self.place == Place.INNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,13 @@ class Line:
     name: str
     weight: Expression
     acts: tuple[Act, ...]
+    norm: str = ""
+    carry: Call | None = None
+
+    @property
+    def variable(self) -> str:
+        """The name of its pass in the program."""
+        return f"line_{identifier(self.name)}" if self.name else "line"
 
     def in_order(self) -> list[Act]:
         """The acts in the order they act."""
@@ -105,6 +127,7 @@ class Graph:
     scope: Scope
     lines: tuple[Line, ...]
     net: networkx.DiGraph[Value | Deed]
+    _read: list[Expression] = field(default_factory=list[Expression], compare=False, repr=False)
 
     def acts(self) -> list[Act]:
         """Every act once, in source order."""
@@ -131,14 +154,20 @@ class Graph:
         """Whether the first line's training pass brings unperturbed logits, and so is the clean pass too."""
         import networkx
 
+        first = self.lines[0]
+        if first.carry is not None or first.norm == "auxiliary" or self.together():
+            return False
         return not any(isinstance(node, Deed) for node in networkx.ancestors(self.net, Value("u", 0)))
 
-    def reads_clean(self, first: int = 0) -> bool:
-        """Whether a weight, or an act on the lines from `first` on, reads the unperturbed pass."""
-        parts = [part for line in self.lines[first:] for act in line.acts for part in self.expressions(act)]
-        return any(
-            "clean" in self.scope.reads(part) for part in (*parts, *(one.weight for one in self.lines))
-        )
+    def together(self) -> bool:
+        """Whether all lines go through the model in one pass: they share its batch norms' statistics."""
+        if len(self.lines) < 2 or any(line.norm != "batch" or line.carry is not None for line in self.lines):
+            return False
+        return not any(act.place == Place.WEIGHTS or act.solved for line in self.lines for act in line.acts)
+
+    def reads_clean(self) -> bool:
+        """Whether something reads the unperturbed pass."""
+        return any("clean" in self.scope.reads(part) for part in self.read())
 
     def reads(self, act: Act) -> set[str]:
         """The names that what an act computes depends on."""
@@ -153,40 +182,97 @@ class Graph:
         return [part for part in parts if part is not None]
 
     def read(self) -> list[Expression]:
-        """Every expression that the program computes, `let`s and draws among them."""
+        """Every expression that the program computes, `let`s, draws and states among them."""
+        if not self._read:
+            self._read.extend(self._reading())
+        return self._read
+
+    def _reading(self) -> Iterator[Expression]:
+        scope, method = self.scope, self.method
         parts = [part for act in self.acts() for part in self.expressions(act)]
-        pending, found = [*parts, *(line.weight for line in self.lines)], list[Expression]()
-        for node in pending:
-            found.append(node)
+        parts += [line.weight for line in self.lines]
+        parts += [act.item.at for act in self.acts() if act.item.at is not None]
+        parts += [] if method.loss is None else [method.loss]
+        parts += [infer.goal.objective for infer in method.infers if infer.goal is not None]
+        parts += [argument.value for call in method.needs for argument in call.arguments]
+        pending, done = parts, set[str]()
+        while pending:
+            node = pending.pop(0)
+            yield node
             for name in names(node):
-                pending += [part for part in self.scope.definition(name.text) if part not in pending]
-        return found
+                if name.text not in done:
+                    done.add(name.text)
+                    pending += scope.definition(name.text)
+
+    def used(self, name: str) -> bool:
+        """Whether the program reads a name."""
+        return any(one.text == name for node in self.read() for one in names(node))
 
 
-def lower(method: Method) -> Graph:
-    """The graph of a method whose idle parts are gone."""
+def site_of(act: Act, scope: Scope) -> str:
+    """The word or pattern of an act's site; nothing where it has none."""
+    site = act.item.at
+    if isinstance(site, Name) and site.text in SITES and site.text not in scope.params:
+        return site.text
+    return "" if site is None else scope.word(site) or ""
+
+
+def lower(method: Method, phase: str = "training") -> Graph:
+    """The graph of a method whose idle parts are gone, in training or on predictions (`eval`), or `any`."""
     import networkx
 
     scope = Scope(method)
-    # lines whose logits are unperturbed come first: their pass serves all that read the clean one
-    lines = tuple(sorted(_lines(method, scope), key=lambda line: line.moves_logits()))
-    graph = Graph(method, scope, lines, networkx.DiGraph())
-    for number, line in enumerate(lines):
+    lines = _in_order(list(_lines(method, scope, phase)), scope)
+    graph = Graph(method, scope, tuple(lines), networkx.DiGraph())
+    for number, line in enumerate(graph.lines):
         _draw_line(graph, number, line)
     return graph
 
 
-def _lines(method: Method, scope: Scope) -> Iterator[Line]:
+def _lines(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
     """One line for each branch, or a single one; acts outside branches are on each."""
     acts = dict(_acts(method, scope))
-    branches = [clause for clause in method.clauses if isinstance(clause, Branch)]
-    common = [clause for clause in method.clauses if isinstance(clause, Perturbation)]
+    branches = method.branches() if phase != "eval" else []
+    common = [item for item in method.clauses if isinstance(item, Perturbation) and _acts_in(item, phase)]
     if not branches:
         yield Line("", Number(1.0), tuple(acts[id(item)] for item in common))
     for number, branch in enumerate(branches):
-        own = [acts[id(item)] for item in (*common, *branch.perturbations)]
+        inside = [item for item in branch.perturbations if _acts_in(item, phase)]
+        own = sorted((acts[id(item)] for item in (*common, *inside)), key=lambda act: act.order)
         name = branch.name.text if branch.name else f"branch{number + 1}"
-        yield Line(name, branch.weight, tuple(sorted(own, key=lambda act: act.order)))
+        norm = "" if branch.norm is None else scope.word(Name(branch.norm.text)) or branch.norm.text
+        yield Line(name, branch.weight, tuple(own), norm, branch.on)
+
+
+def _acts_in(item: Perturbation, phase: str) -> bool:
+    """Whether a perturbation acts in a phase."""
+    during = "training" if item.during is None else item.during.text
+    return phase == "any" or during in (phase, "always")
+
+
+def _in_order(lines: list[Line], scope: Scope) -> list[Line]:
+    """The lines in the order they run.
+
+    Those whose values others read come first; then those whose unperturbed logits serve all who read the
+    clean pass; last those on another batch.
+    """
+    waiting = sorted(lines, key=lambda line: (line.carry is not None, line.moves_logits()))
+    done: list[Line] = []
+    while waiting:
+        names_left = {line.name for line in waiting}
+        ready = next(
+            (one for one in waiting if not (_reads_of(one, scope) & names_left - {one.name})), waiting[0]
+        )
+        waiting.remove(ready)
+        done.append(ready)
+    return done
+
+
+def _reads_of(line: Line, scope: Scope) -> set[str]:
+    """The branches whose values the acts of a line's own, or its weight, read."""
+    parts = [part for act in line.acts for part in act.item.written()]
+    goals = [act.item.infer.goal.objective for act in line.acts if act.item.infer.goal is not None]
+    return {name for part in (*parts, *goals) for name in scope.reads(part)} & set(scope.branches)
 
 
 def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:

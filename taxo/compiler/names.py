@@ -7,22 +7,64 @@ import re
 
 from taxo.plugins import added_attributes
 
-FORMS = "taxo.ops.forms"
+
+def _from(module: str, names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), module)
+
+
 LIBRARY: dict[str, str] = {
-    **dict.fromkeys(("softmax", "entropy", "argmax", "argmin", "onehot", "ce", "l1", "l2", "linf"), FORMS),
-    **dict.fromkeys(("margin", "gradnorm", "correct", "distribution", "pick", "per_sample"), FORMS),
-    **dict.fromkeys(("top", "keep", "spread", "choose"), FORMS),
-    **dict.fromkeys(("Linf", "L2", "Box"), "taxo.ops.sets"),
-    **dict.fromkeys(("slope", "leaf", "first_guess", "pgd", "gradient", "linearized"), "taxo.ops.solvers"),
-    "Table": "taxo.ops.stores",
-    "norms": "taxo.runtime.hooks",
+    **_from("taxo.ops.forms", "softmax entropy argmax argmin onehot ce l1 l2 linf margin gradnorm correct"),
+    **_from(
+        "taxo.ops.forms", "distribution pick per_sample top keep spread choose blank named rows_of filled"
+    ),
+    **_from(
+        "taxo.ops.reductions", "total average largest smallest larger smaller mean_batch quantile acos kl lp"
+    ),
+    **_from("taxo.ops.reductions", "weights_l1 weights_l2 weights_linf weights_lp"),
+    **_from("taxo.ops.features", "warp lid reach cosine"),
+    **_from("taxo.ops.quadratic", "quadratic quadratic_table"),
+    **_from("taxo.ops.balls", "Linf L2 L1"),
+    **_from("taxo.ops.sets", "Box Simplex Nonnegative"),
+    **_from(
+        "taxo.ops.solvers",
+        "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",
+    ),
+    **_from("taxo.ops.closed", "cross_entropy_l1 cross_entropy_linf prox_of_squares"),
+    **_from("taxo.ops.tables", "Table"),
+    **_from("taxo.ops.networks", "Learner"),
+    **_from("taxo.ops.states", "Held"),
+    **_from("taxo.ops.running", "Mean Deviation Ema"),
+    "Covariance": "taxo.ops.covariance",
+    "Prototypes": "taxo.ops.prototypes",
+    **_from("taxo.ops.carry", "Carry"),
+    **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
     "Step": "taxo.runtime.step",
 }
 LOCAL = {
-    *("self", "x", "y", "index", "u", "w", "delta", "clean", "watch", "loss", "losses", "line", "objective"),
-    *("rows", "within", "first", "name", "torch", "math", "max", "abs", "next"),
+    *(
+        "self",
+        "x",
+        "y",
+        "z",
+        "h",
+        "index",
+        "u",
+        "w",
+        "p",
+        "like",
+        "delta",
+        "clean",
+        "here",
+        "loss",
+        "losses",
+        "line",
+    ),
+    *("objective", "rows", "within", "first", "name", "slope", "slope_here", "torch", "math", "max", "min"),
+    *("abs", "dict", "int", "True", "False", "None"),
 }
-FAMILIES = re.compile(r"(x|y|u|line|table|perturb)_|.*_$|__|[A-Z]")
+FAMILIES = re.compile(
+    r"(x|y|h|line|table|kept|state|network|leaf|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
+)
 
 
 def home(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.method import Branch, Clause, Method, Perturbation
+from taxo.language.method import Branch, Clause, Inference, Method, Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
     Binary,
@@ -183,7 +183,8 @@ def merge_branches(method: Method) -> Method:
 
 def _branches_read(method: Method, scope: Scope) -> set[str]:
     """The names of the branches whose values something reads."""
-    parts = [*(let.value for let in method.lets), *(branch.weight for branch in method.branches())]
+    parts = [*(let.value for let in method.lets), *(state.value for state in method.states)]
+    parts += [branch.weight for branch in method.branches()]
     for item in method.perturbations():
         parts += item.written()
         parts += [item.infer.goal.objective] if item.infer.goal else []
@@ -219,7 +220,13 @@ def _is_one(weight: float | None) -> bool:
     return weight is not None and math.isclose(weight, 1)
 
 
-PASSES: tuple[Pass, ...] = (fold_lets, fold_clauses, drop_idle, always, merge_branches)
+def settle_tuned(method: Method) -> Method:
+    """Drop the inferences that a search over whole runs makes: in one run their parameters are numbers."""
+    left = tuple(infer for infer in method.infers if infer.manner.text != "tuning")
+    return method.model_copy(update={"infers": left})
+
+
+PASSES: tuple[Pass, ...] = (settle_tuned, fold_lets, fold_clauses, drop_idle, always, merge_branches)
 
 
 def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:
@@ -244,11 +251,12 @@ def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturb
 
 
 def _over_expressions(method: Method, change: Callable[[Expression], Expression]) -> Method:
-    """The method with `change` applied to the form and condition of every perturbation, and every weight."""
+    """The method with `change` applied to the form, condition and search of every perturbation, and to weights."""
 
     def changed(item: Perturbation) -> tuple[Perturbation, ...]:
         where = None if item.where is None else change(item.where)
-        return (item.model_copy(update={"by": change(item.by), "where": where}),)
+        found = _over_search(item.infer, change)
+        return (item.model_copy(update={"by": change(item.by), "where": where, "infer": found}),)
 
     method = _over_clauses(method, changed)
     clauses = tuple(
@@ -256,6 +264,21 @@ def _over_expressions(method: Method, change: Callable[[Expression], Expression]
         for clause in method.clauses
     )
     return method.model_copy(update={"clauses": clauses})
+
+
+def _over_search(infer: Inference, change: Callable[[Expression], Expression]) -> Inference:
+    """An inference with `change` applied to its goal, and to the options of its sets and its solver."""
+    goal = infer.goal
+    if goal is not None:
+        goal = goal.model_copy(update={"objective": change(goal.objective)})
+    within = tuple(_over_options(region, change) for region in infer.within)
+    via = None if infer.via is None else _over_options(infer.via, change)
+    return infer.model_copy(update={"goal": goal, "within": within, "via": via})
+
+
+def _over_options(call: Call, change: Callable[[Expression], Expression]) -> Call:
+    arguments = tuple(replace(argument, value=change(argument.value)) for argument in call.arguments)
+    return replace(call, arguments=arguments)
 
 
 def _replaced(node: Expression, settled: Mapping[str, Expression]) -> Expression:

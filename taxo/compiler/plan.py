@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.passes import fold
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope
 from taxo.language.syntax import Expression, Member, Name, Unary
 from taxo.language.vocabulary import SOLVERS, Place
 
+TEACHER = "teacher"
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Some equal passes through the model; `share` is the part of the batch they run on."""
+    """Some equal passes through the model; `share` is the part of the batch they run on.
+
+    An `unmoved` one finds an unknown at the value that nothing has perturbed yet.
+    """
 
     kind: str
     name: str
@@ -24,11 +30,13 @@ class Pass:
     backwards: int = 1
     share: float = 1.0
     norm: str = "update"
+    unmoved: bool = False
 
     def __str__(self) -> str:
         passes = " + ".join(["forward"] * self.forwards + ["backward"] * self.backwards)
         times = f"{self.count} x ({passes})" if self.count > 1 else passes
         rows = f" on {self.share:.0%} of the rows" if self.share < 1 else ""
+        rows = f" on {self.share:g} x the rows" if self.share > 1 else rows
         return f"{self.kind} {self.name}".strip() + f": {times}{rows}, norm {self.norm}"
 
 
@@ -41,17 +49,19 @@ class Plan:
     @property
     def forwards(self) -> float:
         """How many times the batch goes through the model."""
-        return sum(one.count * one.forwards * one.share for one in self.passes)
+        return sum(one.count * one.forwards * one.share for one in self.passes if one.kind != TEACHER)
 
     @property
     def backwards(self) -> float:
         """How many times a gradient of the batch comes back through the model."""
-        return sum(one.count * one.backwards * one.share for one in self.passes)
+        return sum(one.count * one.backwards * one.share for one in self.passes if one.kind != TEACHER)
 
     @property
     def cost(self) -> str:
-        """The cost in a few letters: `11 F + 11 B`."""
-        return f"{_short(self.forwards)} F + {_short(self.backwards)} B"
+        """The cost in a few letters: `11 F + 11 B`, and what a teacher's passes add."""
+        taught = sum(one.forwards for one in self.passes if one.kind == TEACHER)
+        more = f" + {taught} F of the teacher" if taught else ""
+        return f"{_short(self.forwards)} F + {_short(self.backwards)} B{more}"
 
     def norm(self, kind: str, name: str) -> str:
         """The norm word of a pass; `update` where there is no such pass."""
@@ -68,21 +78,36 @@ def _short(number: float) -> str:
 
 def schedule(graph: Graph) -> Plan:
     """The passes of a graph in the order they run."""
-    return Plan(tuple(_passes(graph)))
+    passes = list(_passes(graph))
+    updating = _updating(graph, passes)
+    return Plan(tuple(replace(one, norm="update") if one is updating else one for one in passes))
+
+
+def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
+    """The one pass that moves the running statistics.
+
+    It is the one said to; else the first unperturbed one of a search in the weights; else the training pass
+    of the last line, so that no attack of this step runs on statistics that the step has moved.
+    """
+    said = [one for one in passes if one.norm == "update"]
+    carried = {line.name for line in graph.lines if line.carry is not None}
+    last = [one for one in passes if one.kind == "train" and one.norm == "batch" and one.name not in carried]
+    return (said or [one for one in passes if one.unmoved] or last[::-1] or [None])[0]
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:
     if graph.reads_clean() and not graph.clean_is_shared():
         yield Pass("clean", "", backwards=0, norm="batch")
-    updated = False
     for number, line in enumerate(graph.lines):
         for act in line.acts:
-            for one in _inference(graph, number, line, act, updated):
-                updated = updated or one.norm == "update"
-                yield one
-        # the last line's, so that no attack of this step runs on statistics that the step has moved
-        last = line is graph.lines[-1]
-        yield Pass("train", line.name, norm="update" if last and not updated else "batch")
+            yield from _inference(graph, number, line, act)
+        taught = any("teacher" in graph.reads(act) for act in line.acts)
+        if taught:
+            yield Pass(TEACHER, line.name, backwards=0, norm="frozen")
+        if not graph.together():
+            yield Pass("train", line.name, norm=line.norm or "batch")
+    if graph.together():
+        yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
 
 
 def label(act: Act, line: Line) -> str:
@@ -90,25 +115,48 @@ def label(act: Act, line: Line) -> str:
     return f"{act.key} of {line.name}" if line.name else act.key
 
 
-def _inference(graph: Graph, number: int, line: Line, act: Act, updated: bool) -> Iterator[Pass]:
+def _inference(graph: Graph, number: int, line: Line, act: Act) -> Iterator[Pass]:
     """The passes that find an unknown; none where the training pass brings all it takes."""
-    if not act.solved or graph.inside(act, number):
+    if not act.solved or graph.inside(act, number) or simultaneous(act, graph.scope):
         return
-    name = label(act, line)
-    if act.place >= Place.LOGITS:
+    name, said = label(act, line), _said(act, graph.scope)
+    if act.place >= Place.LOGITS or (act.inner and not value_is_clean(graph, line, act)):
         yield Pass("reach", name, backwards=0, norm="batch")
+    if act.place >= Place.LOGITS:
         return
-    unmoved = act.place == Place.WEIGHTS and at_zero(act, graph.scope) and not updated
     share = selected_share(graph.scope, act.item.where) if gathers(graph, line, act) else 1.0
-    norm = "update" if unmoved else "batch" if act.place == Place.WEIGHTS else "frozen"
-    yield Pass("infer", name, count=steps(act, graph.scope), share=share, norm=norm)
+    on_weights = act.place == Place.WEIGHTS
+    norm = said or ("batch" if on_weights else "frozen")
+    unmoved = on_weights and at_zero(act, graph.scope)
+    yield Pass("infer", name, count=steps(act, graph.scope), share=share, norm=norm, unmoved=unmoved)
+
+
+def _said(act: Act, scope: Scope) -> str:
+    """The norm word of a perturbation's inner passes, if it has one."""
+    norm = act.item.norm
+    return "" if norm is None else scope.word(Name(norm.text)) or norm.text
+
+
+def value_is_clean(graph: Graph, line: Line, act: Act) -> bool:
+    """Whether the clean pass has the value at an act's inner site as it is before the act."""
+    apart = graph.reads_clean() and not graph.clean_is_shared()
+    return apart and act.spot.value == "z" and not line.above(act) and line.carry is None
+
+
+def simultaneous(act: Act, scope: Scope) -> bool:
+    """Whether the backward of the training pass serves an unknown too."""
+    via = act.via
+    if via is None:
+        return False
+    word = given(via, SOLVERS[via.name.text].options).get("simultaneous")
+    return word is not None and scope.word(word) == "true"
 
 
 def steps(act: Act, scope: Scope) -> int:
     """How many gradients a solver takes."""
     via = act.item.infer.via
     solver = None if via is None else SOLVERS[via.name.text]
-    if via is None or solver is None or solver.linear or "steps" not in solver.options:
+    if via is None or solver is None or "steps" not in solver.options:
         return 1
     value = given(via, solver.options).get("steps")
     count = constant(value, scope.constants()) if value is not None else solver.options["steps"].default
@@ -116,14 +164,19 @@ def steps(act: Act, scope: Scope) -> int:
 
 
 def at_zero(act: Act, scope: Scope) -> bool:
-    """Whether the one gradient an unknown takes is at the unperturbed value."""
+    """Whether the first gradient an unknown takes is at the unperturbed value."""
     via = act.item.infer.via
-    form = act.item.by
-    plain = isinstance(form, Name) and form.text == act.unknown
-    if via is None or not plain or not SOLVERS[via.name.text].linear:
+    if via is None or act.unknown is None or steps(act, scope) > 1:
         return False
     word = given(via, SOLVERS[via.name.text].options).get("start")
-    return word is None or scope.word(word) == "zero"
+    zero = {**scope.constants(), act.unknown: 0.0}
+    vanishes = constant(fold(scope.written_out(act.item.by), zero), zero) == 0
+    return vanishes and (word is None or scope.word(word) == "zero")
+
+
+def is_plain(act: Act) -> bool:
+    """Whether an act adds its unknown as it is."""
+    return isinstance(act.item.by, Name) and act.item.by.text == act.unknown
 
 
 def gathers(graph: Graph, line: Line, act: Act) -> bool:
@@ -134,6 +187,12 @@ def gathers(graph: Graph, line: Line, act: Act) -> bool:
     goal = act.item.infer.goal
     if act.place != Place.FEATURES or goal is None or selection(graph.scope, act.item.where) is None:
         return False
+    if (
+        act.grain != "sample"
+        or line.carry is not None
+        or first_word(act, graph.scope) not in ("zero", "uniform")
+    ):
+        return False
     own = {act.unknown, "loss", "u", "p", "y"}
     free = all(
         name in own or name in graph.scope.params
@@ -141,6 +200,15 @@ def gathers(graph: Graph, line: Line, act: Act) -> bool:
         for name in graph.scope.reads(part)
     )
     return free and not line.above(act)
+
+
+def first_word(act: Act, scope: Scope) -> str:
+    """Where a search starts: a word, or nothing where it is a value."""
+    via = act.via
+    if via is None or "start" not in SOLVERS[via.name.text].options:
+        return "kept" if via is not None and via.name.text == "sgd" else "zero"
+    word = given(via, SOLVERS[via.name.text].options).get("start")
+    return "zero" if word is None else scope.word(word) or ""
 
 
 def selection(scope: Scope, node: Expression | None) -> tuple[Member, bool] | None:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from taxo.compiler.expressions import Spot, Writer
-from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.closed import is_linear, known_minimiser
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Act, Graph, Line, site_of
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import Plan, at_zero, gathers, label
+from taxo.compiler.plan import (
+    Plan,
+    at_zero,
+    first_word,
+    gathers,
+    is_plain,
+    label,
+    simultaneous,
+    steps,
+    value_is_clean,
+)
+from taxo.compiler.regions import Regions
+from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.printer import ATOM, PRODUCT
 from taxo.language.shapes import Reader
-from taxo.language.syntax import Call, Expression
-from taxo.language.vocabulary import REGIONS, SOLVERS, TARGETS, Place, Shape
+from taxo.language.syntax import Expression
+from taxo.language.vocabulary import SOLVERS, Option, Place, Shape
 from taxo.plugins import source_of_op
 
-BALLS = {"linf": "Linf", "l2": "L2", "box": "Box"}
+KEPT = ("kept", "previous")
+OPS = {"sgd": "gradient"}
+BATCHES = {"labels": "self.soft(y, {})", "loss": "{}[:, 0]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,112 +45,200 @@ class Solve:
     act: Act
     hooks: dict[str, str]
     spelt: tuple[str, ...] = ()
+    own: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def name(self) -> str:
         """The unknown, as the program calls it."""
         return identifier(self.act.key)
 
+    @property
+    def shared(self) -> bool:
+        """Whether samples share values of the unknown."""
+        return self.act.grain != "sample"
+
+    @property
+    def norm(self) -> str:
+        """The norm mode of its passes."""
+        return self.plan.norm("infer", label(self.act, self.line))
+
     def before(self, text: Text) -> None:
         """Find the unknown before the training pass, with passes of its own."""
-        if self.act.place == Place.WEIGHTS and at_zero(self.act, self.graph.scope):
+        if simultaneous(self.act, self.graph.scope):
+            self._with_the_weights(text)
+        elif self.act.place == Place.WEIGHTS and self._direct():
             self._slope_of_weights(text)
         elif self.act.place >= Place.LOGITS:
             self._reached(text)
+        elif gathers(self.graph, self.line, self.act):
+            self._on_rows(text)
         else:
             self._searched(text)
 
+    def _direct(self) -> bool:
+        """Whether the slope in the unknown is that in the weights themselves."""
+        via = self.act.via
+        linear = via is not None and SOLVERS[via.name.text].linear
+        goal = self.act.item.infer.goal
+        read = set() if goal is None else set(self.graph.scope.reads(goal.objective))
+        return (
+            linear
+            and self.act.unknown not in read
+            and is_plain(self.act)
+            and at_zero(self.act, self.graph.scope)
+        )
+
+    def _on_rows(self, text: Text) -> None:
+        """Search at the features of the selected rows only."""
+        x, y, where = f"x_{self.name}", f"y_{self.name}", self.act.item.where
+        assert where is not None
+        text.line(f"rows = {self.writer.held(where, self.spot(), ATOM)}.rows")
+        text.line(f"{x}, {y} = x[rows], y[rows]")
+        self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
+        with text.under(f"with self.searching({quoted(self.norm)}):"):
+            self._solver(text, x, rows="rows")
+        text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, x)")
+
     def _searched(self, text: Text) -> None:
-        """Search at the features or the weights, by passes through the whole model."""
-        whole = not gathers(self.graph, self.line, self.act)
-        x, y = "x", "y"
-        if not whole:
-            x, y = f"x_{self.name}", f"y_{self.name}"
-            text.line(f"rows = {self.writer.held(_not_none(self.act.item.where), self.spot(), ATOM)}.rows")
-            text.line(f"{x}, {y} = x[rows], y[rows]")
-        self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]))
-        around = self._value_at(x)
-        norm = self.plan.norm("infer", label(self.act, self.line))
-        with text.under(self.writer.norms(norm)):
-            self._solver(text, around)
-        if not whole:
-            text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, x)")
+        """Search at the features, inside the model or at the weights, by passes through the whole model."""
+        if self.act.place == Place.WEIGHTS:
+            text.line(f"w = {self._weights()}")
+        elif self.act.inner:
+            self._value_inside(text)
+        self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
+        with text.under(self._heading()):
+            self._solver(text, self._around())
+
+    def _heading(self) -> str:
+        masks = ", masks=True" if self.act.place == Place.WEIGHTS else ""
+        second = "self.auxiliary.instead(), " if self.line.norm == "auxiliary" else ""
+        return f"with {second}self.searching({quoted(self.norm)}{masks}):"
+
+    def _value_inside(self, text: Text) -> None:
+        """The value at an inner site, before the act."""
+        if value_is_clean(self.graph, self.line, self.act):
+            text.line(f"h_{self.name} = clean.z")
+            return
+        with text.under('with self.apart("batch"):'):
+            passed = call("self.line", ["x", "y", *self._in_place()])
+            text.line(f"line = {passed[0]}", *passed[1:])
+        text.line(f"h_{self.name} = {self._seen('line')}")
+
+    def _seen(self, line: str) -> str:
+        """The value at its inner site that a pass has noted."""
+        site = site_of(self.act, self.graph.scope)
+        return f"{line}.z" if site == "z" else f"{line}.h[{quoted(site)}]"
 
     def _slope_of_weights(self, text: Text) -> None:
         """At zero the slope in the unknown is that in the weights themselves."""
-        norm = self.plan.norm("infer", label(self.act, self.line))
         text.line(f"w = {self._weights()}")
         passed = call("self.line", ["x", "y", *self._in_place()])
-        with text.under(self.writer.norms(norm, gradient=True)):
+        with text.under(
+            self._heading().replace("with ", f"with {self.writer.module('torch')}.enable_grad(), ")
+        ):
             text.line(f"line = {passed[0]}", *passed[1:])
+            text.line(f"within = [{', '.join(self._regions().bounded('w'))}]")
             slope = f"{self.writer.use('slope')}({self._goal('line', 'y')}.mean(), w)"
-            self._linearized(text, slope, "w")
+            text.line(f"{self.name} = {self.writer.use('linearized')}({slope}, within, {self._maximize()})")
 
     def _reached(self, text: Text) -> None:
         """Bring the logits here without what is written below, then search from them on."""
-        reached = f"u_{self.name}"
-        upstream = self._in_place(stop=Place.LOGITS)
-        with text.under(self.writer.norms("batch", gradient=False)):
-            text.line(f"{reached} = self.line({', '.join(['x', 'y', *upstream])}).u")
-        self.from_logits(text, reached, inside=False)
+        reached = f"reached_{self.name}"
+        passed = call("self.line", ["x", "y", *self._in_place(stop=Place.LOGITS)])
+        with text.under('with self.apart("batch"):'):
+            text.line(f"{reached} = {passed[0]}", *passed[1:])
+        with text.under(f"with self.at({reached}):"):
+            held = replace(self, own={"u": f"{reached}.u", "y": f"self.soft(y, {reached}.u)"})
+            held.from_logits(text, f"{reached}.u", inside=False)
 
     def from_logits(self, text: Text, u: str, inside: bool = True) -> None:
         """Search from the logits on: no pass through the model."""
         target = self.act.item.target.text
         held = u if u != "u" else "u.detach()"
-        given_u = f"{held} + {self._form('u')}" if target == "logits" else held
+        form = self._form({"u": held}, Shape.ROW, held) if target == "logits" else ""
+        given_u = f"{held} + {form}" if target == "logits" else held
         candidate = {} if target == "logits" else self._candidate()
         places = {"logits": Place.LABELS, "labels": Place.LOSS, "loss": Place.LOSS}
         lists = self._in_place(candidate, start=places[target] if inside else Place.LABELS)
         if target == "loss" and inside:
-            lists = [f"loss=[{self._candidate()['loss']}]"]
+            lists = self._lists({"loss": [next(iter(self._candidate().values()))]})
+        like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
+        if self._closed(text, held, like):
+            return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
-        like = {
-            "logits": held,
-            "labels": "y" if inside else f"{self.writer.use('distribution')}(y, self.classes, {held})",
-        }
-        self._solver(text, like.get(target, f"{held}[:, 0]"))
+        self._solver(text, like)
 
-    def spot(self) -> Spot:
+    def _closed(self, text: Text, u: str, like: str) -> bool:
+        """Write the known minimiser, where the solver asks for one."""
+        via = self.act.via
+        if via is None or via.name.text != "closed_form" or is_linear(self.act, self.graph):
+            return False
+        found = known_minimiser(self.act, self.graph)
+        assert found is not None
+        spot = self.spot({"u": u, "y": like})
+        text.line(*found.written(self.name, u, self.writer, spot))
+        return True
+
+    def spot(self, own: dict[str, str] | None = None) -> Spot:
         """The program's level, where the act's place on the line is not reached yet."""
-        return Spot(
-            Reader(self.act.place, self.act.item.target.text, self.act.unknown, self.act.target.shape),
-            unknown=self.name,
-        )
+        unknown = self.name
+        if self.act.grain == "category":
+            unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
+        act = self.act
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
+        own, spelt = self.own | (own or {}), frozenset(self.spelt)
+        return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
 
-    def _objective(self, text: Text, passed: list[str]) -> None:
+    def _objective(self, text: Text, passed: list[str], y: str = "y") -> None:
         """The function of the unknown that the solver moves up or down."""
-        total = "mean" if self.act.place == Place.WEIGHTS else "sum"
+        alone = self.act.grain == "sample" and self.act.place != Place.WEIGHTS
         text.gap()
         text.line(f"def objective({self.name}):")
         with text.indented():
             text.line(f"line = {passed[0]}", *passed[1:])
-            goal = self._goal("line", "y")
-            text.line(f"return {goal}.{total}()")
+            goal = self._goal("line", y)
+            where = self.act.item.where
+            if not alone and where is not None and self.act.place != Place.WEIGHTS:
+                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.spot())}, {goal})"
+            text.line(f"return {goal}.{'sum' if alone else 'mean'}()")
         text.line("")
 
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
         assert goal is not None
-        reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.target.shape)
-        spelt = frozenset(self.spelt)
-        spot = Spot(reader, u=f"{line}.u", y=y, loss=f"{line}.loss", unknown=self.name, spelt=spelt)
-        return self.writer.held(goal.objective, spot, ATOM)
+        reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.spot.shape)
+        labelled = any(other.place == Place.LABELS for other in self.line.above(self.act))
+        spot = of_line(
+            line,
+            reader,
+            y=f"{line}.y" if labelled else y,
+            soft=labelled,
+            unknown=self.spot().unknown,
+            spelt=frozenset(self.spelt),
+        )
+        code = self.writer.expanded(goal.objective, spot, Shape.SAMPLE, ATOM)
+        return self.writer.held(goal.objective, spot, ATOM) if "[" not in code else code
 
-    def _form(self, like: str, key: str = "") -> str:
-        spot = replace(self.spot(), key=key, x=like)
-        return self.writer.expanded(self.act.item.by, spot, self.act.target.shape, like, PRODUCT)
+    def _form(self, own: dict[str, str], shape: Shape, like: str, key: str = "") -> str:
+        del like
+        spot = replace(self.spot(own), key=key)
+        return self.writer.expanded(self.act.item.by, spot, shape, PRODUCT)
 
     def _candidate(self) -> dict[str, str]:
-        """The act itself, as a hook with the unknown under search."""
-        target = self.act.item.target.text
-        value = TARGETS[target].value
-        if target == "weights":
-            form = self._form("w", "name")
-            names = "self.weights()" if self.act.item.at is None else self._weights()
-            return {target: f"lambda w: {{name: w[name] + {form} for name in {names}}}"}
+        """The act itself, as a hook with the unknown under search, under the name of its list."""
+        act = self.act
+        target, value = act.item.target.text, act.spot.value
+        if act.place == Place.WEIGHTS:
+            form = self._form({}, Shape.SCALAR, "", "name")
+            names = "self.weights()" if act.item.at is None else self._weights()
+            return {"weights": f"lambda w: {{name: w[name] + {form} for name in {names}}}"}
         arguments = {"labels": "y, u", "loss": "loss, u, y"}.get(target, value)
-        return {target: f"lambda {arguments}: {value} + {self._form(value)}"}
+        if value == "p":
+            arguments = "p, y, u"
+        form = self._form({name: name for name in arguments.split(", ")}, act.spot.shape, value)
+        clip = self._regions().clipped()
+        moved = f"({value} + {form}).clamp({clip})" if clip else f"{value} + {form}"
+        return {list_of(act, self.graph): f"lambda {arguments}: {moved}"}
 
     def _in_place(
         self, candidate: dict[str, str] | None = None, start: Place = Place.DATA, stop: Place = Place.LOSS
@@ -144,15 +247,21 @@ class Solve:
         lists: dict[str, list[str]] = {}
         for other in self.line.in_order():
             if other.order < self.act.order and start <= other.place <= stop:
-                lists.setdefault(other.item.target.text, []).append(self.hooks[other.key])
+                lists.setdefault(list_of(other, self.graph), []).append(self.hooks[other.key])
         for target, code in (candidate or {}).items():
             lists.setdefault(target, []).append(code)
-        return [f"{target}=[{', '.join(hooks)}]" for target, hooks in lists.items()]
+        return self._lists(lists)
 
-    def _value_at(self, x: str) -> str:
+    def _lists(self, lists: dict[str, list[str]]) -> list[str]:
+        return as_arguments(lists)
+
+    def _around(self) -> str:
         """The value that the unknown is added to: the input after what acts on it above."""
         if self.act.place == Place.WEIGHTS:
-            return self._weights()
+            return "w"
+        if self.act.inner:
+            return f"h_{self.name}"
+        x = "x"
         for other in self.line.in_order():
             if other.place == Place.FEATURES and other.order < self.act.order:
                 x = f"{self.hooks[other.key]}({x})"
@@ -162,66 +271,146 @@ class Solve:
         site = self.act.item.at
         return f"self.weights({'' if site is None else quoted(self.graph.scope.word(site) or '*')})"
 
-    def _solver(self, text: Text, around: str) -> None:
-        infer = self.act.item.infer
-        assert infer.via is not None
-        solver = SOLVERS[infer.via.name.text]
-        options = given(infer.via, solver.options)
-        word = options.get("start")
-        kind = self.graph.scope.word(word) if word is not None else "zero"
-        self._within(text, around)
-        device = "self.draws.generator(x.device)"
-        text.line(
-            f"first = {self.writer.use('first_guess')}({quoted(kind or 'zero')}, {around}, within, {device})"
-        )
-        if solver.linear:
-            text.line(f"first = {self.writer.use('leaf')}(first)")
-            self._linearized(text, f"{self.writer.use('slope')}(objective(first), first)", None)
-            return
-        numbers = [
-            f"{name}={self._option(options.get(name), option.default)}"
-            for name, option in solver.options.items()
-            if not option.words
-        ]
-        maximize = f"maximize={infer.goal is not None and infer.goal.kind.text == 'maximize'}"
-        found = call(
-            self.writer.use(op_name(infer.via.name.text)),
-            ["objective", "first", "within", *numbers, maximize],
-        )
-        text.line(f"{self.name} = {found[0]}", *found[1:])
+    def _regions(self) -> Regions:
+        return Regions(self.writer, self.act, self.spot())
 
-    def _linearized(self, text: Text, slope: str, around: str | None) -> None:
-        if around is not None:
-            self._within(text, around)
+    def _maximize(self) -> str:
         goal = self.act.item.infer.goal
-        maximize = goal is not None and goal.kind.text == "maximize"
-        text.line(f"{self.name} = {self.writer.use('linearized')}({slope}, within, maximize={maximize})")
+        return f"maximize={goal is not None and goal.kind.text == 'maximize'}"
 
-    def _option(self, value: Expression | None, default: object) -> str:
-        return repr(default) if value is None else self.writer.code(value, self.spot())
+    def _solver(self, text: Text, around: str, rows: str = "") -> None:
+        via = self.act.via
+        assert via is not None
+        solver, scope = SOLVERS[via.name.text], self.graph.scope
+        linear = solver.linear or is_linear(self.act, self.graph)
+        if via.name.text == "closed_form" and not linear:
+            found = known_minimiser(self.act, self.graph)
+            assert found is not None
+            text.line(f"first = {self.writer.use('leaf')}(torch.zeros_like({around}))")
+            text.line(f"slope_here = {self.writer.use('slope')}(objective(first), first)")
+            text.line(*found.written(self.name, "slope_here", self.writer, self.spot()))
+            self.writer.module("torch")
+            return
+        text.line(f"within = [{', '.join(self._regions().all(around, rows))}]")
+        text.line(f"first = {self._first(around)}")
+        found = [*self._found(linear, steps(self.act, scope), rows)]
+        text.line(f"{self.name} = {found[0]}", *found[1:])
+        if first_word(self.act, scope) in KEPT:
+            index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
+            text.block(
+                "if self.training and not self.quiet:", f"self.{kept(self.act)}.keep({self.name}{index})"
+            )
 
-    def _within(self, text: Text, around: str) -> None:
-        regions = sorted(self.act.item.infer.within, key=lambda region: not REGIONS[region.name.text].bounded)
-        text.line(f"within = [{', '.join(self._region(region, around) for region in regions)}]")
+    def _found(self, linear: bool, count: int, rows: str) -> list[str]:
+        """The call of the solver."""
+        via = self.act.via
+        assert via is not None
+        slope = self.writer.use("slope") if linear else ""
+        if linear and count == 1:
+            leaf = self.writer.use("leaf")
+            arguments = [f"{slope}(objective(first := {leaf}(first)), first)", "within", self._maximize()]
+            return call(self.writer.use("linearized"), arguments)
+        if linear:
+            at = f"lambda here: {slope}(objective(here), here)"
+            arguments = [at, "first", "within", f"steps={count}", self._maximize()]
+            return call(self.writer.use("linearized_steps"), arguments)
+        options, known = SOLVERS[via.name.text].options, given(via, SOLVERS[via.name.text].options)
+        numbers = [
+            f"{'step' if name == 'lr' else name}={self._option(known.get(name), option, rows)}"
+            for name, option in options.items()
+            if not option.words and not option.family
+        ]
+        arguments = ["objective", "first", "within", *numbers, self._maximize()]
+        return call(self.writer.use(op_name(via.name.text)), arguments)
 
-    def _region(self, region: Call, around: str) -> str:
-        row = REGIONS[region.name.text]
-        options = given(region, row.options)
-        numbers = {name: option for name, option in row.options.items() if not option.words}
-        values = [self._option(options.get(name), option.default) for name, option in numbers.items()]
-        if not row.bounded:
-            values = [around, *values]
-        elif region.name.text == "l2" and self.act.target.shape == Shape.W:
-            values.append("each_sample=False")
-        return f"{self.writer.use(op_name(region.name.text))}({', '.join(values)})"
+    def _first(self, around: str) -> str:
+        word, via = first_word(self.act, self.graph.scope), self.act.via
+        if word in KEPT:
+            return f"{self._kept_rows(around)}.detach()"
+        like = around
+        if self.shared and self.act.place != Place.WEIGHTS:
+            count = "self.outputs" if self.act.grain == "category" else "1"
+            like = f"{self.writer.use('blank')}({around}, {count})"
+        if not word and via is not None:
+            value = given(via, SOLVERS[via.name.text].options)["start"]
+            return f"{self.writer.use('inside')}({self.writer.code(value, self.spot())} + 0 * {like}, within)"
+        generator = "self.draws.generator(x.device)"
+        return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
+
+    def _kept_rows(self, around: str) -> str:
+        per_sample = self.act.grain == "sample" and first_word(self.act, self.graph.scope) == "kept"
+        arguments = "index, " if per_sample else ""
+        return f"self.{kept(self.act)}.rows({arguments}like={around})"
+
+    def _with_the_weights(self, text: Text) -> None:
+        """The unknown is a leaf of the training pass, and moves when the backward has reached it."""
+        via, goal = self.act.via, self.act.item.infer.goal
+        assert via is not None
+        assert goal is not None
+        around = self._around()
+        text.gap()
+        text.line(f"def update_{self.name}({self.name}, slope):")
+        with text.indented():
+            text.line(f"within = [{', '.join(self._regions().bounded(self.name))}]")
+            known = given(via, SOLVERS[via.name.text].options)
+            step = self._option(known.get("step"), SOLVERS[via.name.text].options["step"], "")
+            direction = {"pgd": "steepest"}.get(via.name.text, via.name.text)
+            arguments = [self.name, "slope", "within", f"step={step}", self._maximize()]
+            arguments.append(f"direction={quoted(direction)}")
+            found = call(self.writer.use("stepped"), arguments)
+            text.line(f"return {found[0]}", *found[1:])
+        text.line("")
+        text.line(f"{self.name} = self.{kept(self.act)}.rows(like={around})")
+
+    def after(self, text: Text) -> None:
+        """Have an unknown of the training pass moved by its backward."""
+        goal = self.act.item.infer.goal
+        assert goal is not None
+        spot = Spot(Reader(Place.LOSS, "loss"), own={"loss": "loss"}, spelt=frozenset(self.spelt))
+        arguments = [quoted(self.act.key), f"self.{kept(self.act)}", self.name, f"{self.line.variable}.loss"]
+        arguments += [f"lambda loss: {self.writer.code(goal.objective, spot)}", f"update_{self.name}"]
+        found = call("self.follow", arguments)
+        text.line(*found)
+
+    def _option(self, value: Expression | None, option: Option, rows: str) -> str:
+        if value is None:
+            return repr(option.default)
+        code = self.writer.code(value, self.spot())
+        gathered = rows and self.writer.shape(value, self.spot()) == Shape.SAMPLE
+        return f"{self.writer.held(value, self.spot(), ATOM)}[{rows}]" if gathered else code
+
+
+def list_of(act: Act, graph: Graph) -> str:
+    """The argument of `self.line` that an act's hook belongs to; of an inner site, its name."""
+    if not act.inner:
+        return "predictions" if act.spot.value == "p" else act.item.target.text
+    site = act.item.at
+    assert site is not None
+    drawn = getattr(site, "text", "") in graph.scope.draws
+    return (
+        f"inner:{identifier(getattr(site, 'text', ''))}"
+        if drawn
+        else f"inner:{quoted(site_of(act, graph.scope))}"
+    )
+
+
+def as_arguments(lists: dict[str, list[str]]) -> list[str]:
+    """Lists of hooks as the arguments of a pass; those inside the model go by their site."""
+    outer = [f"{name}=[{', '.join(hooks)}]" for name, hooks in lists.items() if not name.startswith("inner:")]
+    inner = [
+        f"{name.removeprefix('inner:')}: [{', '.join(hooks)}]"
+        for name, hooks in lists.items()
+        if name.startswith("inner:")
+    ]
+    return outer + ([f"inner={{{', '.join(inner)}}}"] if inner else [])
+
+
+def kept(act: Act) -> str:
+    """The attribute that keeps the unknown of an act from step to step."""
+    return f"kept_{identifier(act.key)}"
 
 
 def op_name(word: str) -> str:
-    """The function or class that carries a solver or set out."""
+    """The function that carries a solver out."""
     added = source_of_op(word)
-    return added.attribute if added is not None else BALLS.get(word, word)
-
-
-def _not_none(node: Expression | None) -> Expression:
-    assert node is not None
-    return node
+    return added.attribute if added is not None else OPS.get(word, word)

@@ -5,50 +5,24 @@ Only what is left of a method after its idle parts are gone is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from taxo.compiler.closed import is_linear, known_minimiser
+from taxo.compiler.graph import Act, Graph, lower
+from taxo.compiler.plan import first_word, simultaneous
+from taxo.compiler.states import inner_of, is_before, reads_batch
 from taxo.language.calling import given
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
-from taxo.language.method import Branch, Draw, Inference, Method, Perturbation
-from taxo.language.objectives import base_objective
-from taxo.language.options import COUNTS
-from taxo.language.scope import Scope, infers
-from taxo.language.shapes import ANYWHERE, Reader, Shapes
+from taxo.language.method import Branch, Inference, Method, Perturbation, State
+from taxo.language.scope import Scope
+from taxo.language.shapes import Shapes
 from taxo.language.source import Span
-from taxo.language.spelling import listed
-from taxo.language.syntax import Attribute, Binary, Call, Expression, Index, Name, names, walk
-from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Place, Shape
-from taxo.plugins import solved_on, source_of_op
+from taxo.language.syntax import Call, Expression, Name
+from taxo.language.vocabulary import REGIONS, SOLVERS, Place, Shape
 
-FUNCTIONS = {
-    *("exp", "log", "sqrt", "abs", "sign", "relu", "sigmoid", "stop"),
-    *("softmax", "entropy", "argmax", "argmin", "onehot", "ce", "l1", "l2", "linf"),
-}
-OF_PASSES = {"u", "p", "correct", "margin", "gradnorm", "loss"}
-READ = {
-    *OF_PASSES,
-    *("x", "y", "w", "C", "N", "class_count", "class_prior", "clean"),
-    *("epoch", "epochs", "progress", "pi", "inf"),
-}
-PASSES = {"clean": OF_PASSES}
-SOLVED_ON: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("pgd", "gradient", "linearized"), ("features", "logits", "labels", "loss", "weights")),
-    "joint": ("logits", "labels", "loss"),
-}
-HELD_ON: dict[str, tuple[str, ...]] = {
-    "linf": ("features", "logits", "labels", "loss", "weights"),
-    "l2": ("features", "logits", "labels", "weights"),
-    "box": ("features", "logits"),
-}
-OPTIONS = {"start": ("zero", "uniform"), "rows": ("batch", "dense")}
-DRAWN = {"normal", "uniform"}
-LIKE = {"x": "sample", "w": "batch"}
-MEASURED = (Shape.SAMPLE, Shape.ROW, Shape.X)
-ARGUMENTS: dict[str, tuple[Shape, ...]] = {
-    **dict.fromkeys(("l1", "l2", "linf"), MEASURED),
-    **dict.fromkeys(("softmax", "entropy", "argmax", "argmin"), (Shape.ROW,)),
-}
+NEEDS = ("validation", "rounds", "generator")
+HELD = ("lookahead", "implicit", "influence")
+STRUCTURED = ("smooth_flow", "recolor")
+REDUCED = ("sum", "mean", "max", "min")
 
 
 def refusals(method: Method) -> list[Diagnostic]:
@@ -76,166 +50,146 @@ class _Support:
     def run(self) -> None:
         method = self.method
         for call in method.needs:
-            self.refuse(f"`needs {call.name}`", call.span, "drop what reads it")
-        for state in method.states:
-            self.refuse(f"the state `{state.name}`", state.name.span, "drop it")
+            if call.name.text in NEEDS:
+                self.refuse(f"`needs {call.name}`", call.span, "drop what reads it")
         for infer in method.infers:
-            self.refuse("an `infer` of the whole method", infer.span, "set the parameters by hand")
-        self._objective(method.loss)
+            self._inference(infer)
         for param in method.params:
-            counts = any(name.text in COUNTS for name in names(param.default))
-            if self.scope.network(param.name.text) or param.per or param.like or counts:
-                self.refuse(f"the parameter `{param.name}`", param.name.span, "a plain number can be run")
-        for draw in method.draws:
-            self._draw(draw)
+            if param.like is not None:
+                self.refuse(f"the parameter `{param.name}`", param.name.span, "drop `like`")
+        for state in method.states:
+            self._state(state)
         for branch in method.branches():
             self._branch(branch)
         for item in method.perturbations():
             self._perturbation(item)
-
-    def _objective(self, loss: Expression | None) -> None:
-        if loss is None:
+        if self.found:
             return
-        call, penalties = base_objective(loss)
-        if penalties or call is None or call.name.text != "cross_entropy":
-            self.refuse("this base objective", loss.span, "`loss cross_entropy` can be run")
+        for phase in ("training", "eval"):
+            graph = lower(method, phase)
+            for act in graph.acts():
+                self._act(act, graph)
+            self._expressions(graph)
 
-    def _draw(self, draw: Draw) -> None:
-        name, like = draw.distribution.name, draw.like
-        if name.text not in DRAWN:
-            self.refuse(f"a draw of `{name}`", name.span, f"{listed(sorted(DRAWN), 'and')} can be run")
-        for argument in draw.distribution.arguments:
-            if not self.scope.plain(argument.value):
-                self.refuse(
-                    "a draw that reads this", argument.value.span, "numbers and parameters can be run"
-                )
-        if like is not None and not (isinstance(like, Name) and LIKE.get(like.text) == draw.per.text):
-            hint = "`per sample like x` and `per batch like w` can be run"
-            self.refuse("a draw like this", like.span, hint)
+    def _inference(self, infer: Inference) -> None:
+        joint = infer.via is not None and infer.via.name.text == "joint"
+        modules = [name for name in infer.over if name.text not in self.scope.params]
+        if infer.manner.text == "tuning":
+            return
+        if infer.manner.text != "regularization" or not joint or infer.on is not None or modules:
+            hint = "`infer regularization over ... via joint(...)` of parameters can be run"
+            self.refuse(f"an `infer {infer.manner}` of the whole method", infer.span, hint)
+
+    def _state(self, state: State) -> None:
+        if state.every is not None and state.every.text == "round":
+            self.refuse("a state of every round", state.every.span, "keep it every epoch")
+        if state.start is not None and reads_batch(state.start, self.scope) and state.per.text != "sample":
+            self.refuse("this first value of a state", state.start.span, "start from a number")
+        form_reads = {name for name in self.scope.reads(inner_of(state)) if name in self.scope.states}
+        if is_before(state) and any(is_before(self.scope.states[name]) for name in form_reads):
+            self.refuse(
+                f"the state `{state.name}`", state.name.span, "read no other state that is kept before"
+            )
 
     def _branch(self, branch: Branch) -> None:
-        if branch.on is not None:
-            self.refuse("a branch on another batch", branch.on.span, "drop `on`")
-        if branch.norm is not None:
-            self.refuse("a branch with norms of its own", branch.norm.span, "drop `norm`")
-        self._expressions([branch.weight], ANYWHERE)
-        findings = Findings()
-        Shapes(self.scope, findings).of(branch.weight, Reader(Place.DATA, "a weight"))
-        if findings.items:
-            self.refuse("a weight that reads the pass it weighs", branch.weight.span, "read `clean.` values")
+        if branch.on is None:
+            return
+        read = {
+            name
+            for item in branch.perturbations
+            for part in item.written()
+            for name in self.scope.reads(part)
+        }
+        read |= set(self.scope.reads(branch.weight))
+        if read & {*self.scope.branches, *self.scope.draws}:
+            hint = "a branch on the previous batch reads values of its own"
+            self.refuse("what is drawn or passed with this batch, on another", branch.on.span, hint)
 
     def _perturbation(self, item: Perturbation) -> None:
-        for clause, word in (("every", item.every), ("during", item.during), ("norm", item.norm)):
-            if word is not None and word.text != "training":
-                self.refuse(f"`{clause} {word}`", word.span, "drop the clause")
-        if item.at is not None and item.target.text != "weights":
-            self.refuse(f"a site of `{item.target}`", item.at.span, "drop `at`: it acts on the whole value")
-        self._expressions(item.written(), ANYWHERE)
-        if item.infer.manner.text and infers(item):
-            self._inference(item, item.infer)
-            self._grain(item)
-
-    def _grain(self, item: Perturbation) -> None:
-        wanted = "corpus" if item.target.text == "weights" else "sample"
-        words = [word.text for word in item.granularity]
-        if words != [wanted]:
-            hint = f"an unknown per {wanted} can be run"
-            self.refuse(f"an unknown per {' + '.join(words)}", item.granularity[0].span, hint)
-
-    def _inference(self, item: Perturbation, infer: Inference) -> None:
-        target = item.target.text
+        if item.every is not None:
+            self.refuse(f"`every {item.every}`", item.every.span, "drop the clause")
+        infer = item.infer
         if infer.on is not None:
             self.refuse("a search on held-out data", infer.on.span, "drop `on`")
-        if infer.goal is not None:
-            self._expressions([infer.goal.objective], ANYWHERE)
-            if infer.manner.text == "regularization" and not _loss_beside_penalty(infer.goal.objective):
-                self.refuse(
-                    "a goal that is not the loss and a penalty", infer.goal.span, "write `loss + ...`"
-                )
+        if infer.via is not None and infer.via.name.text in HELD:
+            self.refuse(f"the solver `{infer.via.name}`", infer.via.span, "take another solver")
         for region in infer.within:
-            self._call(region, HELD_ON, target, "set")
-        balls = [region for region in infer.within if REGIONS[region.name.text].bounded]
-        if len(balls) > 1:
-            self.refuse("two bounded sets at once", balls[1].span, "keep one")
-        if infer.via is not None:
-            self._call(infer.via, SOLVED_ON, target, "solver")
-            self._bounds(infer.via, infer.within, len(balls))
+            if region.name.text in STRUCTURED:
+                self.refuse(f"the set `{region.name}`", region.span, "take another set")
 
-    def _bounds(self, via: Call, within: Sequence[Call], balls: int) -> None:
-        solver = SOLVERS[via.name.text]
-        if solver.learned and within:
-            self.refuse(f"`{via.name}` within a set", within[0].span, "drop `within`")
-        elif solver.needs_set and not balls:
-            self.refuse(f"`{via.name}` without a bounded set", via.span, "add `within linf(...)`")
-
-    def _call(self, call: Call, known: dict[str, tuple[str, ...]], target: str, kind: str) -> None:
-        """A solver or set that runs on a target, with options that run."""
-        name = call.name
-        if target not in known.get(name.text, solved_on(name.text)):
-            words = sorted(word for word, targets in known.items() if target in targets)
+    def _act(self, act: Act, graph: Graph) -> None:
+        """What a search asks for."""
+        if act.unknown is None or act.via is None:
+            return
+        item, via = act.item, act.via
+        if len(item.granularity) > 1:
+            hint = "write two perturbations, one for each"
+            self.refuse("an unknown of several granularities", item.granularity[0].span, hint)
+        if (
+            via.name.text == "closed_form"
+            and not is_linear(act, graph)
+            and known_minimiser(act, graph) is None
+        ):
             hint = (
-                f"on `{target}` this version runs {listed(words, 'and')}"
-                if words
-                else "perturb another place"
+                "known are corners of a simplex, the cross entropy with `l1` or in `linf`, and squared errors"
             )
-            self.refuse(f"the {kind} `{name}` on `{target}`", name.span, hint)
-            return
-        rows = SOLVERS[name.text].options if kind == "solver" else REGIONS[name.text].options
-        for option, value in given(call, rows).items():
-            row = rows[option]
-            if row.words and self.scope.word(value) not in OPTIONS.get(option, (row.default,)):
-                self.refuse(f"this `{option}`", value.span, f"`{option}: {row.default}` can be run")
-            elif row.family or (name.text == "linearized" and not row.words):
-                self.refuse(f"this `{option}`", value.span, "drop it")
-            elif not row.words:
-                self._number(option, value)
+            self.refuse("a closed form of this", via.span, hint)
+        if simultaneous(act, graph.scope):
+            self._simultaneous(act, graph)
+        if act.learned and act.inner and act.spot.value != "z":
+            self.refuse("a table at an inner site", via.span, "keep one `at z`, or of the features")
+        if via.name.text == "sgd" and act.grain != "sample":
+            self.refuse(
+                "`sgd` of a shared unknown", via.span, "take `joint`, or `gradient` with `start: kept`"
+            )
+        if via.name.text == "sgd" and act.place == Place.LABELS and act.spot.value == "p":
+            self.refuse("`sgd` at `p`", via.span, "take another solver")
+        self._numbers(act)
 
-    def _number(self, option: str, value: Expression) -> None:
-        findings = Findings()
-        shape = Shapes(self.scope, findings).of(value, Reader(Place.DATA, "option"))
-        if findings.items or shape != Shape.SCALAR:
-            self.refuse(f"`{option}` of this", value.span, "numbers and parameters can be run")
-        self._expressions([value], ANYWHERE)
+    def _simultaneous(self, act: Act, graph: Graph) -> None:
+        """One backward serves the unknown where its goal is made of the training loss."""
+        goal, via = act.item.infer.goal, act.via
+        assert via is not None
+        read = set() if goal is None else set(graph.scope.reads(goal.objective)) - set(graph.scope.params)
+        if read - {"loss"} or act.place not in (Place.FEATURES, Place.INNER):
+            self.refuse(
+                "this goal, `simultaneous: true`,", via.span, "make it of `loss`, or drop `simultaneous`"
+            )
+        if first_word(act, graph.scope) not in ("kept", "previous") or act.inner:
+            self.refuse("`simultaneous` without a kept start", via.span, "add `start: kept`")
 
-    def _expressions(self, nodes: Sequence[Expression], reader: Reader) -> None:
-        for node in nodes:
+    def _numbers(self, act: Act) -> None:
+        """Radii and step sizes of each sample go with an unknown of each."""
+        calls = [*act.item.infer.within, *([] if act.via is None else [act.via])]
+        for call in calls:
+            rows = (
+                REGIONS[call.name.text].options
+                if call.name.text in REGIONS
+                else SOLVERS[call.name.text].options
+            )
+            for option, value in given(call, rows).items():
+                if not rows[option].words and not rows[option].family:
+                    self._number(act, option, value)
+
+    def _number(self, act: Act, option: str, value: Expression) -> None:
+        shape = self.shapes.quietly(value)
+        if shape == Shape.SAMPLE and (act.grain != "sample" or act.place == Place.WEIGHTS):
+            hint = "an unknown that samples share has one radius"
+            self.refuse(f"`{option}` of each sample", value.span, hint)
+
+    def _expressions(self, graph: Graph) -> None:
+        """What nothing computes yet."""
+        for node in graph.read():
             for part in self.scope.parts(node):
-                self._expression(part, reader)
+                match part:
+                    case Name() if (
+                        part.text in ("gain", "generator") and part.text not in self.scope.declared
+                    ):
+                        self.refuse(f"reading `{part.text}`", part.span, "use another value")
+                    case Call() if part.name.text in REDUCED and self._of_weights(part):
+                        self.refuse(f"`{part.name}` of the weights", part.span, "take a norm of them")
+                    case _:
+                        pass
 
-    def _expression(self, node: Expression, reader: Reader) -> None:
-        match node:
-            case Name() if not self.scope.declared.get(node.text) and node.text in VALUES:
-                row = VALUES[node.text]
-                if node.text not in READ and row.shape != Shape.PASS and not row.needs:
-                    self.refuse(f"reading `{node.text}`", node.span, "use another value")
-            case Attribute():
-                needs = VALUES[node.owner.text].needs if node.owner.text in VALUES else ""
-                if node.name.text not in PASSES.get(node.owner.text, ()) and not needs:
-                    self.refuse(f"reading `{node.owner.text}.{node.name}`", node.span, "use another value")
-            case Call():
-                self._function(node)
-            case Index():
-                if self.shapes.quietly(node.value) not in (Shape.ROW, Shape.CLASS):
-                    self.refuse("this index", node.span, "rows and tables of class values can be run")
-            case _:
-                pass
-
-    def _function(self, node: Call) -> None:
-        if node.name.text not in FUNCTIONS and source_of_op(node.name.text) is None:
-            hint = "`taxo emit` shows what a method runs"
-            self.refuse(f"the function `{node.name}`", node.name.span, hint)
-            return
-        wanted = ARGUMENTS.get(node.name.text)
-        inner = node.arguments[0].value
-        shape = self.shapes.quietly(inner) if wanted else None
-        if wanted and shape is not None and shape not in wanted:
-            self.refuse(f"`{node.name}` of {shape.value}", inner.span, "use another function")
-
-
-def _loss_beside_penalty(node: Expression) -> bool:
-    """Whether a goal is the loss, or the loss with penalties added that do not read it."""
-    while isinstance(node, Binary) and node.operator in ("+", "-"):
-        if any(isinstance(part, Name) and part.text == "loss" for part in walk(node.right)):
-            return False
-        node = node.left
-    return isinstance(node, Name) and node.text == "loss"
+    def _of_weights(self, part: Call) -> bool:
+        return any(self.shapes.quietly(argument.value) == Shape.W for argument in part.arguments)

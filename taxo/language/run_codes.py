@@ -51,6 +51,12 @@ RUN_CODES: dict[str, Code] = {
         "perturbed: the box alone would change every image. Most often they were normalised too early. Give "
         "images in [0, 1] and normalise in the model's first layer, or write the box that your inputs have.",
     ),
+    "T410": Code(
+        "a table that does not fit into memory",
+        "The method keeps values for each sample, class or place in the batch, and together they take more "
+        "than the device has left. taxo computes this before training starts. `store: half` halves them, "
+        "`store: host` keeps them in the main memory, and both are options of the solver.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name. The hint gives the nearest one, or all; `taxo train --help` lists them "

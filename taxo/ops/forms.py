@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from taxo.ops.norms import norm_per_sample, per_row
+from taxo.ops.sites import bare
 
 
 def real_type(like: Tensor) -> torch.dtype:
@@ -29,13 +31,32 @@ def onehot(index: Tensor, classes: int, like: Tensor) -> Tensor:
     return distribution(index.long(), classes, like)
 
 
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """The matrix product in the finer type of the two, under autocast too."""
+    kind, device = torch.promote_types(first.dtype, second.dtype), first.device.type
+    if not torch.amp.is_autocast_available(device):
+        return first.to(kind) @ second.to(kind)
+    with torch.autocast(device, enabled=False):
+        return first.to(kind) @ second.to(kind)
+
+
+def rows_of(table: Tensor, y: Tensor) -> Tensor:
+    """The row of each sample's class; of soft labels, the mean row under them; one value for all stays."""
+    soft = y.is_floating_point()
+    if table.dim() == 0 or (len(table) == 1 and not (soft and y.shape[-1] == 1)):
+        return table
+    if not soft:
+        return table[y]
+    return product(y, table.reshape(len(table), -1)).reshape(len(y), *table.shape[1:])
+
+
 def pick(values: Tensor, y: Tensor) -> Tensor:
     """The entry of each sample's class; of soft labels, the mean entry under them."""
+    if values.dim() < 2:
+        return rows_of(values, y)
     if y.is_floating_point():
         return (values * y).sum(-1)
-    if values.dim() == 1:
-        return values[y]
-    return values.gather(-1, y[:, None]).squeeze(-1)
+    return values.expand(len(y), -1).gather(-1, y[:, None]).squeeze(-1)
 
 
 def softmax(u: Tensor) -> Tensor:
@@ -151,3 +172,18 @@ def choose(condition: Tensor, value: Tensor | float, otherwise: Tensor | float, 
 def spread(part: Tensor, rows: Tensor, like: Tensor) -> Tensor:
     """Values for some rows as values for all, zero elsewhere."""
     return torch.zeros_like(like).index_copy(0, rows, part.to(like.dtype))
+
+
+def blank(like: Tensor, rows: int) -> Tensor:
+    """Zeros in the shape of `like`, with another number of rows."""
+    return torch.zeros((rows, *like.shape[1:]), dtype=like.dtype, device=like.device)
+
+
+def named(name: str, pattern: str) -> bool:
+    """Whether the name of a parameter fits a pattern."""
+    return fnmatchcase(bare(name), pattern)
+
+
+def beside(losses: Tensor, others: Tensor) -> Tensor:
+    """The losses of one batch and those of another: row by row, or its mean to every row."""
+    return losses + (others if len(others) == len(losses) else others.mean())

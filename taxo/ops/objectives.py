@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taxo.language.errors import fail
+from taxo.ops.forms import distribution, margin, pick
+
 
 class CrossEntropy(nn.Module):
     """The cross entropy of each sample; labels are classes or distributions."""
@@ -17,3 +20,61 @@ class CrossEntropy(nn.Module):
                 torch.promote_types(u.dtype, y.dtype)
             )  # torch asks for one type, and labels are the finer
         return functional.cross_entropy(u, y, reduction="none")
+
+
+class BinaryCrossEntropies(nn.Module):
+    """One binary cross entropy per class, summed."""
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each sample."""
+        y = distribution(y, u.shape[-1], u)
+        u = u.to(torch.promote_types(u.dtype, y.dtype))
+        return functional.binary_cross_entropy_with_logits(u, y.to(u.dtype), reduction="none").sum(-1)
+
+
+class Hinge(nn.Module):
+    """How far the label's logit is from leading all others by a margin."""
+
+    def __init__(self, margin: float | Tensor = 1.0) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each sample; under soft labels the mean over them."""
+        if not y.is_floating_point():
+            return (self.margin - margin(u, y)).clamp(min=0)
+        best = u.topk(2, dim=-1).values
+        others = torch.where(u == best[:, :1], best[:, 1:], best[:, :1])
+        return pick((self.margin - u + others).clamp(min=0), y)
+
+
+class SquaredError(nn.Module):
+    """The squared error, summed over the outputs."""
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each sample; classes as labels stand for rows of 0 and 1."""
+        return (u - distribution(y, u.shape[-1], u)).square().sum(-1)
+
+
+class NearestCentre(nn.Module):
+    """The squared distance to the nearest centre; the model returns the negative ones to all."""
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each sample; nobody asks for its label."""
+        del y
+        return -u.amax(-1)
+
+
+class NearestPoint(nn.Module):
+    """The squared distance of each moved point to the nearest of those given as labels."""
+
+    def forward(self, u: Tensor, y: Tensor) -> Tensor:
+        """The loss of each point."""
+        if y.dim() != 2 or not y.is_floating_point():
+            fail(
+                "T407",
+                f"the labels are {list(y.shape)}, no points",
+                None,
+                "give the points that are to be met",
+            )
+        return torch.cdist(u, y).amin(1).square()

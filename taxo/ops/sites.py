@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from taxo.language.errors import fail, nearest
 from taxo.language.source import Span
+from taxo.ops.heads import CosineHead
 
 
 def logits_of(output: object) -> Tensor:
@@ -75,16 +76,59 @@ class _Changed:
         return getattr(self._output, name)
 
 
+WRAPPERS = ("module", "_orig_mod")
+
+
+def bare(name: str) -> str:
+    """The name of a part without the prefixes that wrappers put before it."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
 def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, Tensor]:
     """The trainable parameters whose name matches a pattern; `span` is where it is written."""
     named: dict[str, Tensor] = {
         name: weight for name, weight in model.named_parameters() if weight.requires_grad
     }
-    found = {name: weight for name, weight in named.items() if fnmatchcase(name, pattern)}
+    found = {name: weight for name, weight in named.items() if fnmatchcase(bare(name), pattern)}
     if not named:
         fail("T404", "the model has no trainable parameter", span, "let some parameter require a gradient")
     if not found:
-        near = nearest(pattern, named, 3) or list(named)[:3]
-        hint = "near: " + ", ".join(f"`{name}`" for name in near)
-        fail("T404", f"no parameter is called `{pattern}`", span, hint)
+        _no_match("parameter", pattern, [bare(name) for name in named], span)
     return found
+
+
+def modules_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, nn.Module]:
+    """The modules whose name matches a pattern."""
+    named = {bare(name): module for name, module in model.named_modules() if bare(name)}
+    found = {name: module for name, module in named.items() if fnmatchcase(name, pattern)}
+    if not found:
+        _no_match("module", pattern, list(named), span)
+    return found
+
+
+def _no_match(kind: str, pattern: str, named: list[str], span: Span | None) -> None:
+    near = nearest(pattern, named, 3) or named[:3]
+    hint = "near: " + ", ".join(f"`{name}`" for name in near) if near else "the model has none"
+    fail("T404", f"no {kind} is called `{pattern}`", span, hint)
+
+
+def embedding_of(model: nn.Module, span: Span | None = None) -> nn.Module:
+    """The module that embeds a text: the first embedding of the model."""
+    found = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)
+    if found is None:
+        fail("T404", "the model embeds nothing", span, "perturb `features`, or name a module by `at`")
+    return found
+
+
+def head_of(model: nn.Module, classes: int, span: Span | None = None) -> nn.Module:
+    """The head: the last linear layer with as many outputs as there are classes."""
+    found = [module for module in model.modules() if _width(module) == classes]
+    if not found:
+        hint = "pass `head=`, the module whose input is `z` and whose weight is `W`"
+        fail("T404", f"no linear layer of the model has {classes} outputs", span, hint)
+    return found[-1]
+
+
+def _width(module: nn.Module) -> int | None:
+    """How many outputs a linear layer has; None for another module."""
+    return module.out_features if isinstance(module, (nn.Linear, CosineHead)) else None

@@ -1,19 +1,25 @@
 """The solvers: how an unknown is found, given what it should raise or lower and the sets it keeps to.
 
-An unknown is a tensor, or for the weights one tensor per parameter.
+An unknown is a tensor whose first axis has the granules, or for the weights one tensor per parameter. A
+gradient that is not finite is taken as zero: for its granule, or for all weights. `skipped`, where it is
+given, is called once with the number of gradients so taken, a tensor without axes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from taxo.ops.sets import Ball, Region
+from taxo.ops.forms import per_sample
+from taxo.ops.granules import Number, length, lengths, of_each
+from taxo.ops.sets import Ball, Region, Simplex, is_bounded, project_all
 
 Unknown = TypeVar("Unknown", Tensor, dict[str, Tensor])
+Direction = Literal["steepest", "sign", "gradient"]
+Skipped = Callable[[Tensor], None] | None
 
 
 def _parts(value: Tensor | dict[str, Tensor]) -> list[Tensor]:
@@ -37,14 +43,21 @@ def leaf(value: Unknown) -> Unknown:
     return _like([part.detach().requires_grad_() for part in _parts(value)], value)
 
 
+@torch.no_grad()
 def first_guess(kind: str, like: Unknown, within: Sequence[Region], generator: torch.Generator) -> Unknown:
-    """The first guess: zero, or a random point of the first set brought into the others."""
+    """The first guess: zero, or a random point of the first set; brought into all sets."""
     parts = _parts(like)
     if kind == "zero":
-        return _like([torch.zeros_like(part) for part in parts], like)
-    ball, *others = within
-    guess = _ball(ball).uniform(parts, generator)
-    return _like(_projected(guess, others), like)
+        zeros = [torch.zeros_like(part) for part in parts]
+        outside = any(isinstance(region, Simplex) for region in within)
+        return _like(project_all(zeros, within) if outside else zeros, like)
+    return _like(_settled(_ball(within).uniform(parts, generator), within), like)
+
+
+@torch.no_grad()
+def inside(value: Unknown, within: Sequence[Region]) -> Unknown:
+    """A start that is given, brought into all sets."""
+    return _like(project_all([part.detach() for part in _parts(value)], within), value)
 
 
 def pgd(
@@ -52,12 +65,12 @@ def pgd(
     first: Unknown,
     within: Sequence[Region],
     steps: float,
-    step: float,
+    step: Number,
     maximize: bool,
+    skipped: Skipped = None,
 ) -> Unknown:
-    """Steps along the steepest direction of the first set, each brought back into all sets in order."""
-    ball = _ball(within[0])
-    return _iterate(objective, first, within, steps, step if maximize else -step, ball.steepest)
+    """Steps along the steepest direction of the first set, each brought back into all sets."""
+    return _iterated(objective, first, within, steps, step, maximize, "steepest", skipped)
 
 
 def gradient(
@@ -65,47 +78,146 @@ def gradient(
     first: Unknown,
     within: Sequence[Region],
     steps: float,
-    step: float,
+    step: Number,
     maximize: bool,
+    skipped: Skipped = None,
 ) -> Unknown:
-    """Plain gradient steps, each brought back into all sets in order."""
-    return _iterate(objective, first, within, steps, step if maximize else -step, lambda parts: parts)
+    """Plain gradient steps, each brought back into all sets."""
+    return _iterated(objective, first, within, steps, step, maximize, "gradient", skipped)
 
 
-def linearized(gradient: Unknown, within: Sequence[Region], maximize: bool) -> Unknown:
+def sign(
+    objective: Callable[[Unknown], Tensor],
+    first: Unknown,
+    within: Sequence[Region],
+    step: Number,
+    maximize: bool,
+    skipped: Skipped = None,
+) -> Unknown:
+    """One step along the sign of the gradient, whatever the sets, brought back into all of them."""
+    return _iterated(objective, first, within, 1, step, maximize, "sign", skipped)
+
+
+def linearized(
+    gradient: Unknown, within: Sequence[Region], maximize: bool, skipped: Skipped = None
+) -> Unknown:
     """The first set's best point of the first-order expansion, brought into the other sets."""
-    ball, *others = within
-    best = _ball(ball).furthest(_parts(gradient))
-    return _like(_projected(best if maximize else [-part for part in best], others), gradient)
+    slopes, finite = _finite(gradient)
+    _report([finite], skipped)
+    best = _ball(within).furthest(slopes if maximize else [-part for part in slopes])
+    return _like(_settled(best, within), gradient)
 
 
-def _iterate(
+def linearized_steps(
+    slope_at: Callable[[Unknown], Unknown],
+    first: Unknown,
+    within: Sequence[Region],
+    steps: float,
+    maximize: bool,
+    skipped: Skipped = None,
+) -> Unknown:
+    """The best point of the expansion at the present one, `steps` times; `slope_at` is given a leaf."""
+    if _is_empty(first):
+        return first
+    counts: list[Tensor] = []
+    point = first
+    for _ in range(int(steps)):
+        with torch.enable_grad():
+            found = slope_at(leaf(point))
+        point = linearized(found, within, maximize, counts.append if skipped else None)
+    if skipped and counts:
+        skipped(torch.stack(counts).sum())
+    return point
+
+
+def stepped(
+    value: Unknown,
+    slope: Unknown,
+    within: Sequence[Region],
+    step: Number,
+    maximize: bool,
+    direction: Direction = "steepest",
+    skipped: Skipped = None,
+) -> Unknown:
+    """One step from a value whose slope is known, brought back into all sets."""
+    found, finite = _stepped(value, slope, within, step, maximize, direction)
+    _report([finite], skipped)
+    return found
+
+
+def _iterated(
     objective: Callable[[Unknown], Tensor],
     first: Unknown,
     within: Sequence[Region],
     steps: float,
-    step: float,
-    direction: Callable[[list[Tensor]], list[Tensor]],
+    step: Number,
+    maximize: bool,
+    direction: Direction,
+    skipped: Skipped,
 ) -> Unknown:
-    if _parts(first)[0].shape[:1] == (0,):
-        return first  # no row was selected: nothing to search, and a model need not accept an empty batch
-    delta = _parts(first)
+    if _is_empty(first):
+        return first
+    point, masks = first, list[Tensor]()
     for _ in range(int(steps)):
-        leaves = leaf(_like(delta, first))
+        point = leaf(point)
         with torch.enable_grad():
-            slopes = _parts(slope(objective(leaves), leaves))
-        moved = [
-            part.detach() + step * way for part, way in zip(_parts(leaves), direction(slopes), strict=True)
-        ]
-        delta = _projected(moved, within)
-    return _like(delta, first)
+            found = slope(objective(point), point)
+        point, finite = _stepped(point, found, within, step, maximize, direction)
+        masks.append(finite)
+    _report(masks, skipped)
+    return point
 
 
-def _projected(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
-    for region in within:
-        delta = region.project(delta)
-    return delta
+@torch.no_grad()
+def _stepped(
+    value: Unknown,
+    slope: Unknown,
+    within: Sequence[Region],
+    step: Number,
+    maximize: bool,
+    direction: Direction,
+) -> tuple[Unknown, Tensor]:
+    slopes, finite = _finite(slope)
+    if direction == "steepest":
+        slopes = _ball(within).steepest(slopes)
+    elif direction == "sign":
+        slopes = [part.sign() for part in slopes]
+    signed = step if maximize else -step
+    moved = [_moved(part.detach(), way, signed) for part, way in zip(_parts(value), slopes, strict=True)]
+    return _like(project_all(moved, within), value), finite
 
 
-def _ball(region: Region) -> Ball:
-    return cast(Ball, region)  # the program puts the bounded set first
+def _moved(part: Tensor, way: Tensor, step: Number) -> Tensor:
+    if isinstance(step, Tensor):
+        return (part + of_each(step, part) * way).to(part.dtype)
+    return torch.add(part, way, alpha=step)
+
+
+def _finite(slope: Tensor | dict[str, Tensor]) -> tuple[list[Tensor], Tensor]:
+    """The slopes with zero for what is not finite, and which granules, or whether all weights, are finite."""
+    if isinstance(slope, Tensor):
+        finite = length(slope, 2, rows=True).flatten() < torch.inf  # one reduction; a NaN is not below either
+        return [torch.where(per_sample(finite, slope), slope, 0.0)], finite
+    parts = list(slope.values())
+    finite = torch.stack(lengths(parts)).sum() < torch.inf
+    return [torch.where(finite, part, 0.0) for part in parts], finite
+
+
+def _report(masks: list[Tensor], skipped: Skipped) -> None:
+    if skipped and masks:
+        skipped((~torch.stack(masks)).sum())
+
+
+def _is_empty(value: Tensor | dict[str, Tensor]) -> bool:
+    """Whether no row was selected: there is nothing to search, and a model need not accept an empty batch."""
+    return _parts(value)[0].shape[:1] == (0,)
+
+
+def _settled(point: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
+    """A point of the first set, brought into the others."""
+    alone = sum(map(is_bounded, within)) == 1
+    return project_all(point, within[1:] if alone else within)
+
+
+def _ball(within: Sequence[Region]) -> Ball:
+    return cast(Ball, within[0])  # the program puts the bounded sets first

@@ -1,45 +1,9 @@
-"""What a step remembers: tables of learned unknowns, and the random numbers it draws."""
+"""The random numbers that a step draws."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-
-
-class Table(nn.Module):
-    """One learned value per sample of the data set; only the rows of the batch are touched."""
-
-    value: Tensor
-    velocity: Tensor
-
-    def __init__(self, samples: int, shape: tuple[int, ...], like: Tensor) -> None:
-        super().__init__()
-        rows = torch.zeros(samples, *shape, dtype=like.dtype, device=like.device)
-        self.register_buffer("value", rows)
-        self.register_buffer("velocity", rows.clone())
-
-    def rows(self, index: Tensor) -> Tensor:
-        """The rows of a batch, as a leaf that gradients reach."""
-        return self.value[index].requires_grad_()
-
-    @torch.no_grad()
-    def descend(
-        self, loss: Tensor, rows: Tensor, index: Tensor, lr: float | Tensor, momentum: float, dense: bool
-    ) -> None:
-        """Take one momentum step on the rows of the batch; `dense` lets the momentum of the others run on.
-
-        A negative `lr` climbs.
-        """
-        if not loss.requires_grad:
-            return  # the user asked for a loss without gradients: nothing is learned from it
-        (slopes,) = torch.autograd.grad(loss, rows, retain_graph=True)
-        if dense:
-            self.velocity.mul_(momentum).index_add_(0, index, slopes)
-            self.value.sub_(lr * self.velocity)
-            return
-        # decay, then add: a sample that is in the batch twice decays once and gathers both its slopes
-        self.velocity.index_copy_(0, index, momentum * self.velocity[index]).index_add_(0, index, slopes)
-        self.value.index_copy_(0, index, rows.detach() - lr * self.velocity[index])
+from torch import Tensor
 
 
 class Draws:

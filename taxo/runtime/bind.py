@@ -6,9 +6,9 @@ import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from taxo.catalog import library_for, load, whole
 from taxo.compiler import PASSES, Pass, Program, compile_program
@@ -17,12 +17,16 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
-from taxo.runtime.step import Step
+from taxo.runtime.places import Places
+from taxo.runtime.step import Corruption, Step
 from taxo.variants import variant
 
 _ASK = {
     "samples": "pass `samples=len(data)`, the number of samples in the data set",
     "class_counts": "pass `class_counts=`, how many samples each class has",
+    "teacher": "pass `teacher=`, a model of the same classes",
+    "prior": "pass `prior=`, one number for each class",
+    "corruption": "pass `corruption=`, a function of inputs, a corruption's name and its severity",
 }
 
 
@@ -36,18 +40,32 @@ def compile_step(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
+    head: nn.Module | None = None,
+    teacher: nn.Module | None = None,
+    prior: Sequence[float] | Tensor | None = None,
+    corruption: Corruption | None = None,
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
     found = built if isinstance(built, Method) else load(built)
     said = variant(found, params or {}, library_for(found))
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
-    _check_given(program, classes, {"samples": samples, "class_counts": class_counts})
+    outside: dict[str, Any] = {"teacher": teacher, "prior": prior, "corruption": corruption}
+    _check_given(program, classes, {"samples": samples, "class_counts": class_counts, **outside})
+    for (kind, pattern), span in program.sites.items():
+        if kind == "weights":
+            weights_at(model, pattern, span)
+        else:
+            Places(model, program.outputs(classes), head).find(pattern, span)
     step = program_class(program)(
-        model, classes=classes, samples=samples, class_counts=class_counts, seed=seed
+        model,
+        classes=classes,
+        samples=samples,
+        class_counts=class_counts,
+        seed=seed,
+        head=head,
+        **outside,
     )
-    for pattern, span in program.sites.items():
-        weights_at(model, pattern, span)
     return step.bind(program)
 
 
@@ -61,7 +79,8 @@ def program_class(program: Program) -> type[Step]:
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:
-    for name, least in (("classes", 2), ("samples", 1)):
+    least_classes = 2 if program.compares else 1
+    for name, least in (("classes", least_classes), ("samples", 1)):
         count = {"classes": classes, **given}[name]
         if count is not None and not (isinstance(count, int) and count >= least):
             fail("T401", f"`{name}` is {count!r}", None, f"give a whole number from {least} on")

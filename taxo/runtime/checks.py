@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,8 +12,21 @@ from taxo.language.errors import fail
 ROUNDING = 1e-4  # how far an input may lie outside its box
 
 
-def check_labels(x: Tensor, y: Tensor, classes: int) -> None:
-    """One label for each sample: a class, or a distribution over the classes."""
+def views_of(x: Tensor | Sequence[Tensor], wanted: int, name: str) -> tuple[Tensor, ...]:
+    """The views of a batch: one tensor, or as many as the method wants."""
+    views = (x,) if isinstance(x, Tensor) else tuple(x)
+    if len(views) != wanted:
+        hint = f"call `step([first, ...], y, index)` with {wanted} views of the same samples"
+        if wanted == 1:
+            hint = "call `step(x, y, index)` with one tensor"
+        fail("T401", f"`{name}` takes {wanted} views of a batch and was given {len(views)}", None, hint)
+    return views
+
+
+def check_labels(x: Tensor, y: Tensor, classes: int, compares: bool = True) -> Tensor:
+    """One label for each sample: a class, or a distribution over the classes; or what else is to be met."""
+    if not compares and y.is_floating_point():
+        return y[:, None] if y.dim() == 1 else y
     soft = y.is_floating_point()
     if y.dim() != 1 + soft or (soft and y.shape[1] != classes):
         kind = f"{list(y.shape)} of {str(y.dtype).removeprefix('torch.')}"
@@ -19,8 +34,10 @@ def check_labels(x: Tensor, y: Tensor, classes: int) -> None:
         fail("T407", f"the labels are {kind}", None, hint)
     if len(x) != len(y):
         fail("T407", f"{len(x)} samples, {len(y)} labels", None, "one label for each sample")
-    if not soft:
-        _check_range("T407", "label", y, classes)
+    if soft:
+        return y
+    _check_range("T407", "label", y, classes)
+    return y.long()
 
 
 def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Tensor:
@@ -32,6 +49,13 @@ def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Ten
         fail("T406", f"{len(x)} samples, {len(index)} indices", None, "one index for each sample")
     _check_range("T406", "index", index, samples)
     return index.long()
+
+
+def check_width(u: Tensor, samples: int, classes: int) -> None:
+    """A row of logits for each sample, one for each class."""
+    if u.dim() != 2 or u.shape[1] != classes:
+        hint = "set `classes=` to the width of the model's output"
+        fail("T405", f"the model returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
 
 
 def check_inputs(x: Tensor, low: float, high: float) -> None:

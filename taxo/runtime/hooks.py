@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import cast
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from taxo.ops.forms import distribution
 from taxo.ops.sites import with_logits
 
 Change = Callable[[Tensor], Tensor]
-LabelChange = Callable[[Tensor, Tensor], Tensor]
-LossChange = Callable[[Tensor, Tensor, Tensor], Tensor]
+Pair = Callable[[Tensor, Tensor], Tensor]
+Triple = Callable[[Tensor, Tensor, Tensor], Tensor]
 Inputs = tuple[Tensor, ...]
 Enter = Callable[[Inputs], Inputs]
 Leave = Callable[[Inputs, object], object]
 Norm = nn.modules.batchnorm._NormBase  # pyright: ignore[reportPrivateUsage]  # all that keep statistics
 
 
-@contextmanager
-def model_hooks(model: nn.Module, features: Sequence[Change], logits: Sequence[Change]) -> Generator[None]:
-    """Perturb what enters a model and the logits that leave it."""
+class Hook(NamedTuple):
+    """A module, and what is done to its inputs before it runs or to its output after."""
+
+    module: nn.Module
+    enter: Enter | None = None
+    leave: Leave | None = None
+
+
+def entering(changes: Sequence[Change]) -> Enter:
+    """Changes of a module's first input, in order; its type stays."""
 
     def enter(inputs: Inputs) -> Inputs:
         x = inputs[0]
-        for change in features:
+        for change in changes:
             x = change(x).to(x.dtype)
         return (x, *inputs[1:])
 
+    return enter
+
+
+def leaving(changes: Sequence[Change]) -> Leave:
+    """Changes of what a module returns, in order."""
+
     def leave(_: Inputs, output: object) -> object:
-        for change in logits:
+        for change in changes:
             output = with_logits(output, change)
         return output
 
-    with _hooked(model, enter if features else None, leave if logits else None):
-        yield
+    return leave
 
 
 @contextmanager
-def objective_hooks(
-    objective: nn.Module, labels: Sequence[LabelChange], loss: Sequence[LossChange]
-) -> Generator[None]:
-    """Perturb the labels that an objective compares with and the losses that it returns."""
-
-    def enter(inputs: Inputs) -> Inputs:
-        u, y = inputs
-        y = distribution(y, u.shape[-1], u)
-        for change in labels:
-            y = change(y, u)
-        return (u, y)
-
-    def leave(inputs: Inputs, losses: object) -> object:
-        u, y = inputs
-        for change in loss:
-            losses = change(cast(Tensor, losses), u, y)
-        return losses
-
-    with _hooked(objective, enter if labels else None, leave if loss else None):
+def hooked(hooks: Iterable[Hook]) -> Generator[None]:
+    """Run with hooks in place, whatever happens meanwhile."""
+    with ExitStack() as stack:
+        for module, enter, leave in hooks:
+            _hook(stack, module, enter, leave)
         yield
 
 
-@contextmanager
-def _hooked(module: nn.Module, enter: Enter | None, leave: Leave | None) -> Generator[None]:
-    """Hook a module's inputs and outputs; a call that a hook itself makes to the module passes untouched."""
+def _hook(stack: ExitStack, module: nn.Module, enter: Enter | None, leave: Leave | None) -> None:
+    """Hook one module; a call that a hook itself makes to the module passes untouched."""
     busy = False
 
     def before(_: nn.Module, inputs: Inputs) -> Inputs | None:
@@ -87,12 +83,10 @@ def _hooked(module: nn.Module, enter: Enter | None, leave: Leave | None) -> Gene
         finally:
             busy = False
 
-    with ExitStack() as stack:
-        if enter is not None:
-            stack.callback(module.register_forward_pre_hook(before).remove)
-        if leave is not None:
-            stack.callback(module.register_forward_hook(after).remove)
-        yield
+    if enter is not None:
+        stack.callback(module.register_forward_pre_hook(before).remove)
+    if leave is not None:
+        stack.callback(module.register_forward_hook(after).remove)
 
 
 @contextmanager

@@ -1,46 +1,44 @@
-"""The Step: what every compiled program is, and the few things its text calls by `self`."""
+"""The Step: what every compiled program is, as its user calls it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from taxo.compiler import Plan, Program
 from taxo.language.errors import fail
 from taxo.language.method import Method
-from taxo.ops.forms import Top, filled, keep, real_type
-from taxo.ops.objectives import CrossEntropy
-from taxo.ops.sites import logits_of, weights_at
-from taxo.ops.stores import Draws
-from taxo.runtime.checks import check_index, check_inputs, check_labels
-from taxo.runtime.hooks import Change, LabelChange, LossChange, model_hooks, objective_hooks
+from taxo.ops.forms import beside, real_type
+from taxo.ops.heads import with_cosine_head
+from taxo.ops.sites import logits_of
+from taxo.ops.tables import Table
+from taxo.runtime.auxiliary import Auxiliary
+from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
+from taxo.runtime.following import Following, Goal, Update
 from taxo.runtime.meters import Delta, joined, measure
+from taxo.runtime.places import Places
+from taxo.runtime.stage import Stage
 
-Weights = dict[str, Tensor]
-WeightChange = Callable[[Weights], Weights]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One pass through the training computation: its logits, and the loss of each sample."""
-
-    u: Tensor
-    loss: Tensor
+Inputs = Tensor | Sequence[Tensor]
+Corruption = Callable[[Tensor, str, int], Tensor]
 
 
-class Step(nn.Module):
+class Step(Stage):
     """A training step: a batch to its mean loss, perturbations included; programs fill in `run`."""
 
     parts: ClassVar[int] = 1
+    replays: ClassVar[int] = 1
+    wanted_views: ClassVar[int] = 1
+    outputs_beyond: ClassVar[int] = 0
     reads_index: ClassVar[bool] = False
+    compares: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float] | None] = None
     epoch: Tensor
     planned: Tensor
+    steps: Tensor
 
     def __init__(
         self,
@@ -50,52 +48,73 @@ class Step(nn.Module):
         samples: int | None = None,
         class_counts: Sequence[int] | None = None,
         seed: int = 0,
+        head: nn.Module | None = None,
+        teacher: nn.Module | None = None,
+        prior: Sequence[float] | Tensor | None = None,
+        corruption: Corruption | None = None,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.objective = CrossEntropy()
-        self.classes = classes
+        super().__init__(model, classes=classes, seed=seed, head=head)
         self.samples = samples
-        self.draws = Draws(seed)
         self.losses = torch.empty(0)
-        self.deltas: dict[str, Delta] = {}
-        self.muted: set[str] = set()
-        self._counts = class_counts
+        self.views: tuple[Tensor, ...] = ()
+        self.corruption = corruption
+        if teacher is not None:
+            self.teaching = (teacher.eval(), Places(teacher, classes))
+        self._numbers = {"class_count": class_counts, "prior": prior}
         self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
         self._optimizer: torch.optim.Optimizer | None = None
         self._first_lr = 1.0
         self._program: Program | None = None
+        self._done: dict[str, object] = {}
+        self._following: dict[str, Following] = {}
+        self._moved: list[Following] = []
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("planned", torch.ones((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_state_dict_pre_hook(lambda step, *_: cast(Step, step).settle())
         self.setup()
 
     # What a program fills in
 
     def setup(self) -> None:
-        """Make the tables that the program keeps."""
+        """Make what the program keeps."""
 
     def run(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         """The loss of each sample of a batch."""
         del x, y, index
         raise TypeError(f"{type(self).__name__} is no compiled program")
 
+    def carried(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The weighted losses of the branches on the previous batch."""
+        del x, index
+        return torch.zeros(len(y))
+
+    def end_epoch(self) -> None:
+        """Update what is kept from epoch to epoch."""
+
+    def predicted(self, x: Tensor) -> Tensor:
+        """The logits of inputs that nobody knows the labels of."""
+        return logits_of(self.model(x))
+
     # What a user calls
 
-    def forward(self, x: Tensor, y: Tensor, index: Tensor | None = None) -> Tensor:
+    def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
-        check_labels(x, y, self.classes)
-        if not y.is_floating_point():
-            y = y.long()
+        views = views_of(x, self.wanted_views, type(self).__name__)
+        y = check_labels(views[0], y, self.classes, self.compares)
         if self.reads_index:
-            index = check_index(x, index, self.samples or 0, type(self).__name__)
+            index = check_index(views[0], index, self.samples or 0, type(self).__name__)
         if self.bounds is not None:
-            check_inputs(x, *self.bounds)
+            check_inputs(views[0], *self.bounds)
         self.deltas = {}
+        self.settle()
         try:
-            losses = self._in_parts(x, y, index)
+            losses = self._in_parts(views, y, index)
         except Exception as error:
             self._annotate(error)
             raise
+        if self.training:
+            self.steps += 1
         self.losses = losses.detach()
         return losses.mean()
 
@@ -107,7 +126,9 @@ class Step(nn.Module):
         self.planned.fill_(count)
         for epoch in range(int(self.epoch), count):
             yield epoch
+            self.guard.ask()
             self.epoch.fill_(epoch + 1)
+            self.end_epoch()
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """Let what is learned beside the weights follow the learning-rate schedule of an optimizer."""
@@ -117,18 +138,28 @@ class Step(nn.Module):
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """The logits in evaluation mode; the model is given back in the mode it was in."""
-        modes = [(module, module.training) for module in self.model.modules()]
+        """The logits in evaluation mode; model and random numbers are given back as they were."""
+        modes = [(module, module.training) for module in self.modules()]
+        drawn, noted = self.draws.state(), self.deltas
         try:
-            self.model.eval()
-            return logits_of(self.model(x))
+            self.eval()
+            return self.predicted(x)
         finally:
             for module, mode in modes:
                 module.training = mode
+            self.draws.restore(drawn)
+            self.deltas = noted
 
     def meters(self) -> dict[str, dict[str, float]]:
         """For each perturbation of the last step: the share of samples it moved, and its mean size there."""
+        self.guard.ask()
         return {name: measure(delta) for name, delta in self.deltas.items()}
+
+    def parameter_groups(self, lr: float) -> list[dict[str, object]]:
+        """What an optimizer moves: the model's parameters, and those of second norms if a branch has them."""
+        own = [{"params": [one for one in self.model.parameters() if one.requires_grad], "lr": lr}]
+        second = [] if self.auxiliary is None else [{"params": list(self.auxiliary.parameters()), "lr": lr}]
+        return cast("list[dict[str, object]]", own + second)
 
     @property
     def program(self) -> Program:
@@ -168,64 +199,72 @@ class Step(nn.Module):
 
     # What a program's text calls
 
-    def line(
-        self,
-        x: Tensor,
-        y: Tensor,
-        *,
-        weights: Sequence[WeightChange] = (),
-        features: Sequence[Change] = (),
-        logits: Sequence[Change] = (),
-        labels: Sequence[LabelChange] = (),
-        loss: Sequence[LossChange] = (),
-    ) -> Line:
-        """One pass from input to loss with perturbations in place."""
-        with model_hooks(self.model, features, logits):
-            output = functional_call(self.model, self._moved(weights), (x,)) if weights else self.model(x)
-        u = logits_of(output)
-        if u.dim() != 2 or u.shape[1] != self.classes:
-            fail(
-                "T405",
-                f"the model returned {list(u.shape)}, not [{len(x)}, {self.classes}]",
-                None,
-                "set `classes=` to the width of the model's output",
-            )
-        return self.head(u, y, labels=labels, loss=loss)
+    def learning(self, name: str) -> bool:
+        """Whether a state takes this batch in now: once a step, in training, and in no search."""
+        if not self.training or self.quiet or name in self._done:
+            return False
+        self._done[name] = True
+        return True
 
-    def head(
-        self, u: Tensor, y: Tensor, *, labels: Sequence[LabelChange] = (), loss: Sequence[LossChange] = ()
-    ) -> Line:
-        """The rest of a pass from its logits on."""
-        with objective_hooks(self.objective, labels, loss):
-            return Line(u, self.objective(u, y))
+    def once(self, name: str, make: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """A value that is made when first asked for, once for each shape, and stays for the rest of the step."""
+        key = f"{name} {tuple(like.shape)}"
+        if key not in self._done:
+            self._done[key] = make(like)
+        return cast(Tensor, self._done[key])
 
-    def weights(self, pattern: str = "*") -> Weights:
-        """The trainable parameters whose name matches."""
-        return weights_at(self.model, pattern)
+    def traced(self, name: str, rows: Tensor, like: Tensor) -> Tensor:
+        """The rows of an unknown that the training pass itself brings the slope of."""
+        if self.quiet or not self.training:
+            return rows
+        self._following[name] = Following(self._moved)
+        return self._following[name].traced(rows, like)
 
-    def add(
-        self, name: str, value: Tensor, delta: Tensor | float, where: Tensor | Top | bool = True
-    ) -> Tensor:
-        """`v <- v + delta` where a sample is selected; noted for `deltas` and `meters`."""
-        if name in self.muted:
-            return value
-        full = filled(delta, value)
-        full = keep(where, full)
-        self.deltas[name] = full.detach()
-        return value + full
+    def follow(
+        self, name: str, table: Table, unknown: Tensor, losses: Tensor, goal: Goal, update: Update
+    ) -> None:
+        """Have an unknown moved by the slope of a goal that the user's own backward brings.
 
-    def add_to_weights(
-        self, name: str, weights: Weights, delta: Mapping[str, Tensor | float], where: Tensor | bool = True
-    ) -> Weights:
-        """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
-        if name in self.muted:
-            return weights
-        constant = {
-            key: keep(where, filled(part, weights[key]).detach().to(weights[key].dtype))
-            for key, part in delta.items()
-        }
-        self.deltas[name] = constant
-        return weights | {key: weights[key] + part for key, part in constant.items()}
+        That happens in the next step, or when this one is saved.
+        """
+        following = self._following.pop(name, None)
+        if following is not None and losses.requires_grad:
+            following.follow(table, unknown, losses, goal, update)
+
+    def settle(self) -> None:
+        """Move the unknowns whose slope has come."""
+        for following in self._moved:
+            following.apply()
+        self._moved.clear()
+
+    def with_carried(self, losses: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+        """The losses with those of the branches on the previous batch, which is this one from now on."""
+        carried, done, views = self.carry.get(), self._done, self.views
+        if carried is not None and not self.quiet:
+            old, y_old, index_old = carried
+            self._done, self.views = {}, old
+            losses = beside(losses, self.carried(old[0], y_old, index_old))
+            self._done, self.views = done, views
+        if self.training:
+            self.carry.put(views, y, index)
+        return losses
+
+    def view(self, number: int) -> Tensor:
+        """One of the views of the batch."""
+        return self.views[number]
+
+    def corrupted(self, x: Tensor, name: str, severity: int) -> Tensor:
+        """The corrupted input."""
+        assert self.corruption is not None
+        return self.corruption(x, name, severity)
+
+    def take_cosine_head(self, scale: float) -> None:
+        """Let the model's logits be scaled cosines from now on."""
+        self.places.put_head(with_cosine_head(self.model, self.places.head, scale))
+
+    def take_second_norms(self) -> None:
+        """Make the second norms of a branch that has its own."""
+        self.auxiliary = Auxiliary(self.model)
 
     def class_count(self, like: Tensor) -> Tensor:
         """How many samples each class has."""
@@ -233,7 +272,11 @@ class Step(nn.Module):
 
     def class_prior(self, like: Tensor) -> Tensor:
         """Each class's share of the data set."""
-        return self._constant("class_prior", like, lambda counts: counts / counts.sum())
+        return self._constant("class_count", like, lambda counts: counts / counts.sum(), "class_prior")
+
+    def prior(self, like: Tensor) -> Tensor:
+        """The numbers per class that were given from outside."""
+        return self._constant("prior", like, lambda numbers: numbers)
 
     @property
     def epochs_done(self) -> Tensor:
@@ -246,9 +289,27 @@ class Step(nn.Module):
         return self.planned.double()
 
     @property
+    def steps_done(self) -> Tensor:
+        """The number of finished steps, to compute with."""
+        return self.steps.double()
+
+    @property
     def progress(self) -> Tensor:
         """The finished share of the run."""
         return self.epochs_done / self.epochs_planned
+
+    @property
+    def lr(self) -> Tensor:
+        """The learning rate of the attached optimizer, to compute with."""
+        if self._optimizer is None:
+            name = type(self).__name__
+            fail("T401", f"`{name}` reads the learning rate", None, "call `step.attach(optimizer)` first")
+        return self.number(self._optimizer.param_groups[0]["lr"], self.epochs_done)
+
+    @property
+    def lr0(self) -> Tensor:
+        """The first learning rate of the attached optimizer, to compute with."""
+        return self.lr if self._optimizer is None else self.number(self._first_lr, self.epochs_done)
 
     @property
     def schedule(self) -> float:
@@ -257,32 +318,33 @@ class Step(nn.Module):
             return 1.0
         return float(self._optimizer.param_groups[0]["lr"]) / self._first_lr
 
-    def _constant(self, name: str, like: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-        key = (name, like.dtype, like.device)
+    def _constant(
+        self, source: str, like: Tensor, make: Callable[[Tensor], Tensor], name: str = ""
+    ) -> Tensor:
+        key = (name or source, like.dtype, like.device)
         if key not in self._constants:
-            counts = torch.tensor(self._counts, dtype=torch.float64)
-            self._constants[key] = make(counts).to(like.device, real_type(like))
+            numbers = torch.as_tensor(self._numbers[source]).double()
+            self._constants[key] = make(numbers).to(like.device, real_type(like))
         return self._constants[key]
 
-    def _moved(self, changes: Sequence[WeightChange]) -> Weights:
-        weights = self.weights()
-        for change in changes:
-            weights = weights | change(weights)
-        return weights
-
-    def _in_parts(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
+    def _in_parts(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         """The losses of the batch, part by part where the method splits it."""
         if self.parts == 1:
-            return self.run(x, y, index)
-        rows = torch.arange(len(x), device=x.device).tensor_split(self.parts)
+            return self._part(views, y, index)
+        rows = torch.arange(len(y), device=y.device).tensor_split(self.parts)
         losses: list[Tensor] = []
         deltas: list[dict[str, Delta]] = []
         for part in (part for part in rows if len(part)):
-            losses.append(self.run(x[part], y[part], None if index is None else index[part]))
+            inputs = tuple(view[part] for view in views)
+            losses.append(self._part(inputs, y[part], None if index is None else index[part]))
             deltas.append(self.deltas)
             self.deltas = {}
         self.deltas = joined(deltas)
         return torch.cat(losses)
+
+    def _part(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
+        self.views, self._done = views, {}
+        return self.run(views[0], y, index)
 
     def _annotate(self, error: Exception) -> None:
         """Say which clause of which file an exception comes from."""

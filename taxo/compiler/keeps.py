@@ -1,0 +1,281 @@
+"""What a program keeps from step to step: tables of unknowns and learned parameters, states, a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Act, Graph, site_of
+from taxo.compiler.names import identifier
+from taxo.compiler.plan import first_word, simultaneous
+from taxo.compiler.regions import CLASSES
+from taxo.compiler.spots import EARLY, Spot, of_line
+from taxo.compiler.states import attribute, kept, made
+from taxo.compiler.text import Text, call, quoted
+from taxo.language.calling import given
+from taxo.language.method import Inference, Param
+from taxo.language.objectives import base_objective
+from taxo.language.options import COUNTS
+from taxo.language.printer import PRODUCT
+from taxo.language.scope import Scope
+from taxo.language.shapes import ANYWHERE, Reader
+from taxo.language.source import Span
+from taxo.language.syntax import Attribute, Binary, Call, Expression, Name, names, walk
+from taxo.language.vocabulary import OBJECTIVES, SOLVERS, Place, Shape
+
+BASES = {
+    "bce": "BinaryCrossEntropies",
+    "hinge": "Hinge",
+    "mse": "SquaredError",
+    "kmeans": "NearestCentre",
+    "icp": "NearestPoint",
+}
+ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1", "slot": "0"}
+WIDTHS = {Shape.ROW: "(self.outputs,)", Shape.SAMPLE: "()", Shape.Z: "(self.places.width,)"}
+
+
+def is_constant(param: Param, scope: Scope) -> bool:
+    """Whether a parameter is a plain number from the start."""
+    counts = any(name.text in COUNTS for name in names(param.default))
+    grained = param.per is not None or param.name.text in scope.found or param.like is not None
+    inner = [scope.params[name.text] for name in names(param.default) if name.text in scope.params]
+    number = not scope.is_word(param) and scope.network(param.name.text) is None
+    return number and not counts and not grained and all(is_constant(one, scope) for one in inner)
+
+
+def table_of(act: Act, graph: Graph) -> str:
+    """The attribute that keeps the unknown of an act; nothing where it is found anew in every step."""
+    if act.learned:
+        return f"table_{identifier(act.key)}"
+    found = act.solved and first_word(act, graph.scope) in ("kept", "previous")
+    return f"kept_{identifier(act.key)}" if found or (act.solved and simultaneous(act, graph.scope)) else ""
+
+
+def granule_of(act: Act, graph: Graph) -> str:
+    """What the rows of an act's table are."""
+    previous = not act.learned and first_word(act, graph.scope) == "previous"
+    return "slot" if previous and act.grain == "sample" else act.grain
+
+
+def learned_params(graph: Graph) -> dict[str, Inference]:
+    """The parameters that an inference of the whole method finds."""
+    return {name: infer for name, infer in graph.scope.found.items() if name in graph.scope.params}
+
+
+def reads_index(graph: Graph) -> bool:
+    """Whether samples must say which they are."""
+    scope = graph.scope
+    tables = any(table_of(act, graph) and granule_of(act, graph) == "sample" for act in graph.acts())
+    states = any(state.per.text == "sample" and kept(state, graph) for state in scope.states.values())
+    params = any(
+        scope.params[name].per is not None and str(scope.params[name].per) == "sample"
+        for name in learned_params(graph)
+    )
+    return tables or states or params or graph.used("index")
+
+
+def sees(graph: Graph) -> list[str]:
+    """What passes note inside the model: `z`, `teacher.z`, and modules by name."""
+    found: dict[str, None] = {}
+    scope = graph.scope
+    for node in (part for one in graph.read() for part in walk(one)):
+        match node:
+            case Name(text="z" | "W") if node.text not in scope.declared:
+                found["z"] = None
+            case Attribute() if node.name.text == "z":
+                found["teacher.z" if node.owner.text == "teacher" else "z"] = None
+            case Call() if node.name.text == "h":
+                found[scope.word(node.arguments[0].value) or ""] = None
+            case _:
+                pass
+    for act in graph.acts():
+        if act.solved and act.inner and act.item.at is not None:
+            found[site_of(act, scope)] = None
+    return list(found)
+
+
+def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
+    """What the step makes once: its head, its objective, and what it keeps."""
+    scope = graph.scope
+    if "outputs" in scope.needs:
+        text.line(f"self.take_outputs({writer.code(scope.needs['outputs'].arguments[0].value, EARLY)})")
+    if "cosine_head" in scope.needs:
+        text.line(
+            f"self.take_cosine_head({writer.code(scope.needs['cosine_head'].arguments[0].value, EARLY)})"
+        )
+    if any(line.norm == "auxiliary" for line in graph.lines) or _inner_norms(graph):
+        text.line("self.take_second_norms()")
+    base = _base(graph)
+    if base is not None and base.name.text in BASES:
+        text.line(f"self.objective = {writer.use(BASES[base.name.text])}()")
+    for act in graph.acts():
+        if table_of(act, graph):
+            with text.of(act.item.span):
+                _table(text, act, graph, writer)
+    for name, infer in learned_params(graph).items():
+        with text.of(scope.params[name].span):
+            _learned(text, scope.params[name], infer, writer)
+    for state in scope.states.values():
+        if kept(state, graph):
+            with text.of(state.span):
+                text.line(f"self.{attribute(state)} = {made(state, writer)}")
+    if any(line.carry is not None for line in graph.lines):
+        text.line(f"self.carry = {writer.use('Carry')}()")
+
+
+def _inner_norms(graph: Graph) -> bool:
+    """Whether a search runs with second norms."""
+    words = [act.item.norm for act in graph.acts() if act.item.norm is not None]
+    return any((graph.scope.word(Name(word.text)) or word.text) == "auxiliary" for word in words)
+
+
+def _table(text: Text, act: Act, graph: Graph, writer: Writer) -> None:
+    """The table of an act's unknown; its shape is known, or that of the first value it meets."""
+    granule = granule_of(act, graph)
+    shape = WIDTHS.get(act.spot.shape, "None")
+    arguments = [quoted(granule), ROWS[granule], shape, "self.anchor", *_stored(act.via, writer)]
+    found = call(writer.use("Table"), arguments)
+    text.line(f"self.{table_of(act, graph)} = {found[0]}", *found[1:])
+
+
+def _learned(text: Text, param: Param, infer: Inference, writer: Writer) -> None:
+    """What keeps a learned parameter: a table, or a network."""
+    scope, name = writer.scope, identifier(param.name.text)
+    network = scope.network(param.name.text)
+    if network is not None:
+        sizes = ", ".join(writer.code(argument.value, EARLY) for argument in network.arguments)
+        text.line(f"self.network_{name} = {writer.use('Learner')}({sizes}, self.draws.seed)")
+        return
+    per = "corpus" if param.per is None else param.per.text
+    start = f"start={writer.code(param.default, EARLY)}"
+    arguments = [quoted(per), ROWS[per], "()", "self.anchor", start, *_stored(infer.via, writer)]
+    found = call(writer.use("Table"), arguments)
+    text.line(f"self.table_{name} = {found[0]}", *found[1:])
+
+
+def _stored(via: Call | None, writer: Writer) -> list[str]:
+    """Where a table is kept, and whether it has a momentum."""
+    if via is None:
+        return []
+    options = given(via, SOLVERS[via.name.text].options)
+    word = writer.scope.word(options["store"]) if "store" in options else "device"
+    momentum = ["momentum=True"] if via.name.text == "joint" else []
+    return momentum + [f"store={quoted(word or 'device')}"] * (word not in (None, "device"))
+
+
+def _base(graph: Graph) -> Call | None:
+    loss = graph.method.loss
+    return None if loss is None else base_objective(loss)[0]
+
+
+def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
+    """The learned values of this batch, as leaves that gradients reach."""
+    for act in graph.acts():
+        if act.learned:
+            like = ", like=x" if act.place == Place.FEATURES else ""
+            index = "index" if act.grain == "sample" else ""
+            arguments = f"{index}{like}".removeprefix(", ")
+            with text.of(act.item.span):
+                text.line(f"{identifier(act.key)} = self.{table_of(act, graph)}.rows({arguments})")
+    for name, infer in learned_params(graph).items():
+        param, own = graph.scope.params[name], identifier(name)
+        with text.of(infer.span):
+            if graph.scope.network(name) is not None:
+                text.line(f"{own} = self.network_{own}.leaf()")
+                continue
+            per = "corpus" if param.per is None else param.per.text
+            index = "index" if per == "sample" else ""
+            picked = "[0]" if per == "corpus" else ""
+            text.line(f"leaf_{own} = self.table_{own}.rows({index})", f"{own} = leaf_{own}{picked}")
+    del writer
+
+
+def write_options(text: Text, graph: Graph, writer: Writer) -> None:
+    """The options of the base objective."""
+    base = _base(graph)
+    if base is None:
+        return
+    for name, value in given(base, OBJECTIVES[base.name.text].options).items():
+        if name != "clusters":
+            with text.of(value.span):
+                text.line(f"self.objective.{name} = {writer.code(value, EARLY)}")
+
+
+def _regular(graph: Graph) -> list[tuple[Act | None, Inference]]:
+    """The inferences whose penalties count in the training loss: of acts, and of the whole method."""
+    acts = [(act, act.item.infer) for act in graph.acts() if act.unknown is not None]
+    whole = [(None, infer) for infer in graph.method.infers]
+    return [(act, infer) for act, infer in (*acts, *whole) if infer.manner.text == "regularization"]
+
+
+def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]:
+    """The training loss as every goal has it that adds to the loss."""
+    last = graph.lines[-1].variable
+    for act, infer in _regular(graph):
+        goal = infer.goal
+        if goal is None or not adds_to_loss(goal.objective) or isinstance(goal.objective, Name):
+            continue
+        reader, unknown = ANYWHERE, ""
+        if act is not None:
+            reader = Reader(Place.LOSS, "loss", act.unknown, act.spot.shape)
+            unknown = identifier(act.key)
+            if act.grain == "category":
+                unknown = f"{writer.use('rows_of')}({unknown}, y)"
+        spot = of_line(last, reader, unknown=unknown, spelt=frozenset(graph.scope.lets))
+        spot.own["loss"] = "losses"  # pyright: ignore[reportIndexIssue]
+        yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE)
+
+
+def adds_to_loss(node: Expression) -> bool:
+    """Whether a goal is the loss, or the loss with terms beside it that do not read it."""
+    while isinstance(node, Binary) and node.operator in ("+", "-"):
+        if any(isinstance(part, Name) and part.text == "loss" for part in walk(node.right)):
+            return False
+        node = node.left
+    return isinstance(node, Name) and node.text == "loss"
+
+
+def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
+    """The steps of tables beside the weights, in training only."""
+    lines: list[tuple[Span | None, list[str]]] = []
+    for act in graph.acts():
+        if act.learned:
+            index = "index" if act.grain == "sample" else "None"
+            table, rows = f"self.{table_of(act, graph)}", identifier(act.key)
+            lines.append((act.item.infer.span, _descent(act.item.infer, table, rows, index, writer)))
+    for name, infer in learned_params(graph).items():
+        own, per = identifier(name), graph.scope.params[name].per
+        if graph.scope.network(name) is not None:
+            found = _descent(infer, f"self.network_{own}", own, "None", writer)
+        else:
+            index = "index" if per is not None and per.text == "sample" else "None"
+            found = _descent(infer, f"self.table_{own}", f"leaf_{own}", index, writer)
+        lines.append((infer.span, found))
+    for span, found in lines:
+        with text.of(span):
+            text.block("if self.training:", *found)
+
+
+def _descent(infer: Inference, table: str, rows: str, index: str, writer: Writer) -> list[str]:
+    """One step of a table; it climbs where its goal is to be maximised."""
+    via, goal = infer.via, infer.goal
+    assert via is not None
+    solver = SOLVERS[via.name.text]
+    options, spot = given(via, solver.options), Spot(ANYWHERE)
+    numbers = {
+        name: writer.held(options[name], spot, PRODUCT) if name in options else repr(option.default)
+        for name, option in solver.options.items()
+        if not option.words
+    }
+    dense = "rows" in options and writer.scope.word(options["rows"]) == "dense"
+    sign = "-" if goal is not None and goal.kind.text == "maximize" else ""
+    scheduled = any(name.text in ("lr", "lr0") for name in names(options["lr"])) if "lr" in options else False
+    rate = f"lr={sign}{numbers['lr']}" + ("" if scheduled and _is_lr(options["lr"]) else " * self.schedule")
+    arguments = ["losses.mean()", rows, index, rate, f"momentum={numbers['momentum']}", f"dense={dense}"]
+    within = [CLASSES[region.name.text] for region in infer.within if region.name.text == "nonnegative"]
+    arguments += [f"within=[{', '.join(f'{writer.use(name)}()' for name in within)}]"] * bool(within)
+    return call(f"{table}.descend", arguments)
+
+
+def _is_lr(node: Expression) -> bool:
+    return isinstance(node, Name) and node.text == "lr"

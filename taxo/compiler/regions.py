@@ -1,0 +1,84 @@
+"""The sets of an inference as program text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Act
+from taxo.compiler.spots import Spot
+from taxo.language.calling import given
+from taxo.language.printer import ATOM
+from taxo.language.syntax import Call, Expression, Name, names
+from taxo.language.vocabulary import REGIONS, Place, Shape
+from taxo.plugins import source_of_op
+
+CLASSES = {
+    "linf": "Linf",
+    "l2": "L2",
+    "l1": "L1",
+    "box": "Box",
+    "simplex": "Simplex",
+    "nonnegative": "Nonnegative",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Writes the sets that one act's unknown stays in."""
+
+    writer: Writer
+    act: Act
+    spot: Spot
+
+    def all(self, around: str, rows: str = "") -> list[str]:
+        """Every set that the unknown itself is kept in, the bounded ones first."""
+        within = sorted(self.act.item.infer.within, key=lambda region: not REGIONS[region.name.text].bounded)
+        return [self._region(region, around, rows) for region in within if not self._by_clipping(region)]
+
+    def bounded(self, around: str) -> list[str]:
+        """The sets of an unknown that is no offset of a value at hand."""
+        return [code for code in self.all(around) if not code.startswith("Box(")]
+
+    def clipped(self) -> str:
+        """The bounds that the perturbed value is clipped to, where the unknown itself cannot be."""
+        found = [region for region in self.act.item.infer.within if self._by_clipping(region)]
+        return ", ".join(self._numbers(found[0])) if found else ""
+
+    def _by_clipping(self, region: Call) -> bool:
+        """Whether a box is of the value, and the unknown something else than its offset for every sample."""
+        plain = isinstance(self.act.item.by, Name) and self.act.item.by.text == self.act.unknown
+        return region.name.text == "box" and (not plain or self.act.grain != "sample")
+
+    def _region(self, region: Call, around: str, rows: str) -> str:
+        word, weights = region.name.text, self.act.place == Place.WEIGHTS
+        added = source_of_op(word)
+        each = self._each(region) if weights else "row"
+        values = self._numbers(region, rows, each)
+        if word == "box":
+            values = [around, *values]
+        if each != "row" and word in ("l1", "l2"):
+            values.append(f'each="{each}"')
+        return f"{self.writer.use(added.attribute if added else CLASSES[word])}({', '.join(values)})"
+
+    def _each(self, region: Call) -> str:
+        """What a norm of the weights is of: all of them, or every tensor."""
+        options = given(region, REGIONS[region.name.text].options)
+        return self.writer.scope.word(options["each"]) or "all" if "each" in options else "all"
+
+    def _numbers(self, region: Call, rows: str = "", each: str = "row") -> list[str]:
+        row = REGIONS[region.name.text]
+        options = given(region, row.options)
+        numbers = {name: option for name, option in row.options.items() if not option.words}
+        return [
+            self._number(options.get(name), option.default, rows, each) for name, option in numbers.items()
+        ]
+
+    def _number(self, value: Expression | None, default: object, rows: str, each: str) -> str:
+        if value is None:
+            return repr(default)
+        if each == "tensor" and any(name.text == "w" for name in names(value)):
+            return f"[{self.writer.code(value, replace(self.spot, key='name'))} for name in w]"
+        code = self.writer.code(value, self.spot)
+        gathered = rows and self.writer.shape(value, self.spot) == Shape.SAMPLE
+        return f"{self.writer.held(value, self.spot, ATOM)}[{rows}]" if gathered else code

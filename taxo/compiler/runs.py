@@ -1,0 +1,222 @@
+"""The body of a program's `run`: what is drawn, the clean pass, every line, and their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from taxo.compiler.acts import ActWriter, early, read_lets
+from taxo.compiler.draws import draw_line, is_early_draw
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Graph, Line, lower
+from taxo.compiler.keeps import (
+    is_constant,
+    learned_params,
+    penalised,
+    write_descents,
+    write_leaves,
+    write_options,
+)
+from taxo.compiler.names import identifier
+from taxo.compiler.plan import Plan
+from taxo.compiler.spots import EARLY, Spot, of_line
+from taxo.compiler.states import is_before, kept, read_line, write_updates
+from taxo.compiler.text import Text, call, quoted, text_sum
+from taxo.language.objectives import base_objective
+from taxo.language.printer import PRODUCT, SUM, expression_text
+from taxo.language.shapes import ANYWHERE
+from taxo.language.syntax import Expression
+from taxo.language.vocabulary import Place, Shape
+
+
+def parted(graph: Graph) -> tuple[Graph, Graph | None]:
+    """The lines on this batch, and those on the previous one, if there are any."""
+    carried = tuple(line for line in graph.lines if line.carry is not None)
+    own = tuple(line for line in graph.lines if line.carry is None)
+    return replace(graph, lines=own), replace(graph, lines=carried) if carried else None
+
+
+@dataclass(slots=True)
+class RunWriter:
+    """Writes one body: that on the batch, or the `second` one on the previous batch."""
+
+    graph: Graph
+    plan: Plan
+    writer: Writer
+    second: bool = False
+    done: list[str] = field(default_factory=list[str])
+
+    def write(self, text: Text) -> None:
+        """The whole body."""
+        graph = self.graph
+        self.given(text)
+        if self._brings_clean():
+            text.comment("the clean pass")
+            with text.under('with self.apart("batch"):'):
+                text.line("clean = self.line(x, y)")
+        if graph.together():
+            self._together(text)
+        else:
+            for number in range(len(graph.lines)):
+                self.lets(text, number)
+                text.gap()
+                self._line(text, number)
+        self.lets(text, len(graph.lines))
+        self._sum(text)
+
+    def _brings_clean(self) -> bool:
+        """Whether the body needs a clean pass of its own."""
+        return self._reads_clean() if self.second else self.plan.has("clean", "")
+
+    def _reads_clean(self) -> bool:
+        parts = [part for act in self.graph.acts() for part in self.graph.expressions(act)]
+        return any("clean" in self.graph.scope.reads(part) for part in parts)
+
+    def given(self, text: Text) -> None:
+        """What is known before any pass: parameters that are no constants, draws, tables and states."""
+        graph, writer, scope = self.graph, self.writer, self.graph.scope
+        for name, param in scope.params.items():
+            plain = (
+                not scope.is_word(param)
+                and not is_constant(param, scope)
+                and name not in learned_params(graph)
+            )
+            if plain and scope.network(name) is None and graph.used(name):
+                value = writer.code(param.default, EARLY)
+                rows = {"category": "self.outputs", "sample": "len(x)"}.get(
+                    param.per.text if param.per else ""
+                )
+                with text.of(param.span):
+                    text.line(
+                        f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
+                    )
+        write_leaves(text, graph, writer)
+        write_options(text, graph, writer)
+        for name in scope.draws_in_order():
+            draw = scope.draws[name]
+            if graph.used(name) and is_early_draw(draw, scope):
+                with text.of(draw.span):
+                    text.line(draw_line(draw, writer))
+        for state in scope.states.values():
+            if kept(state, graph) and not is_before(state):
+                with text.of(state.span):
+                    text.line(read_line(state))
+
+    def lets(self, text: Text, number: int) -> None:
+        """The named expressions that can be computed before a line and that it, or one after it, reads."""
+        graph = self.graph
+        acts = [act for line in graph.lines[number:] for act in line.acts]
+        parts = [part for act in acts for part in graph.expressions(act)]
+        for name in read_lets(graph, [*parts, *(line.weight for line in graph.lines)]):
+            let = graph.scope.lets[name]
+            if name not in self.done and early(graph, let.value, number):
+                self.done.append(name)
+                with text.of(let.span):
+                    text.line(f"{identifier(name)} = {self.writer.code(let.value, EARLY)}")
+
+    def _line(self, text: Text, number: int) -> None:
+        """One line: its acts, and the training pass through them."""
+        line = self.graph.lines[number]
+        acts = ActWriter(self.graph, self.plan, self.writer, number)
+        self._title(text, line)
+        acts.write(text)
+        passed = call("self.line", ["x", "y", *acts.lists()])
+        norm = self.plan.norm("train", line.name)
+        with text.under("" if norm == "update" else f"with self.normed({quoted(norm)}):"):
+            text.line(f"{line.variable} = {passed[0]}", *passed[1:])
+        acts.after(text)
+        if number == 0 and self.graph.clean_is_shared() and self.graph.reads_clean():
+            text.line(f"clean = {line.variable}.clean()")
+
+    def _title(self, text: Text, line: Line) -> None:
+        if line.name:
+            text.gap()
+            text.comment(f"branch {line.name}, weight {expression_text(line.weight)}")
+
+    def _together(self, text: Text) -> None:
+        """All lines in one pass through the model, then each from its logits on."""
+        self.lets(text, len(self.graph.lines))
+        names = [line.variable.removeprefix("line_") for line in self.graph.lines]
+        for number, (name, line) in enumerate(zip(names, self.graph.lines, strict=True)):
+            acts = ActWriter(self.graph, self.plan, self.writer, number)
+            self._title(text, line)
+            acts.write(text)
+            text.line(f"before_{name} = dict({', '.join(acts.lists(stop=Place.LOGITS))})")
+            text.line(f"behind_{name} = dict({', '.join(acts.lists(start=Place.LABELS))})")
+        text.gap()
+        passed = call("self.together", ["x", "y", *(f"before_{name}" for name in names)])
+        text.line(f"{', '.join(line.variable for line in self.graph.lines)} = {passed[0]}", *passed[1:])
+        for name, line in zip(names, self.graph.lines, strict=True):
+            text.line(f"self.finish({line.variable}, {line.variable}.u, **behind_{name})")
+
+    def _sum(self, text: Text) -> None:
+        """The loss of each sample: the weighted lines, and the penalties of what is learned."""
+        graph, writer = self.graph, self.writer
+        total = text_sum([self._weighted(line) for line in graph.lines])
+        extra = [] if self.second else [*penalised(graph, writer)]
+        ending = [] if self.second else self._ending()
+        if not extra and not ending and not _penalties(graph):
+            text.line(f"return {total[0]}", *total[1:])
+            return
+        text.line(f"losses = {total[0]}", *total[1:])
+        if self.second:
+            text.line("return losses")
+            return
+        for penalty in _penalties(graph):
+            with text.of(penalty.span):
+                text.line(f"losses = losses + {self._penalty(penalty)}")
+        for span, code in extra:
+            with text.of(span):
+                text.line(f"losses = {code}")
+        write_descents(text, graph, writer)
+        write_updates(text, graph, writer)
+        if parted(lower_again(graph))[1] is not None:
+            text.line("losses = self.with_carried(losses, y, index)")
+        text.line("return losses")
+
+    def _penalty(self, penalty: Expression) -> str:
+        spot = Spot(ANYWHERE, own={"w": "self.weights()"})
+        return self.writer.held(penalty, spot, SUM + 1)
+
+    def _weighted(self, line: Line) -> str:
+        if not line.name:
+            return f"{line.variable}.loss"
+        spelt = frozenset(name for name in self.graph.scope.lets if name not in self.done)
+        spot = of_line(line.variable, spelt=spelt)
+        return f"{self.writer.expanded(line.weight, spot, Shape.SAMPLE, PRODUCT)} * {line.variable}.loss"
+
+    def _ending(self) -> list[str]:
+        """What comes behind the sum, by name."""
+        states = [
+            name
+            for name, state in self.graph.scope.states.items()
+            if kept(state, self.graph) and not is_before(state)
+        ]
+        carried = ["carry"] if parted(lower_again(self.graph))[1] is not None else []
+        return states + carried
+
+
+def lower_again(graph: Graph) -> Graph:
+    """The graph with all lines of its method."""
+    return lower(graph.method)
+
+
+def _penalties(graph: Graph) -> list[Expression]:
+    """What the base objective adds to the loss."""
+    loss = graph.method.loss
+    return [] if loss is None else base_objective(loss)[1]
+
+
+def write_prediction(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
+    """The body of `predicted`: the logits, with what acts on predictions in place."""
+    run = RunWriter(graph, plan, writer)
+    text.line("y = index = None")
+    run.given(text)
+    if graph.reads_clean() and not graph.clean_is_shared():
+        with text.under('with self.apart("batch"):'):
+            text.line("clean = self.line(x, y)")
+    run.lets(text, 0)
+    acts = ActWriter(graph, plan, writer, 0)
+    acts.write(text)
+    passed = call("self.line", ["x", "y", *acts.lists()])
+    text.line(f"line = {passed[0]}", *passed[1:])
+    text.line("return line.u")

@@ -1,0 +1,176 @@
+"""States as program text: what keeps them, when they take a batch in, and when an epoch ends for them."""
+
+from __future__ import annotations
+
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Graph
+from taxo.compiler.names import identifier
+from taxo.compiler.spots import EARLY, Spot
+from taxo.compiler.text import Text, call, quoted
+from taxo.language.calling import given
+from taxo.language.method import State
+from taxo.language.scope import Scope
+from taxo.language.shapes import ANYWHERE
+from taxo.language.syntax import Attribute, Call, Expression
+from taxo.language.vocabulary import STATE_FORMS, VALUES, Grain, Shape
+
+KEEPERS = {
+    "mean": "Mean",
+    "deviation": "Deviation",
+    "ema": "Ema",
+    "covariance": "Covariance",
+    "prototypes": "Prototypes",
+}
+ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
+
+
+def attribute(state: State) -> str:
+    """The attribute that keeps a state."""
+    return f"state_{identifier(state.name.text)}"
+
+
+def is_before(state: State) -> bool:
+    """Whether a state takes the batch in before it is read."""
+    return state.order is not None and state.order.text == "before"
+
+
+def is_late(state: State) -> bool:
+    """Whether a state changes at the ends of epochs."""
+    return state.every is not None and state.every.text != "step"
+
+
+def form_of(state: State) -> Call | None:
+    """The form of a state, unless it keeps an expression as it is."""
+    value = state.value
+    return value if isinstance(value, Call) and value.name.text in STATE_FORMS else None
+
+
+def inner_of(state: State) -> Expression:
+    """What a state is made of."""
+    form = form_of(state)
+    return state.value if form is None else form.arguments[0].value
+
+
+def reads_batch(node: Expression, scope: Scope) -> bool:
+    """Whether an expression reads anything of a batch."""
+    for part in scope.parts(node):
+        if isinstance(part, Attribute):
+            return True
+    for name in scope.reads(node):
+        if name in scope.draws:
+            return True
+        if name in scope.states and scope.states[name].per.text == "sample":
+            return True
+        if name not in scope.declared and name in VALUES:
+            row = VALUES[name]
+            if row.grain != Grain.CORPUS or row.shape == Shape.PASS:
+                return True
+    return False
+
+
+def made(state: State, writer: Writer) -> str:
+    """The keeper of a state, as `setup` makes it."""
+    form, per = form_of(state), state.per.text
+    arguments = [quoted(per), ROWS[per]]
+    if state.start is not None:
+        arguments.append(f"start={writer.code(state.start, EARLY)}")
+    if is_late(state) and state.every is not None:
+        arguments.append(f"every={quoted(state.every.text)}")
+    name = "Held" if per == "sample" or not _is_pooled(state, writer) else "Ema"
+    if form is None and name == "Ema":
+        arguments.append("decay=0.0")
+    if form is not None:
+        name = KEEPERS[form.name.text]
+        options = STATE_FORMS[form.name.text].options
+        known = given(_rest(form), options)
+        for option, value in known.items():
+            if option != "where":
+                word = writer.scope.word(value)
+                code = str(word == "true") if word in ("true", "false") else writer.code(value, EARLY)
+                arguments.append(f"{option}={code}")
+    return f"{writer.use(name)}({', '.join(arguments)})"
+
+
+def _is_pooled(state: State, writer: Writer) -> bool:
+    """Whether a plain expression is one per sample, and the state is not."""
+    shape = writer.shapes.quietly(state.value)
+    return shape is not None and shape.per_sample
+
+
+def _rest(form: Call) -> Call:
+    return Call(form.name, form.arguments[1:], span=form.span)
+
+
+def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: bool = False) -> None:
+    """Take the batch in; `read` what is kept then."""
+    form, keeper = form_of(state), f"self.{attribute(state)}"
+    shape = writer.shapes.quietly(inner_of(state))
+    batched = shape is not None and shape.per_sample
+    value = writer.code(inner_of(state), spot)
+    if form is None and not batched:
+        found = [f"{keeper}.set(self.number({value}, x))"]
+    else:
+        value = value if batched else f"self.number({value}, x)[None]"
+        arguments = [value, *_whose(state, batched), *_where(form, writer, spot)]
+        found = call(f"{keeper}.update", arguments)
+    text.block(f"if self.learning({quoted(state.name.text)}):", *found)
+    if read:
+        text.line(f"{identifier(state.name.text)} = {keeper}.value")
+
+
+def _whose(state: State, batched: bool) -> list[str]:
+    """Whose values they are: those of the labels' classes, or of the samples."""
+    return {"category": ["y"], "sample": ["index=index"]}.get(state.per.text, []) if batched else []
+
+
+def _where(form: Call | None, writer: Writer, spot: Spot) -> list[str]:
+    if form is None:
+        return []
+    where = given(_rest(form), STATE_FORMS[form.name.text].options).get("where")
+    return [] if where is None else [f"where={writer.mask(where, spot)}"]
+
+
+def read_line(state: State, index: str = "index") -> str:
+    """The line that reads what is kept, for a whole step."""
+    name, keeper = identifier(state.name.text), f"self.{attribute(state)}"
+    return f"{name} = {keeper}.rows({index})" if state.per.text == "sample" else f"{name} = {keeper}.value"
+
+
+def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
+    """The updates behind the passes of a step, in source order."""
+    first = next((line for line in graph.lines if not line.name), graph.lines[0])
+    spot = Spot(
+        ANYWHERE,
+        line=first.variable,
+        own={"u": f"{first.variable}.u", "loss": f"{first.variable}.base"},
+        spelt=frozenset(graph.scope.lets),
+    )
+    for state in graph.scope.states.values():
+        waits = is_late(state) and not reads_batch(inner_of(state), graph.scope)
+        if kept(state, graph) and not is_before(state) and not waits:
+            with text.of(state.span):
+                update_lines(text, state, writer, spot)
+
+
+def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
+    """What happens at the end of an epoch, in source order."""
+    scope = graph.scope
+    late = [state for state in scope.states.values() if is_late(state) and kept(state, graph)]
+    unbatched = [state for state in late if not reads_batch(inner_of(state), scope)]
+    read = {name for state in unbatched for name in scope.reads(state.value)}
+    if unbatched:
+        text.line("x = self.anchor")
+    text.line(*(read_line(state) for name, state in scope.states.items() if name in read))
+    for state in late:
+        name, keeper = state.name.text, f"self.{attribute(state)}"
+        with text.of(state.span):
+            spot = Spot(ANYWHERE, spelt=frozenset(scope.lets))
+            value = writer.code(inner_of(state), spot) if state in unbatched else ""
+            text.line(f"{keeper}.turn(self.number({value}, x))" if value else f"{keeper}.turn()")
+            if name in read:
+                text.line(f"{identifier(name)} = {keeper}.value")
+
+
+def kept(state: State, graph: Graph) -> bool:
+    """Whether the program has a use for a state."""
+    return graph.used(state.name.text)

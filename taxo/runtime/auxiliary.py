@@ -1,0 +1,40 @@
+"""Second norms: a set of batch norms of its own for a branch, in the place of the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+from torch import Tensor, nn
+
+from taxo.runtime.hooks import Norm
+
+
+class Auxiliary(nn.Module):
+    """Copies of a model's batch norms; while they are `instead`, passes take them for the model's own."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        found = {name: module for name, module in model.named_modules() if isinstance(module, Norm)}
+        self.names = list(found)
+        self.norms = nn.ModuleList(deepcopy(module) for module in found.values())
+        self.active = False
+
+    @contextmanager
+    def instead(self) -> Generator[None]:
+        """Passes with the second norms."""
+        before, self.active = self.active, True
+        try:
+            yield
+        finally:
+            self.active = before
+
+    def present(self) -> dict[str, Tensor]:
+        """What takes the place of the model's parameters and buffers now."""
+        return dict(self._tensors()) if self.active else {}
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for owner, norm in zip(self.names, self.norms, strict=True):
+            for name, value in (*norm.named_parameters(), *norm.named_buffers()):
+                yield f"{owner}.{name}", value

@@ -1,0 +1,82 @@
+"""One pass through the training computation, and what was seen at each place of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from taxo.runtime.stage import Stage
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A pass: what entered the model, what was seen inside, and what came of it.
+
+    `x`, `z`, `h`, `u` and `y` are what they are after the perturbations that acted there; `raw` are the
+    logits, and `base` the losses, before those on them.
+    """
+
+    stage: Stage
+    x: Tensor
+    labels: Tensor | None
+    h: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    seen: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    kept: dict[str, Line] = field(default_factory=dict[str, "Line"])
+
+    @property
+    def z(self) -> Tensor:
+        """The head's input."""
+        return self.seen["z"]
+
+    @property
+    def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
+        """The head's weight, perturbed where the weights are."""
+        return self.seen["W"]
+
+    @property
+    def u(self) -> Tensor:
+        """The logits."""
+        return self.seen["u"]
+
+    @property
+    def raw(self) -> Tensor:
+        """The logits before perturbations of theirs."""
+        return self.seen["raw"]
+
+    @property
+    def y(self) -> Tensor:
+        """The labels that the loss was taken with."""
+        return self.seen["y"]
+
+    @property
+    def base(self) -> Tensor:
+        """The loss of each sample before perturbations of its own."""
+        return self.seen["base"]
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss of each sample."""
+        return self.seen["loss"]
+
+    def inside(self) -> dict[str, Tensor]:
+        """What was seen inside the model."""
+        return {name: value for name, value in self.seen.items() if name in ("z", "W")}
+
+    def clean(self) -> Line:
+        """The rest of the unperturbed pass, where this one is unperturbed up to its logits; no gradient."""
+        if "clean" not in self.kept:
+            with torch.no_grad():
+                apart = Line(self.stage, self.x.detach(), self.labels)
+                apart.seen |= {name: value.detach() for name, value in self.inside().items()}
+                self.kept["clean"] = self.stage.finish(apart, self.raw.detach())
+        return self.kept["clean"]
+
+    def teacher(self) -> Line:
+        """The teacher's pass on what entered the model here."""
+        if "teacher" not in self.kept:
+            self.kept["teacher"] = self.stage.taught(self.x)
+        return self.kept["teacher"]

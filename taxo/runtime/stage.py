@@ -1,0 +1,344 @@
+"""The stage: the passes that a program's text calls by `self`, with perturbations in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from taxo.language.errors import fail
+from taxo.ops.draws import Draws
+from taxo.ops.forms import Top, distribution, filled, keep, real_type
+from taxo.ops.objectives import CrossEntropy
+from taxo.ops.sites import logits_of, weights_at
+from taxo.runtime.auxiliary import Auxiliary
+from taxo.runtime.checks import check_width
+from taxo.runtime.guard import Guard
+from taxo.runtime.hooks import Change, Hook, Pair, Triple, entering, hooked, leaving, norms
+from taxo.runtime.line import Line
+from taxo.runtime.masks import same_masks
+from taxo.runtime.meters import Delta
+from taxo.runtime.places import Places
+
+Weights = dict[str, Tensor]
+WeightChange = Callable[[Weights], Weights]
+Inner = Mapping[str, Sequence[Change]]
+
+
+class Stage(nn.Module):
+    """A model, an objective, and the passes through them."""
+
+    sees: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, model: nn.Module, *, classes: int, seed: int = 0, head: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective: nn.Module = CrossEntropy()
+        self.classes = classes
+        self.outputs = classes
+        self.draws = Draws(seed)
+        self.deltas: dict[str, Delta] = {}
+        self.guard = Guard()
+        self.auxiliary: Auxiliary | None = None
+        self.muted: set[str] = set()
+        self.places = Places(model, classes, head)
+        self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
+        self.quiet = False
+        self._line: Line | None = None
+
+    # Passes
+
+    def line(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        *,
+        weights: Sequence[WeightChange] = (),
+        features: Sequence[Change] = (),
+        inner: Inner | None = None,
+        logits: Sequence[Change] = (),
+        predictions: Sequence[Triple] = (),
+        labels: Sequence[Pair] = (),
+        loss: Sequence[Triple] = (),
+    ) -> Line:
+        """One pass from input to loss with perturbations in place; without labels, to the logits."""
+        line = Line(self, x, y)
+        with self._at(line), hooked(self._hooks(line, features, inner or {}, logits)):
+            replaced = self._replaced(weights)
+            output = functional_call(self.model, replaced, (x,)) if replaced else self.model(x)
+        u = logits_of(output)
+        check_width(u, len(x), self.outputs)
+        line.seen.setdefault("raw", u)
+        return self.finish(line, u, predictions=predictions, labels=labels, loss=loss)
+
+    def head(
+        self,
+        u: Tensor,
+        y: Tensor,
+        *,
+        predictions: Sequence[Triple] = (),
+        labels: Sequence[Pair] = (),
+        loss: Sequence[Triple] = (),
+    ) -> Line:
+        """The rest of the present pass from other logits on."""
+        here = self.here
+        line = Line(self, here.x, y, here.h, {**here.inside(), "raw": u}, {**here.kept})
+        return self.finish(line, u, predictions=predictions, labels=labels, loss=loss)
+
+    def finish(
+        self,
+        line: Line,
+        u: Tensor,
+        *,
+        predictions: Sequence[Triple] = (),
+        labels: Sequence[Pair] = (),
+        loss: Sequence[Triple] = (),
+    ) -> Line:
+        """Complete a pass from its logits on."""
+        line.seen["u"] = u
+        y = line.labels
+        if y is None:
+            return line
+        with self._at(line), hooked(_objective_hooks(line, self.objective, predictions, labels, loss)):
+            line.seen["y"] = y
+            line.seen["loss"] = self.objective(u, y)
+        line.seen.setdefault("base", line.seen["loss"])
+        return line
+
+    def together(self, x: Tensor, y: Tensor, *batches: Mapping[str, Any]) -> list[Line]:
+        """Several passes in one through the model, up to their logits; its norms see them all."""
+        lines = [Line(self, x, y) for _ in batches]
+        for line, batch in zip(lines, batches, strict=True):
+            with self._at(line):
+                for change in batch.get("features", ()):
+                    line.x = change(line.x).to(x.dtype)
+        hooks = self.places.together(
+            lines, [batch.get("inner", {}) for batch in batches], self.sees, self._at
+        )
+        with hooked(hooks):
+            u = logits_of(self.model(torch.cat([line.x for line in lines])))
+        check_width(u, len(x) * len(lines), self.outputs)
+        for line, batch, part in zip(lines, batches, u.split(len(x)), strict=True):
+            line.seen["raw"] = part
+            with self._at(line):
+                for change in batch.get("logits", ()):
+                    part = change(part)
+            line.seen["u"] = part
+        return lines
+
+    def at(self, line: Line) -> AbstractContextManager[None]:
+        """Computations that belong to a pass that is over."""
+        return self._at(line)
+
+    @property
+    def here(self) -> Line:
+        """The pass that a hook is called in."""
+        assert self._line is not None
+        return self._line
+
+    def taught(self, x: Tensor) -> Line:
+        """The teacher's pass on an input; a gradient reaches the input only where one is searched."""
+        assert self.teaching is not None
+        model, places = self.teaching
+        line = Line(self, x, None)
+        live = self.quiet and x.requires_grad
+        with (
+            torch.set_grad_enabled(live),
+            hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())),
+        ):
+            line.seen["u"] = logits_of(model(x))
+        return line
+
+    # How passes are run
+
+    @contextmanager
+    def searching(self, norm: str, masks: bool = False) -> Generator[None]:
+        """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
+        before, self.quiet = self.quiet, True
+        try:
+            with self.normed(norm), same_masks(self.model, masks):
+                yield
+        finally:
+            self.quiet = before
+
+    @contextmanager
+    def apart(self, norm: str) -> Generator[None]:
+        """Passes whose values are read and that no gradient goes through."""
+        with torch.no_grad(), self.searching(norm):
+            yield
+
+    @contextmanager
+    def normed(self, norm: str) -> Generator[None]:
+        """Passes with the norms in a mode: `frozen`, `batch`, `update` or `auxiliary`."""
+        if norm == "update":
+            yield
+        elif norm == "auxiliary":
+            assert self.auxiliary is not None
+            with self.auxiliary.instead():
+                yield
+        else:
+            with norms(self.model, norm):
+                yield
+
+    @contextmanager
+    def _at(self, line: Line) -> Generator[None]:
+        before, self._line = self._line, line
+        try:
+            yield
+        finally:
+            self._line = before
+
+    # Where perturbations act
+
+    def add(
+        self,
+        name: str,
+        value: Tensor,
+        delta: Tensor | float,
+        where: Tensor | Top | bool = True,
+        box: tuple[float, float] | None = None,
+        simplex: bool = False,
+    ) -> Tensor:
+        """`v <- v + delta` where a sample is selected; noted for `deltas` and `meters`.
+
+        The perturbed value is clipped to a `box`; one that is to stay on the `simplex` is looked at.
+        """
+        if name in self.muted:
+            return value
+        full = filled(delta, value)
+        if box is not None:
+            full = (value + full).clamp(*box) - value
+        full = keep(where, full)
+        if not self.quiet:
+            self.deltas[name] = full.detach()
+            self.guard.finite(name, full)
+            if simplex:
+                self.guard.simplex(name, value + full)
+        return value + full
+
+    def add_to_weights(
+        self, name: str, weights: Weights, delta: Mapping[str, Tensor | float], where: Tensor | bool = True
+    ) -> Weights:
+        """`w <- w + delta` while a condition holds, the perturbation a constant for the gradient."""
+        if name in self.muted:
+            return weights
+        constant = {
+            key: keep(where, filled(part, weights[key]).detach().to(weights[key].dtype))
+            for key, part in delta.items()
+        }
+        if not self.quiet:
+            self.deltas[name] = constant
+            self.guard.finite(name, *constant.values())
+        return weights | {key: weights[key] + part for key, part in constant.items()}
+
+    def weights(self, pattern: str = "*") -> Weights:
+        """The trainable parameters whose name matches."""
+        return weights_at(self.model, pattern)
+
+    def soft(self, y: Tensor, like: Tensor) -> Tensor:
+        """The labels as distributions."""
+        return distribution(y, self.outputs, like)
+
+    def full(self, value: float | Tensor, rows: int, like: Tensor) -> Tensor:
+        """One value, once for each row."""
+        return self.number(value, like).expand(rows)
+
+    def number(self, value: float | Tensor, like: Tensor) -> Tensor:
+        """A value as a tensor."""
+        return (
+            value
+            if isinstance(value, Tensor)
+            else torch.full((), value, dtype=real_type(like), device=like.device)
+        )
+
+    def layers(self, pattern: str) -> list[str]:
+        """The names of the modules that match; no name stands for the input."""
+        return ["", *self.places.find(pattern)]
+
+    @property
+    def anchor(self) -> Tensor:
+        """A parameter of the model, whose type and device what is kept takes."""
+        return next(self.model.parameters())
+
+    def take_outputs(self, count: int) -> None:
+        """Expect another number of logits than there are classes."""
+        self.outputs = self.places.classes = int(count)
+        if self.outputs < self.classes:
+            fail("T405", f"{self.outputs} outputs for {self.classes} classes", None, "ask for more outputs")
+
+    @property
+    def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
+        """The head's weight."""
+        return self.places.weight
+
+    def _replaced(self, changes: Sequence[WeightChange]) -> Weights:
+        """The parameters and buffers that take the place of the model's own in a pass."""
+        replaced = self.auxiliary.present() if self.auxiliary is not None else {}
+        if not changes:
+            return replaced
+        weights = self.weights() | {name: replaced[name] for name in self.weights() if name in replaced}
+        for change in changes:
+            weights = weights | change(weights)
+        return replaced | weights
+
+    def _hooks(
+        self, line: Line, features: Sequence[Change], inner: Inner, logits: Sequence[Change]
+    ) -> Generator[Hook]:
+        """The hooks of a pass: what changes values, and what notes them."""
+        if features:
+            yield Hook(self.model, entering((*features, _noting(line, "x"))))
+        for site, changes in inner.items():
+            yield from self.places.changing(line, site, changes)
+        yield from self.places.records(line, self.sees)
+        if logits:
+            yield Hook(self.model, None, leaving((_noting(line, "raw"), *logits)))
+
+
+def _noting(line: Line, name: str) -> Change:
+    """A change that changes nothing, and notes the value."""
+
+    def note(value: Tensor) -> Tensor:
+        if name == "x":
+            line.x = value
+        else:
+            line.seen[name] = value
+        return value
+
+    return note
+
+
+def _objective_hooks(
+    line: Line,
+    objective: nn.Module,
+    predictions: Sequence[Triple],
+    labels: Sequence[Pair],
+    loss: Sequence[Triple],
+) -> Generator[Hook]:
+    """The hooks of an objective: what changes the predicted and the given labels, and the losses."""
+
+    def enter(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        u, y = inputs
+        y = distribution(y, u.shape[-1], u)
+        for change in predictions:
+            u = change(u.softmax(-1), y, u).clamp_min(torch.finfo(u.dtype).tiny).log()
+        for change in labels:
+            y = change(y, u)
+        line.seen["y"] = y
+        return (u, y)
+
+    def leave(inputs: tuple[Tensor, ...], losses: object) -> object:
+        assert isinstance(losses, Tensor)
+        line.seen["base"] = losses
+        u, y = inputs
+        for change in loss:
+            losses = change(losses, u, y)
+        return losses
+
+    if predictions or labels or loss:
+        yield Hook(objective, enter if predictions or labels else None, leave if loss else None)

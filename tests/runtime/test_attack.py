@@ -1,0 +1,220 @@
+"""A model in the mode of attacks: the same values, the same slopes, and as it was afterwards."""
+
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from taxo.runtime.attack import AttackMode
+from taxo.runtime.hooks import norms
+
+
+class Block(nn.Module):
+    def __init__(self, width: int = 4, affine: bool = True, bias: bool = False):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, padding=1, bias=bias)
+        self.norm = nn.BatchNorm2d(width, affine=affine)
+        self.head = nn.Sequential(nn.Conv2d(width, 5, 3, groups=1), nn.BatchNorm2d(5), nn.ReLU())
+        self.out = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x)).relu()
+        return self.out(self.head(h).mean((2, 3)))
+
+
+class Both(Block):
+    """Reads what the layer returns a second time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        h = (self.norm(h) + h).relu()
+        return self.out(self.head(h).mean((2, 3)))
+
+
+class Twice(Block):
+    """Calls a norm for two layers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x)) + self.norm(self.conv(-x))
+        return self.out(self.head(h).mean((2, 3)))
+
+
+class Fickle(Block):
+    """Goes another way where the input says so, which torch cannot trace."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv(x)
+        h = self.norm(h) if h.sum() > 0 else h
+        return self.out(self.head(h).mean((2, 3)))
+
+
+class Viewing(Block):
+    """Asks for rows that lie one after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x)).relu()
+        h = self.head(h)
+        return self.out(h.view(h.shape[0], 5, -1).mean(2))
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.flatten(2)).mean(2)
+
+
+X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def trained(model: nn.Module, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """A model whose norms have seen something, and have weights that differ."""
+    torch.manual_seed(1)
+    model = model.to(dtype)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.affine:
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    for _ in range(5):
+        model(3 * X.to(dtype) + 1)
+    return model
+
+
+def seen(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """The output of a model, and the slope at its input."""
+    x = X.to(next(model.parameters()).dtype).requires_grad_()
+    output = model(x)
+    (slope,) = torch.autograd.grad(output.tanh().sum(), x)
+    return output.detach(), slope
+
+
+def layers(model: nn.Module) -> list[type[nn.Module]]:
+    return [type(module) for module in model.modules()]
+
+
+@pytest.mark.parametrize(
+    ("model", "folds"),
+    [
+        (Block(), 2),
+        (Block(affine=False), 2),
+        (Block(bias=True), 2),
+        (Viewing(), 2),
+        (Line(), 1),
+        (Both(), 1),
+        (Twice(), 1),
+        (Fickle(), 0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_values_and_slopes_are_the_same(model: nn.Module, folds: int, dtype: torch.dtype):
+    model = trained(model, dtype)
+    mode = AttackMode(model)
+    with norms(model, "frozen"):
+        expected = seen(model)
+        with mode():
+            assert layers(model).count(nn.Identity) == folds
+            torch.testing.assert_close(seen(model), expected)
+
+
+def test_everything_is_given_back():
+    model = trained(Block())
+    modules, state = list(model.modules()), list(model.state_dict())
+    weights = [weight.clone() for weight in model.parameters()]
+    with pytest.raises(KeyError), norms(model, "frozen"), AttackMode(model)():
+        raise KeyError
+    assert [id(module) for module in model.modules()] == [id(module) for module in modules]
+    assert list(model.state_dict()) == state
+    assert all(
+        torch.equal(a, b) and a.requires_grad for a, b in zip(model.parameters(), weights, strict=True)
+    )
+    assert model.training
+
+
+def test_it_follows_the_weights():
+    model = trained(Block())
+    mode = AttackMode(model)
+    for _ in range(2):
+        with norms(model, "frozen"):
+            expected = seen(model)
+            with mode():
+                torch.testing.assert_close(seen(model), expected)
+        with torch.no_grad():
+            model.get_parameter("conv.weight").add_(1)
+            model.get_parameter("norm.bias").add_(1)
+        model(X.double())
+
+
+def test_norms_of_the_batch_stay():
+    model = trained(Block())
+    with AttackMode(model)():
+        assert nn.Identity not in layers(model)
+
+
+def test_norms_without_statistics_stay():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    with AttackMode(model)():
+        assert nn.Identity not in layers(model)
+
+
+def test_sites_stay():
+    model = cast(Block, trained(Block()).eval())
+    with AttackMode(model, [model.conv])():
+        assert layers(model).count(nn.Identity) == 1
+        assert isinstance(model.norm, nn.BatchNorm2d)
+
+
+def test_hooks_see_what_they_always_saw():
+    model = cast(Block, trained(Block()).eval())
+    outputs: list[Tensor] = []
+    handle = model.conv.register_forward_hook(lambda *call: outputs.append(call[2].detach()))
+    seen(model)
+    with AttackMode(model)():
+        seen(model)
+    torch.testing.assert_close(outputs[1], outputs[0])
+    handle.remove()
+
+
+def test_norms_that_are_exchanged():
+    model = cast(Block, trained(Block()).eval())
+    mode, first = AttackMode(model), model.norm
+    with mode():
+        pass
+    for norm in (nn.BatchNorm2d(4).double().eval(), nn.Identity(), first):
+        model.norm = cast(nn.BatchNorm2d, norm)
+        expected = seen(model)
+        with mode():
+            torch.testing.assert_close(seen(model), expected)
+
+
+def test_attacks_are_quicker_in_another_layout_where_nobody_asks_for_it():
+    for model, layout in ((Block(), True), (Viewing(), False)):
+        block = cast(Block, trained(model, torch.float32).eval())
+        with AttackMode(block)():
+            assert block.conv.weight.is_contiguous(memory_format=torch.channels_last) is layout
+            assert functional.relu(block(X)).shape == (6, 3)
+
+
+def test_parametrised_layers_stay():
+    model = cast(Block, trained(Block()).eval())
+    nn.utils.parametrizations.weight_norm(model.conv)
+    expected = seen(model)
+    with AttackMode(model)():
+        assert layers(model).count(nn.Identity) == 1
+        torch.testing.assert_close(seen(model), expected)
+
+
+def test_compiled_models():
+    model = trained(Block()).eval()
+    compiled = cast(nn.Module, torch.compile(model, backend="eager"))
+    mode = AttackMode(compiled)
+    with torch.no_grad():
+        expected = compiled(X.double())
+        for _ in range(3):
+            with mode():
+                assert nn.Identity in layers(model)
+                torch.testing.assert_close(compiled(X.double()), expected)
+            torch.testing.assert_close(compiled(X.double()), expected)
