@@ -14,7 +14,7 @@ from taxo.compiler import lower
 from taxo.compiler.graph import Act
 from taxo.laws.pools import Reason, simple
 from taxo.laws.reasons import unclaimed
-from taxo.laws.subject import Subject, given_for
+from taxo.laws.subject import Subject, attached, given_for, outputs, views
 from taxo.laws.toys import READER, Batch, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import descend, update, weights
@@ -84,6 +84,8 @@ def direction(subject: Subject) -> Verdict:
     reason = unclaimed(subject.method)
     if reason is None and subject.toy is READER:
         reason = Reason("the digits are no texts")
+    if reason is None and (views(subject.method) > 1 or outputs(subject.method, CLASSES) != CLASSES):
+        reason = Reason("the digits have one view, and their net one output for each class")
     if reason is not None:
         return exempt(reason)
     step, real = _lived(subject), digits().batch(WARM + OWN)
@@ -106,10 +108,12 @@ def _lived(subject: Subject) -> Step:
     data = digits()
     given = given_for(subject.method, subject.toy)
     given |= {"classes": CLASSES, "samples": len(data.y), "class_counts": data.counts}
-    step = subject.make(subject.method, trained(), **given)
+    of_digits = {"teacher": trained(), "prior": data.y.bincount(minlength=CLASSES) / len(data.y)}
+    given |= {name: one for name, one in of_digits.items() if name in given}
+    step = attached(subject.make(subject.method, trained(), **given))
     for epoch in step.epochs(2):
         for number in range(OWN * epoch, OWN * (epoch + 1)):
-            update(step, data.batch(number), lr=0.05)
+            update(step, data.batch(number), lr=0.05, longest=1.0)
     return step
 
 

@@ -13,6 +13,7 @@ from torch.multiprocessing.spawn import spawn  # pyright: ignore[reportUnknownVa
 
 from taxo.laws.reasons import coupled
 from taxo.laws.subject import Subject, batch_norm
+from taxo.laws.toys import Batch, pieces
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import Numbers, descend, difference, train, weights
 from taxo.runtime.step import Step
@@ -60,13 +61,13 @@ def _rank(rank: int, subject: Subject, folder: str) -> None:
         step = subject.step()
         line = nn.parallel.DistributedDataParallel(step)
         for number in range(STEPS):
-            _update(line, step, [part.chunk(RANKS)[rank] for part in subject.batch(number)])
+            _update(line, step, pieces(subject.batch(number), RANKS)[rank])
         torch.save([weight.detach() for weight in weights(step.model)], Path(folder) / f"{rank}.pt")
     finally:
         torch.distributed.destroy_process_group()
 
 
-def _update(line: nn.Module, step: Step, part: list[Tensor]) -> None:
+def _update(line: nn.Module, step: Step, part: Batch) -> None:
     line(*part).backward()
     slopes = [cast(Tensor, weight.grad) for weight in weights(step.model)]
     descend(step.model, slopes)

@@ -13,6 +13,7 @@ from torch import nn
 from taxo.compiler import Plan
 from taxo.laws.reasons import coupled
 from taxo.laws.subject import Subject, batch_norm
+from taxo.laws.toys import pieces
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import (
     Numbers,
@@ -49,9 +50,8 @@ def accumulate(subject: Subject) -> Verdict:
 def _gradients(subject: Subject, parts: int) -> Numbers:
     """The loss of a batch and its gradients, as means over equal parts."""
     step = subject.step()
-    pieces = [tensor.chunk(parts) for tensor in subject.batch(0)]
     found: list[Numbers] = []
-    for piece in zip(*pieces, strict=True):
+    for piece in pieces(subject.batch(0), parts):
         loss = step(*piece)
         slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
         found.append([loss.detach(), *slopes])
@@ -87,6 +87,7 @@ def resumed(subject: Subject, stop: int) -> tuple[Numbers, Step]:
 def cost(subject: Subject) -> Verdict:
     """The model runs forwards and backwards as often, and on as many rows, as the plan says."""
     step = subject.step()
+    step(*subject.batch(1))  # what is carried from batch to batch is there from the second on
     with counted(step.model) as passes:
         step(*subject.batch(0)).backward()
     rows = subject.rows

@@ -17,7 +17,7 @@ from taxo.language.method import Method
 from taxo.language.scope import Scope
 from taxo.language.syntax import Name
 from taxo.laws.pools import Reason, simple
-from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy
+from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, viewed
 from taxo.runtime.bind import compile_step
 from taxo.runtime.step import Step
 
@@ -51,12 +51,28 @@ class Subject:
     def step(self, model: nn.Module | None = None, method: Method | None = None, seed: int = 5) -> Step:
         """A step on a new model, or on one that is given."""
         model, method = model or self.net(), method or self.method
-        return self.make(method, model, **given_for(self.method, self.toy, seed))
+        return attached(self.make(method, model, **self.given(seed)))
+
+    def given(self, seed: int = 5) -> Given:
+        """What the method is given beside the model."""
+        found = given_for(self.method, self.toy, seed)
+        return {name: one.to(self.real) if _is_real(one) else one for name, one in found.items()}
 
     def batch(self, number: int) -> Batch:
         """A batch; another one for every number."""
         x, y, index = self.toy.batch(self.rows, number)
-        return (x.to(self.real) if x.is_floating_point() else x), y, index
+        x = x.to(self.real) if x.is_floating_point() else x
+        return viewed(x, views(self.method)), y, index
+
+
+def attached(step: Step) -> Step:
+    """A step that knows the learning rate."""
+    step.attach(torch.optim.SGD(step.model.parameters(), lr=LR))
+    return step
+
+
+def _is_real(one: object) -> bool:
+    return isinstance(one, nn.Module) or (isinstance(one, Tensor) and one.is_floating_point())
 
 
 def toys_for(method: Method) -> tuple[Toy, ...]:
@@ -66,15 +82,24 @@ def toys_for(method: Method) -> tuple[Toy, ...]:
     return (READER,) if words else (MLP, CONV)
 
 
-def outputs(method: Method) -> int:
+def outputs(method: Method, classes: int = CLASSES) -> int:
     """The width that a method asks of the model's output."""
+    return asked(method, "outputs", classes, classes)
+
+
+def views(method: Method) -> int:
+    """How many views of a batch a method asks for."""
+    return asked(method, "views", 1)
+
+
+def asked(method: Method, need: str, otherwise: int, classes: int = CLASSES) -> int:
+    """The number that a method's `needs` gives for something."""
     method = whole(method)
-    scope = Scope(method)
     for call in method.needs:
-        if call.name.text == "outputs":
-            width = constant(call.arguments[0].value, {**scope.constants(), "C": CLASSES})
-            return CLASSES if width is None else int(width)
-    return CLASSES
+        if call.name.text == need:
+            count = constant(call.arguments[0].value, {**Scope(method).constants(), "C": classes})
+            return otherwise if count is None else int(count)
+    return otherwise
 
 
 def given_for(method: Method, toy: Toy, seed: int = 5) -> Given:
@@ -109,8 +134,8 @@ def _prior(_: Method, __: Toy) -> Tensor:
     return counts / counts.sum()
 
 
-def _corruption(_: Method, __: Toy) -> Callable[[Tensor], Tensor]:
-    return lambda x: (x + 0.1).clamp(0, 1)
+def _corruption(_: Method, __: Toy) -> Callable[[Tensor, str, int], Tensor]:
+    return lambda x, _, severity: (x + 0.02 * severity).clamp(0, 1)
 
 
 NEEDED: dict[str, Callable[[Method, Toy], object]] = {

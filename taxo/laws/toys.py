@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,8 @@ SIDE = 6
 WORDS = 30
 LENGTH = 7
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Inputs = Any  # a tensor, or several where a method asks for views
+Batch = tuple[Inputs, Tensor, Tensor]
 
 
 @contextmanager
@@ -74,6 +76,21 @@ def images(rows: int, generator: torch.Generator) -> Tensor:
 def texts(rows: int, generator: torch.Generator) -> Tensor:
     """Numbers of words."""
     return torch.randint(WORDS, (rows, LENGTH), generator=generator)
+
+
+def viewed(x: Tensor, views: int) -> Inputs:
+    """One input, or several views of it, each moved on by a place."""
+    return x if views == 1 else tuple(x.roll(number, -1) for number in range(views))
+
+
+def pieces(batch: Batch, parts: int) -> list[Batch]:
+    """A batch cut into equal parts."""
+    x, y, index = batch
+    if isinstance(x, Tensor):
+        inputs = list(x.chunk(parts))
+    else:
+        inputs = list(zip(*(view.chunk(parts) for view in x), strict=True))
+    return list(zip(inputs, y.chunk(parts), index.chunk(parts), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from taxo.laws.subject import LR, Subject
 from taxo.laws.toys import Batch
+from taxo.ops.norms import TINY, norm_of_all
 from taxo.runtime.step import Step
 
 Numbers = list[Tensor]
@@ -46,10 +47,12 @@ def train(subject: Subject, step: Step, numbers: Sequence[int] = range(3)) -> Nu
     return found
 
 
-def update(step: Step, batch: Batch, lr: float = LR) -> Numbers:
-    """One step of plain gradient descent: the loss, the losses and the gradients."""
+def update(step: Step, batch: Batch, lr: float = LR, longest: float | None = None) -> Numbers:
+    """One step of plain gradient descent, clipped to a length: the loss, the losses and the gradients."""
     loss = step(*batch)
     slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
+    if longest is not None:
+        lr *= min(1.0, longest / (float(norm_of_all(list(slopes))) + TINY))
     descend(step.model, slopes, lr)
     return [loss.detach(), step.losses, *slopes]
 

@@ -11,7 +11,7 @@ from taxo.language.method import Method
 from taxo.language.source import Source
 from taxo.laws.reasons import no_null
 from taxo.laws.rebuilding import rebuilt, sayable
-from taxo.laws.subject import Subject, given_for
+from taxo.laws.subject import Subject, attached
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import difference, equal, train
 from taxo.runtime.step import Step
@@ -22,7 +22,7 @@ PRINTED = "printed"
 
 def at_null(method: Method) -> Method:
     """A method with its parameters at the null point that its file names."""
-    settings = {setting.name.text: setting.value for setting in whole(method).null}
+    settings = {setting.name.text: setting.value for setting in (method.null or whole(method).null)}
     return variant(method, settings, library_for(method))
 
 
@@ -38,7 +38,7 @@ def null(subject: Subject) -> Verdict:
     if reason is not None:
         return exempt(reason)
     found = train(subject, subject.step(method=at_null(subject.method)))
-    expected = train(subject, subject.step(method=plain(subject.method)))
+    expected = train(subject, subject.step(method=plain(at_null(subject.method))))
     if equal(found, expected):
         return decided(True, "3 steps are those of the plain loss, bit for bit")
     span = whole(subject.method).null[0].name.span
@@ -79,7 +79,7 @@ def parse_beside(method: Method, text: str) -> Method:
 def emitted(subject: Subject) -> Verdict:
     """The printed program, run on its own, gives the same numbers."""
     step = subject.step()
-    printed = standalone(step.source)(subject.net(), **given_for(subject.method, subject.toy))
+    printed = attached(standalone(step.source)(subject.net(), **subject.given()))
     found, expected = train(subject, printed), train(subject, step)
     if equal(found, expected):
         return decided(True, "3 steps of the printed program are the same, bit for bit")
