@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from taxo.laws.subject import LR, Subject
 from taxo.laws.toys import Batch
-from taxo.ops.norms import TINY, norm_of_all
+from taxo.ops.norms import norm_of_all
 from taxo.runtime.step import Step
 
 Numbers = list[Tensor]
@@ -52,7 +52,7 @@ def update(step: Step, batch: Batch, lr: float = LR, longest: float | None = Non
     loss = step(*batch)
     slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
     if longest is not None:
-        lr *= min(1.0, longest / (float(norm_of_all(list(slopes))) + TINY))
+        lr *= longest / max(float(norm_of_all(list(slopes))), longest)
     descend(step.model, slopes, lr)
     return [loss.detach(), step.losses, *slopes]
 

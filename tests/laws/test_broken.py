@@ -115,8 +115,8 @@ class Backward(Step):
 class OtherWay(Step):
     """It adds the opposite of what was found."""
 
-    def add(self, name: str, value: Tensor, delta: Any, where: Any = True) -> Tensor:
-        return super().add(name, value, -delta, where)
+    def add(self, name: str, value: Tensor, delta: Any, *rest: Any, **more: Any) -> Tensor:
+        return super().add(name, value, -delta, *rest, **more)
 
 
 class LeavesHook(Step):
