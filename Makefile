@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly check format-check lint types format docs editors wheel clean
+.PHONY: help demo test nightly laws check format-check lint types format docs editors wheel clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -27,6 +27,9 @@ test: $(READY) ## all tests; some of them: make test ARGS='-k wheel'
 
 nightly: $(READY) ## the property tests on 100,000 new cases, in half an hour
 	TAXO_CASES=100000 $(BIN)/pytest -o timeout=0 tests/language $(ARGS)
+
+laws: $(READY) ## every law on every method and every pair of methods, on several nets
+	TAXO_LAWS=all $(BIN)/pytest -o timeout=0 tests/laws $(ARGS)
 
 check: format-check lint types test ## all gates: format, lint, types, tests
 

@@ -23,6 +23,7 @@ LEVELS = {
     "compiler": 3,
     "ops": 4,
     "runtime": 5,
+    "laws": 6,
     "__init__": 6,  # the front door: what is behind it does not go through it
     "editor": 7,
     "training": 7,

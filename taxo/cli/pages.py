@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from taxo.cli.error_pages import error_pages
+from taxo.cli.law_pages import law_pages
 from taxo.cli.reference_pages import reference_pages
 from taxo.resources import CHECKOUT
 
-# Each gives texts by their paths in the checkout; a folder that holds one such page holds no others.
-GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (error_pages, reference_pages)
+# Each gives texts by their paths in the checkout; a folder that holds one such page holds no others,
+# but for `docs/` itself.
+GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (error_pages, law_pages, reference_pages)
 
 
 def pages() -> dict[str, str]:
@@ -30,7 +32,7 @@ def write(root: Path = CHECKOUT) -> None:
 
 def stale(root: Path, made: Mapping[str, str]) -> set[Path]:
     """The pages beside those made that are none of them."""
-    folders = {(root / path).parent for path in made}
+    folders = {(root / path).parent for path in made} - {root / "docs"}
     return {page for folder in folders for page in folder.glob("*.md")} - {root / path for path in made}
 
 

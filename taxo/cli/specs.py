@@ -1,4 +1,7 @@
-"""The commands about specifications: list, show, check, fmt, emit, graph. None of them imports torch."""
+"""The commands about specifications: list, show, check, fmt, emit, graph.
+
+None of them imports torch but `check --deep`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 
 from taxo.catalog import library_for, load, look, outline, shipped, source_of, whole
 from taxo.cli.catalogue import catalogue
+from taxo.cli.deep import Judgement, judge, show
 from taxo.cli.describe import show_text, unable
 from taxo.cli.entries import entry
 from taxo.cli.lattice import lattice, lattice_text
@@ -44,6 +48,10 @@ def register(subparsers: Subparsers) -> None:
     check = _add(subparsers, "check", "find every mistake in methods", run_check)
     check.add_argument("methods", metavar="METHOD", nargs="+", help=METHOD)
     check.add_argument("--json", action="store_true", help="print the findings as JSON, for editors")
+    deep = "then try the laws on it, on a small model: resuming, costs, claims of directions and more"
+    check.add_argument("--deep", action="store_true", help=deep)
+    slow = "with --deep, also the laws that take longer: two processes, torch.compile"
+    check.add_argument("--slow", action="store_true", help=slow)
     fmt = _add(subparsers, "fmt", "write methods in their canonical form", run_fmt)
     fmt.add_argument("methods", metavar="METHOD", nargs="+", help="a path, or a shipped name (printed)")
     fmt.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file would change")
@@ -91,14 +99,22 @@ def run_show(namespace: Namespace) -> int:
 def run_check(namespace: Namespace) -> int:
     """Run `taxo check`: every method is looked at, whatever is wrong with the others."""
     findings: list[Diagnostic] = []
+    judgements: list[Judgement] = []
     for reference in namespace.methods:
         found = _findings(reference)
         findings += found
         if not namespace.json:
             _report(reference, found)
+        if namespace.deep and not errors(found):
+            judged = list(judge(load(reference), namespace.slow))
+            judgements += judged
+            if not namespace.json:
+                show(reference, judged, shutil.get_terminal_size((WIDTH, 24)).columns)
     if namespace.json:
-        print(json.dumps([finding.to_json() for finding in findings], indent=2))
-    return int(any(finding.severity == "error" for finding in findings))
+        said = [finding.to_json() for finding in findings]
+        laws = [one.to_json() for one in judgements]
+        print(json.dumps({"findings": said, "laws": laws} if namespace.deep else said, indent=2))
+    return int(bool(errors(findings)) or any(one.verdict.fails for one in judgements))
 
 
 def _findings(reference: str) -> list[Diagnostic]:

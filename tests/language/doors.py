@@ -8,8 +8,8 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.language.parser import parse_method
 from taxo.language.source import Source
+from taxo.laws.rebuilding import rebuilt
 from tests.language.answers import in_time
-from tests.language.rebuilding import rebuilt
 
 
 def refused(door: Callable[[], Method]) -> None:

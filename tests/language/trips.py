@@ -3,7 +3,7 @@
 from taxo.catalog import parse
 from taxo.language.layout import formatted
 from taxo.language.method import Method
-from tests.language.rebuilding import rebuilt, sayable
+from taxo.laws.rebuilding import rebuilt, sayable
 
 
 def survives(method: Method) -> None:

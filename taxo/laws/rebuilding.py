@@ -1,9 +1,11 @@
 """Any method, written again by calls of the builder as a user would write them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
-import taxo
+from taxo.language import builder as door
 from taxo.language.builder import Builder
 from taxo.language.layout import inference_text
 from taxo.language.manners import adversarial, meta, regularization
@@ -35,7 +37,7 @@ def sayable(method: Method) -> bool:
 
 def rebuilt(method: Method) -> Method:
     """The method that the builder makes of the same words."""
-    builder = taxo.method(
+    builder = door.method(
         method.name.text,
         title=method.title,
         summary=method.summary,

@@ -1,0 +1,71 @@
+"""Which laws there are, and which of them a method is exempt from: read off its text, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taxo.catalog import library_for, whole
+from taxo.compiler import lower
+from taxo.language.method import Method
+from taxo.laws.pools import Reason, chances, is_split, pools, simple
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A law in one sentence, and why it does not apply to a method, if it does not."""
+
+    meaning: str
+    reason: Callable[[Method], Reason | None]
+
+
+def _none(_: Method) -> Reason | None:
+    return None
+
+
+def no_null(method: Method) -> Reason | None:
+    """Why a method has no point at which it has to be the plain loss."""
+    parts = [whole(library_for(method).method(use.method.name.text)) for use in method.uses()]
+    for part in (*parts, whole(method)):
+        acts = [*part.perturbations()]
+        if acts and not part.null:
+            return Reason(f"`{part.name}` names no null point", acts[0].span)
+    if not whole(method).null:
+        return Reason("nothing is perturbed")
+    left = simple(method)
+    if is_split(left) and left.split is not None:
+        return Reason("`split` shows the norms other batches", left.split.span)
+    return None
+
+
+def coupled(method: Method) -> Reason | None:
+    """Why a batch of a method is not the same as its parts."""
+    found = simple(method)
+    return next(iter((*pools(found), *chances(found))), None)
+
+
+def unclaimed(method: Method) -> Reason | None:
+    """Why a method makes no claim that a measurement on its own samples could contradict."""
+    acts = lower(simple(method)).acts()
+    if any(act.item.direction.text != "mixed" and act.item.against is None for act in acts):
+        return None
+    if not acts:
+        return Reason("nothing is perturbed")
+    item = acts[0].item
+    held = f"`{item.direction} on {item.against}` is about other samples" if item.against else None
+    return Reason(held or "`mixed` holds whatever the loss does", item.direction.span)
+
+
+LAWS: dict[str, Exemption] = {
+    "null": Exemption("at its null point the step is the plain loss, bit for bit", no_null),
+    "text = builder = JSON": Exemption("written in any of the three ways it is the same method", _none),
+    "emitted = compiled": Exemption("the printed program, run on its own, gives the same numbers", _none),
+    "accumulate": Exemption("the gradient of a batch is the mean of those of its parts", coupled),
+    "resume": Exemption("stopped anywhere and resumed, it is as if uninterrupted, bit for bit", _none),
+    "ranks": Exemption("two processes with half of the batch each take the steps of one", coupled),
+    "compile": Exemption("a compiled model gives the numbers of the model, within rounding", _none),
+    "cost": Exemption("the model runs as often, and on as many rows, as the plan says", _none),
+    "direction": Exemption("on real data the loss moves as each perturbation claims", unclaimed),
+    "clean exit": Exemption("no hook, mode or gradient is left after a step or an error", _none),
+}
+SLOW = ("ranks", "compile")
