@@ -11,7 +11,8 @@ from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, gathers, is_plain, simultaneous
 from taxo.compiler.regions import Regions
-from taxo.compiler.solve import Solve, as_arguments, list_of
+from taxo.compiler.solve import Solve
+from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import is_before, update_lines
 from taxo.compiler.text import Text, quoted

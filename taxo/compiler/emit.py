@@ -83,7 +83,8 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
     text.line(*_docstring(method), "")
     settings, words = [*_settings(whole, writer)], {word for _, body in bodies for word in body.words()}
     words |= {word for line in settings for word in re.findall(r"[A-Za-z_]\w*", line)}
-    text.line(*_imports(writer), *_parameters(graph, words), "", "")
+    parameters = [*_parameters(writer, words)]
+    text.line(*_imports(writer), *parameters, "", "")
     text.line(f"class {class_name(method)}(Step):")
     with text.indented():
         text.line(*textwrap.wrap(f'"""{method.summary or method.title or method.name}"""', 100))
@@ -136,15 +137,15 @@ def _imports(writer: Writer) -> Iterator[str]:
         yield f"from {module} import {', '.join(found)}"
 
 
-def _parameters(graph: Graph, words: set[str]) -> Iterator[str]:
+def _parameters(writer: Writer, words: set[str]) -> Iterator[str]:
     """The parameters that the program reads, as constants above its class."""
-    scope = graph.scope
+    scope = writer.scope
     numbers = {name: param for name, param in scope.params.items() if is_constant(param, scope)}
     read = {name for name in numbers if identifier(name) in words}
     for name in reversed(numbers):
         read |= {one.text for one in names(numbers[name].default)} if name in read else set()
     lines = [
-        f"{identifier(name)} = {Writer(scope).code(param.default, Spot(ANYWHERE))}"
+        f"{identifier(name)} = {writer.code(param.default, Spot(ANYWHERE))}"
         for name, param in numbers.items()
         if name in read
     ]

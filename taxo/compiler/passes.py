@@ -18,6 +18,7 @@ from taxo.language.syntax import (
     Call,
     Conditional,
     Expression,
+    Index,
     Member,
     Name,
     Number,
@@ -46,6 +47,9 @@ def fold(node: Expression, values: Names) -> Expression:
             return Number(float(not value)) if truth else replace(node, operand=operand)
         case Member():
             return _fold_member(node, values)
+        case Index():
+            value = fold(node.value, values)
+            return value if isinstance(value, Number) else replace(node, value=value)
         case _:
             return rebuilt(node, lambda child: fold(child, values))
 

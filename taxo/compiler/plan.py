@@ -108,6 +108,15 @@ def _passes(graph: Graph) -> Iterator[Pass]:
             yield Pass("train", line.name, norm=line.norm or "batch")
     if graph.together():
         yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
+    yield from _descents(graph)
+
+
+def _descents(graph: Graph) -> Iterator[Pass]:
+    """What is learned before the logits takes a backward through the model; behind them, next to nothing."""
+    for act in graph.acts():
+        through = [line for line in graph.lines if act in line.acts]
+        if act.learned and act.place < Place.LOGITS:
+            yield Pass("learn", act.key, forwards=0, backwards=len(through), norm="frozen")
 
 
 def label(act: Act, line: Line) -> str:

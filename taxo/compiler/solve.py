@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from taxo.compiler.closed import is_linear, known_minimiser
-from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph, Line, site_of
-from taxo.compiler.names import identifier
 from taxo.compiler.plan import (
-    Plan,
     at_zero,
     first_word,
     gathers,
     is_plain,
-    label,
     simultaneous,
     steps,
     value_is_clean,
 )
-from taxo.compiler.regions import Regions
-from taxo.compiler.spots import Spot, of_line
+from taxo.compiler.sought import Sought, as_arguments, kept_by
+from taxo.compiler.spots import Spot
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
-from taxo.language.printer import ATOM, PRODUCT
+from taxo.language.printer import ATOM
 from taxo.language.shapes import Reader
-from taxo.language.syntax import Expression
-from taxo.language.vocabulary import SOLVERS, Option, Place, Shape
+from taxo.language.vocabulary import SOLVERS, Place, Shape
 from taxo.plugins import source_of_op
 
 KEPT = ("kept", "previous")
@@ -34,33 +28,8 @@ OPS = {"sgd": "gradient"}
 BATCHES = {"labels": "self.soft(y, {})", "loss": "{}[:, 0]"}
 
 
-@dataclass(frozen=True, slots=True)
-class Solve:
+class Solve(Sought):
     """Writes the inference of one act on one line of a graph."""
-
-    graph: Graph
-    plan: Plan
-    writer: Writer
-    line: Line
-    act: Act
-    hooks: dict[str, str]
-    spelt: tuple[str, ...] = ()
-    own: dict[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def name(self) -> str:
-        """The unknown, as the program calls it."""
-        return identifier(self.act.key)
-
-    @property
-    def shared(self) -> bool:
-        """Whether samples share values of the unknown."""
-        return self.act.grain != "sample"
-
-    @property
-    def norm(self) -> str:
-        """The norm mode of its passes."""
-        return self.plan.norm("infer", label(self.act, self.line))
 
     def before(self, text: Text) -> None:
         """Find the unknown before the training pass, with passes of its own."""
@@ -109,11 +78,6 @@ class Solve:
         with text.under(self._heading()):
             self._solver(text, self._around())
 
-    def _heading(self) -> str:
-        masks = ", masks=True" if self.act.place == Place.WEIGHTS else ""
-        second = "self.auxiliary.instead(), " if self.line.norm == "auxiliary" else ""
-        return f"with {second}self.searching({quoted(self.norm)}{masks}):"
-
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
         if value_is_clean(self.graph, self.line, self.act):
@@ -123,11 +87,6 @@ class Solve:
             passed = call("self.line", ["x", "y", *self._in_place()])
             text.line(f"line = {passed[0]}", *passed[1:])
         text.line(f"h_{self.name} = {self._seen('line')}")
-
-    def _seen(self, line: str) -> str:
-        """The value at its inner site that a pass has noted."""
-        site = site_of(self.act, self.graph.scope)
-        return f"{line}.z" if site == "z" else f"{line}.h[{quoted(site)}]"
 
     def _slope_of_weights(self, text: Text) -> None:
         """At zero the slope in the unknown is that in the weights themselves."""
@@ -153,13 +112,13 @@ class Solve:
         """Search from the logits on: no pass through the model."""
         target = self.act.item.target.text
         held = u if u != "u" else "u.detach()"
-        form = self._form({"u": held}, Shape.ROW, held) if target == "logits" else ""
+        form = self._form({"u": held}, Shape.ROW) if target == "logits" else ""
         given_u = f"{held} + {form}" if target == "logits" else held
         candidate = {} if target == "logits" else self._candidate()
         places = {"logits": Place.LABELS, "labels": Place.LOSS, "loss": Place.LOSS}
         lists = self._in_place(candidate, start=places[target] if inside else Place.LABELS)
         if target == "loss" and inside:
-            lists = self._lists({"loss": [next(iter(self._candidate().values()))]})
+            lists = as_arguments({"loss": [next(iter(self._candidate().values()))]})
         like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
         if self._closed(text, held, like):
             return
@@ -177,16 +136,6 @@ class Solve:
         text.line(*found.written(self.name, u, self.writer, spot))
         return True
 
-    def spot(self, own: dict[str, str] | None = None) -> Spot:
-        """The program's level, where the act's place on the line is not reached yet."""
-        unknown = self.name
-        if self.act.grain == "category":
-            unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
-        act = self.act
-        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
-        own, spelt = self.own | (own or {}), frozenset(self.spelt)
-        return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
-
     def _objective(self, text: Text, passed: list[str], y: str = "y") -> None:
         """The function of the unknown that the solver moves up or down."""
         alone = self.act.grain == "sample" and self.act.place != Place.WEIGHTS
@@ -200,81 +149,6 @@ class Solve:
                 goal = f"{self.writer.use('keep')}({self.writer.code(where, self.spot())}, {goal})"
             text.line(f"return {goal}.{'sum' if alone else 'mean'}()")
         text.line("")
-
-    def _goal(self, line: str, y: str) -> str:
-        goal = self.act.item.infer.goal
-        assert goal is not None
-        reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.spot.shape)
-        labelled = any(other.place == Place.LABELS for other in self.line.above(self.act))
-        spot = of_line(
-            line,
-            reader,
-            y=f"{line}.y" if labelled else y,
-            soft=labelled,
-            unknown=self.spot().unknown,
-            spelt=frozenset(self.spelt),
-        )
-        code = self.writer.expanded(goal.objective, spot, Shape.SAMPLE, ATOM)
-        return self.writer.held(goal.objective, spot, ATOM) if "[" not in code else code
-
-    def _form(self, own: dict[str, str], shape: Shape, like: str, key: str = "") -> str:
-        del like
-        spot = replace(self.spot(own), key=key)
-        return self.writer.expanded(self.act.item.by, spot, shape, PRODUCT)
-
-    def _candidate(self) -> dict[str, str]:
-        """The act itself, as a hook with the unknown under search, under the name of its list."""
-        act = self.act
-        target, value = act.item.target.text, act.spot.value
-        if act.place == Place.WEIGHTS:
-            form = self._form({}, Shape.SCALAR, "", "name")
-            names = "self.weights()" if act.item.at is None else self._weights()
-            return {"weights": f"lambda w: {{name: w[name] + {form} for name in {names}}}"}
-        arguments = {"labels": "y, u", "loss": "loss, u, y"}.get(target, value)
-        if value == "p":
-            arguments = "p, y, u"
-        form = self._form({name: name for name in arguments.split(", ")}, act.spot.shape, value)
-        clip = self._regions().clipped()
-        moved = f"({value} + {form}).clamp({clip})" if clip else f"{value} + {form}"
-        return {list_of(act, self.graph): f"lambda {arguments}: {moved}"}
-
-    def _in_place(
-        self, candidate: dict[str, str] | None = None, start: Place = Place.DATA, stop: Place = Place.LOSS
-    ) -> list[str]:
-        """The hooks in place while the unknown is searched: those written above, then the candidate."""
-        lists: dict[str, list[str]] = {}
-        for other in self.line.in_order():
-            if other.order < self.act.order and start <= other.place <= stop:
-                lists.setdefault(list_of(other, self.graph), []).append(self.hooks[other.key])
-        for target, code in (candidate or {}).items():
-            lists.setdefault(target, []).append(code)
-        return self._lists(lists)
-
-    def _lists(self, lists: dict[str, list[str]]) -> list[str]:
-        return as_arguments(lists)
-
-    def _around(self) -> str:
-        """The value that the unknown is added to: the input after what acts on it above."""
-        if self.act.place == Place.WEIGHTS:
-            return "w"
-        if self.act.inner:
-            return f"h_{self.name}"
-        x = "x"
-        for other in self.line.in_order():
-            if other.place == Place.FEATURES and other.order < self.act.order:
-                x = f"{self.hooks[other.key]}({x})"
-        return x
-
-    def _weights(self) -> str:
-        site = self.act.item.at
-        return f"self.weights({'' if site is None else quoted(self.graph.scope.word(site) or '*')})"
-
-    def _regions(self) -> Regions:
-        return Regions(self.writer, self.act, self.spot())
-
-    def _maximize(self) -> str:
-        goal = self.act.item.infer.goal
-        return f"maximize={goal is not None and goal.kind.text == 'maximize'}"
 
     def _solver(self, text: Text, around: str, rows: str = "") -> None:
         via = self.act.via
@@ -297,7 +171,7 @@ class Solve:
         if first_word(self.act, scope) in KEPT:
             index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
             text.block(
-                "if self.training and not self.quiet:", f"self.{kept(self.act)}.keep({self.name}{index})"
+                "if self.training and not self.quiet:", f"self.{kept_by(self.act)}.keep({self.name}{index})"
             )
 
     def _found(self, linear: bool, count: int, rows: str) -> list[str]:
@@ -333,7 +207,7 @@ class Solve:
     def _kept_rows(self, around: str) -> str:
         per_sample = self.act.grain == "sample" and first_word(self.act, self.graph.scope) == "kept"
         arguments = "index, " if per_sample else ""
-        return f"self.{kept(self.act)}.rows({arguments}like={around})"
+        return f"self.{kept_by(self.act)}.rows({arguments}like={around})"
 
     def _with_the_weights(self, text: Text) -> None:
         """The unknown is a leaf of the training pass, and moves when the backward has reached it."""
@@ -353,54 +227,22 @@ class Solve:
             found = call(self.writer.use("stepped"), arguments)
             text.line(f"return {found[0]}", *found[1:])
         text.line("")
-        text.line(f"{self.name} = self.{kept(self.act)}.rows(like={around})")
+        text.line(f"{self.name} = self.{kept_by(self.act)}.rows(like={around})")
 
     def after(self, text: Text) -> None:
         """Have an unknown of the training pass moved by its backward."""
         goal = self.act.item.infer.goal
         assert goal is not None
         spot = Spot(Reader(Place.LOSS, "loss"), own={"loss": "loss"}, spelt=frozenset(self.spelt))
-        arguments = [quoted(self.act.key), f"self.{kept(self.act)}", self.name, f"{self.line.variable}.loss"]
+        arguments = [
+            quoted(self.act.key),
+            f"self.{kept_by(self.act)}",
+            self.name,
+            f"{self.line.variable}.loss",
+        ]
         arguments += [f"lambda loss: {self.writer.code(goal.objective, spot)}", f"update_{self.name}"]
         found = call("self.follow", arguments)
         text.line(*found)
-
-    def _option(self, value: Expression | None, option: Option, rows: str) -> str:
-        if value is None:
-            return repr(option.default)
-        code = self.writer.code(value, self.spot())
-        gathered = rows and self.writer.shape(value, self.spot()) == Shape.SAMPLE
-        return f"{self.writer.held(value, self.spot(), ATOM)}[{rows}]" if gathered else code
-
-
-def list_of(act: Act, graph: Graph) -> str:
-    """The argument of `self.line` that an act's hook belongs to; of an inner site, its name."""
-    if not act.inner:
-        return "predictions" if act.spot.value == "p" else act.item.target.text
-    site = act.item.at
-    assert site is not None
-    drawn = getattr(site, "text", "") in graph.scope.draws
-    return (
-        f"inner:{identifier(getattr(site, 'text', ''))}"
-        if drawn
-        else f"inner:{quoted(site_of(act, graph.scope))}"
-    )
-
-
-def as_arguments(lists: dict[str, list[str]]) -> list[str]:
-    """Lists of hooks as the arguments of a pass; those inside the model go by their site."""
-    outer = [f"{name}=[{', '.join(hooks)}]" for name, hooks in lists.items() if not name.startswith("inner:")]
-    inner = [
-        f"{name.removeprefix('inner:')}: [{', '.join(hooks)}]"
-        for name, hooks in lists.items()
-        if name.startswith("inner:")
-    ]
-    return outer + ([f"inner={{{', '.join(inner)}}}"] if inner else [])
-
-
-def kept(act: Act) -> str:
-    """The attribute that keeps the unknown of an act from step to step."""
-    return f"kept_{identifier(act.key)}"
 
 
 def op_name(word: str) -> str:

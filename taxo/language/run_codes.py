@@ -51,6 +51,13 @@ RUN_CODES: dict[str, Code] = {
         "perturbed: the box alone would change every image. Most often they were normalised too early. Give "
         "images in [0, 1] and normalise in the model's first layer, or write the box that your inputs have.",
     ),
+    "T409": Code(
+        "a perturbation that is not finite",
+        "A perturbation became NaN or infinite, and everything behind it with it. The note below the message names "
+        "the clause. Usually it is the logarithm, the root or the quotient of something that can be zero or "
+        "less; in a search, a step size or a radius that is too large. Keep the argument away from zero, such "
+        "as by `max(p, 1e-6)`. On a GPU this is said at the end of the epoch, since asking costs time.",
+    ),
     "T410": Code(
         "a table that does not fit into memory",
         "The method keeps values for each sample, class or place in the batch, and together they take more "

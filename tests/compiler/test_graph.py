@@ -120,7 +120,7 @@ def test_an_attack_on_moved_images_runs_on_the_whole_batch():
         (
             f"perturb weights by abs(w) * v {{ {CLIMB} }}",
             ["infer", "train"],
-            ["batch", "update"],
+            ["update", "batch"],
             "2 F + 2 B",
         ),
     ],

@@ -3,12 +3,12 @@ import torch
 import taxo
 
 text = """
-method warm "Soften the labels by what the model itself predicts, warmed up."
-param lam = 0.3 in [0, 1]
-perturb labels by lam * (softmax(stop(u) / 4) - y) {
+method fair "Move the logits of rare classes down."
+param tau = 1 in [0.1, 3]
+perturb logits by tau * log(class_prior) {
   direction   mixed
-  infer       prior
-  granularity sample
+  infer       tuning
+  granularity corpus
 }
 """
-step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3)
+step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3, class_counts=[5, 3, 2])

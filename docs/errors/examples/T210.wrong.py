@@ -3,13 +3,13 @@ import torch
 import taxo
 
 text = """
-method warm "Soften the labels by what a warmer teacher predicts."
-needs teacher
-param lam = 0.3 in [0, 1]
-perturb labels by lam * (softmax(teacher.u / 4) - y) {
+method fair "Learn on held-out data how much each class's logits are moved."
+needs validation
+param tau per category = 1
+perturb logits by tau[y] * log(class_prior) {
   direction   mixed
-  infer       prior
-  granularity sample
+  granularity category
 }
+infer meta over tau minimize loss on validation via lookahead(lr: lr, optimizer: adam(0.001))
 """
-step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3)
+step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3, class_counts=[5, 3, 2])
