@@ -19,10 +19,12 @@ from taxo.language.manners import adversarial, meta, regularization
 from taxo.language.method import Method
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from typing import Unpack
+
+    from torch import nn
 
     from taxo.compiler import Pass
-    from taxo.runtime.known import Corruption
+    from taxo.runtime.known import Outside
     from taxo.runtime.step import Step
 
 __version__ = "0.1.0"
@@ -62,11 +64,7 @@ def compile(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
-    head: nn.Module | None = None,
-    teacher: nn.Module | None = None,
-    prior: Sequence[float] | Tensor | None = None,
-    corruption: Corruption | None = None,
-    torch_compile: Mapping[str, object] | None = None,
+    **outside: Unpack[Outside],
 ) -> Step:
     """The step that trains `model` by a method: a shipped name, a path, a variant, a `Method` or a builder.
 
@@ -78,9 +76,9 @@ def compile(
     `samples` is the size of the data set and `class_counts` how many samples each class has, for methods
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
     `passes` are functions from method to method that run before taxo's own, such as one that makes every
-    attack shorter. `head` is the module whose input is `z`; without it the last linear layer with `classes`
-    outputs. `teacher`, `prior` and `corruption` are what methods ask for with `needs`.
-    `torch_compile` are options of `torch.compile`, with which the model is compiled.
+    attack shorter. By name, `outside` may be `head`, the module whose input is `z` (else the last linear
+    layer with `classes` outputs); `teacher`, `prior` and `corruption`, which methods ask for with `needs`;
+    and `torch_compile`, options of `torch.compile`, with which the model is compiled.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step
@@ -94,9 +92,5 @@ def compile(
         params=params,
         seed=seed,
         passes=passes,
-        head=head,
-        teacher=teacher,
-        prior=prior,
-        corruption=corruption,
-        torch_compile=torch_compile,
+        **outside,
     )

@@ -76,8 +76,7 @@ def _like(draw: Draw, writer: Writer, spot: Spot) -> str:
     if draw.like is None:
         return "self.draws.per_sample(x)" if per_sample else "self.draws.one(x)"
     known = draw.like.text if isinstance(draw.like, Name) else ""
-    like = (
-        BATCH_AT.get(known) if known not in spot.own and known in BATCH_AT else writer.code(draw.like, spot)
-    )
+    given = "" if known in spot.own else BATCH_AT.get(known, "")
+    like = given or writer.code(draw.like, spot)
     shape = writer.shape(draw.like, spot) if known != "x" else Shape.X
     return like if per_sample or not shape.per_sample else f"{like}[0]"

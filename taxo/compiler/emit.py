@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keyword
-import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
     whole, text = lower(graph.method, "any"), Text()
     text.line(*_docstring(method), "")
     settings, words = [*_settings(whole, writer)], {word for _, body in bodies for word in body.words()}
-    words |= {word for line in settings for word in re.findall(r"[A-Za-z_]\w*", line)}
     parameters = [*_parameters(writer, words)]
     text.line(*_imports(writer), *parameters, "", "")
     text.line(f"class {class_name(method)}(Step):")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from taxo.compiler.acts import ActWriter, early, read_lets
+from taxo.compiler.acts import ActWriter, early, read_lets, reads
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph, Line, lower
@@ -124,8 +124,18 @@ class RunWriter:
         with text.under("" if norm == "update" else f"with self.normed({quoted(norm)}):"):
             text.line(f"{line.variable} = {passed[0]}", *passed[1:])
         acts.after(text)
-        if number == 0 and self.graph.clean_is_shared() and self.graph.reads_clean():
+        if number == 0 and self.graph.clean_is_shared() and self._reads_clean_later():
             text.line(f"clean = {line.variable}.clean()")
+
+    def _reads_clean_later(self) -> bool:
+        """Whether something behind the first line reads the clean pass that it brings."""
+        graph, scope = self.graph, self.graph.scope
+        parts = [part for line in graph.lines[1:] for act in line.acts for part in graph.expressions(act)]
+        parts += [line.weight for line in graph.lines]
+        parts += [
+            state.value for state in scope.states.values() if kept(state, graph) and not is_before(state)
+        ]
+        return reads(graph, parts, "clean")
 
     def _title(self, text: Text, line: Line) -> None:
         if line.name:

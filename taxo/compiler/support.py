@@ -5,24 +5,22 @@ Only what is left of a method after its idle parts are gone is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.graph import Act, Graph, lower
 from taxo.compiler.plan import first_word, is_plain, simultaneous
+from taxo.compiler.settled import unsettled
 from taxo.compiler.states import inner_of, is_before, reads_batch
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
 from taxo.language.method import Branch, Inference, Method, Perturbation, State
-from taxo.language.objectives import base_objective
 from taxo.language.regions import is_bounded
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.source import Span
-from taxo.language.syntax import Attribute, Call, Expression, Member, Name
-from taxo.language.vocabulary import LABELLED, REGIONS, SOLVERS, VALUES, Grain, Place, Shape
+from taxo.language.syntax import Attribute, Call, Expression, Name
+from taxo.language.vocabulary import LABELLED, REGIONS, SOLVERS, Place, Shape
 
 NEEDS = ("validation", "rounds", "generator")
 HELD = ("lookahead", "implicit", "influence")
@@ -55,9 +53,8 @@ class _Support:
 
     def run(self) -> None:
         method = self.method
-        for call in method.needs:
-            if call.name.text in NEEDS:
-                self.refuse(f"`needs {call.name}`", call.span, "drop what reads it")
+        for call in (call for call in method.needs if call.name.text in NEEDS):
+            self.refuse(f"`needs {call.name}`", call.span, "drop what reads it")
         for infer in method.infers:
             self._inference(infer)
         for param in method.params:
@@ -68,58 +65,21 @@ class _Support:
         self._branches(method.branches())
         for item in method.perturbations():
             self._perturbation(item)
-        self._settled(*self._numbers_of_method())
-        if self.found:
-            return
+        for node in unsettled(method, self.scope):
+            what = "what is computed beside the passes, of what they bring,"
+            self.refuse(what, node.span, "read numbers and parameters")
+        if not self.found:
+            self._graphs()
+
+    def _graphs(self) -> None:
+        """What the searches and expressions of both phases ask for."""
         for phase in ("training", "eval"):
-            graph = lower(method, phase)
+            graph = lower(self.method, phase)
             for act in graph.acts():
                 self._act(act, graph)
             self._expressions(graph)
-        for act in lower(method, "eval").acts():
+        for act in lower(self.method, "eval").acts():
             self._prediction(act)
-
-    def _numbers_of_method(self) -> Iterator[Expression]:
-        """The numbers that are asked for before any pass."""
-        method, scope = self.method, self.scope
-        calls = [infer.via for infer in method.infers if infer.via is not None]
-        calls += [item.infer.via for item in method.perturbations() if item.infer.via and _learned(item)]
-        base, penalties = (None, []) if method.loss is None else base_objective(method.loss)
-        for call in [*calls, *([] if base is None else [base])]:
-            yield from (argument.value for argument in call.arguments if scope.word(argument.value) is None)
-        yield from penalties
-        yield from (param.default for param in method.params if scope.network(param.name.text) is None)
-        for state in method.states:
-            if state.start is not None and state.per.text != "sample":
-                yield state.start
-            if state.every is not None and state.every.text != "step" and not reads_batch(state.value, scope):
-                yield inner_of(state)
-
-    def _settled(self, *nodes: Expression) -> None:
-        """What is computed before or beside the passes reads nothing of them."""
-        for node in nodes:
-            if any(self._is_late(part) for part in self.scope.parts(node)):
-                what = "what is computed beside the passes, of what they bring,"
-                self.refuse(what, node.span, "read numbers and parameters")
-
-    def _is_late(self, part: Expression) -> bool:
-        """Whether a part is known within a pass only."""
-        scope = self.scope
-        match part:
-            case Attribute() | Member():
-                return True
-            case Call():
-                return part.name.text in ("h", "named", "view", "lid", "cosine")
-            case Name() if part.text in scope.states:
-                return is_before(scope.states[part.text])
-            case Name() if part.text in VALUES and part.text not in scope.declared:
-                row = VALUES[part.text]
-                inside = row.place not in (Place.DATA, Place.WEIGHTS)
-                return inside or row.grain != Grain.CORPUS or row.shape == Shape.PASS
-            case Name():
-                return part.text in scope.draws
-            case _:
-                return False
 
     def _prediction(self, act: Act) -> None:
         """On predictions there are no labels, and samples have no place in the data."""
@@ -302,10 +262,6 @@ class _Support:
         draws = [self.scope.draws[name] for name in read if name in self.scope.draws]
         drawn = any(isinstance(draw.like, Name) and draw.like.text == "w" for draw in draws)
         return "w" in read - set(self.scope.declared) or bool(unknowns & read) or drawn
-
-
-def _learned(item: Perturbation) -> bool:
-    return item.infer.via is not None and item.infer.via.name.text == "joint"
 
 
 def _acts_on_predictions(act: Act) -> bool:

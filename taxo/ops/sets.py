@@ -48,8 +48,8 @@ class Ball(Region, Protocol):
 
 
 def is_bounded(region: Region) -> TypeGuard[Ball]:
-    """Whether a set has an edge to go to."""
-    return hasattr(region, "furthest")
+    """Whether a set is one to steer by; a box beside another only cuts off what is outside."""
+    return hasattr(region, "furthest") and not isinstance(region, Box)
 
 
 def project_all(delta: list[Tensor], within: Sequence[Region]) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, cast
@@ -99,8 +99,8 @@ def weights_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict
 
 def modules_at(model: nn.Module, pattern: str, span: Span | None = None) -> dict[str, nn.Module]:
     """The modules whose name matches a pattern."""
-    modules: dict[str, nn.Module] = dict(model.named_modules())
-    named = {bare(name): module for name, module in modules.items() if bare(name)}
+    modules = cast("Iterator[tuple[str, nn.Module]]", model.named_modules())
+    named = {bare(name): module for name, module in modules if bare(name)}
     found = {name: module for name, module in named.items() if fnmatchcase(name, pattern)}
     if not found:
         _no_match("module", pattern, list(named), span)

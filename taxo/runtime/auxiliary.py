@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -16,8 +17,8 @@ class Auxiliary(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        modules: dict[str, nn.Module] = dict(model.named_modules())
-        found = {name: module for name, module in modules.items() if isinstance(module, Norm)}
+        modules = cast("Iterator[tuple[str, nn.Module]]", model.named_modules())
+        found = {name: module for name, module in modules if isinstance(module, Norm)}
         self.names = list(found)
         self.norms = nn.ModuleList(deepcopy(module) for module in found.values())
         self.active = False

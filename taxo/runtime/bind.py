@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Unpack, cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from taxo.catalog import library_for, load, whole
 from taxo.compiler import PASSES, Pass, Program, compile_program
@@ -19,8 +19,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
-from taxo.runtime.compiled import Options
-from taxo.runtime.known import Corruption
+from taxo.runtime.known import Outside
 from taxo.runtime.places import Places
 from taxo.runtime.step import Step
 from taxo.variants import variant
@@ -44,33 +43,21 @@ def compile_step(
     params: Mapping[str, Value] | None = None,
     seed: int = 0,
     passes: Sequence[Pass] | None = None,
-    head: nn.Module | None = None,
-    teacher: nn.Module | None = None,
-    prior: Sequence[float] | Tensor | None = None,
-    corruption: Corruption | None = None,
-    torch_compile: Options | None = None,
+    **outside: Unpack[Outside],
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
     built = method.build() if isinstance(method, Builder) else method
     found = built if isinstance(built, Method) else load(built)
     said = variant(found, params or {}, library_for(found))
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
-    outside: dict[str, Any] = {"teacher": teacher, "prior": prior, "corruption": corruption}
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts, **outside})
     for (kind, pattern), span in program.sites.items():
         if kind == "weights":
             weights_at(model, pattern, span)
         else:
-            Places(model, program.outputs(classes), head).find(pattern, span)
+            Places(model, program.outputs(classes), outside.get("head")).find(pattern, span)
     step = program_class(program)(
-        model,
-        classes=classes,
-        samples=samples,
-        class_counts=class_counts,
-        seed=seed,
-        head=head,
-        torch_compile=torch_compile,
-        **outside,
+        model, classes=classes, samples=samples, class_counts=class_counts, seed=seed, **outside
     )
     return step.bind(program)
 
@@ -92,7 +79,7 @@ def _check_given(program: Program, classes: int, given: Mapping[str, object]) ->
         if count is not None and not (isinstance(count, int) and count >= least):
             fail("T401", f"`{name}` is {count!r}", None, f"give a whole number from {least} on")
     for name, span in program.needs.items():
-        if given[name] is None:
+        if given.get(name) is None:
             fail("T401", f"`{program.method.name}` needs `{name}`", span, _ASK[name])
     counts = cast("Sequence[int] | None", given["class_counts"])
     if counts is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NotRequired, TypedDict, Unpack, cast
+from typing import ClassVar, NotRequired, Required, TypedDict, Unpack, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,18 +24,23 @@ from taxo.runtime.stage import Stage
 Corruption = Callable[[Tensor, str, int], Tensor]
 
 
-class Given(TypedDict):
+class Outside(TypedDict, total=False):
+    """What a step may be given besides its model and what is known of the data."""
+
+    head: nn.Module | None
+    teacher: nn.Module | None
+    prior: Sequence[float] | Tensor | None
+    corruption: Corruption | None
+    torch_compile: Options | None
+
+
+class Given(Outside):
     """What a step is made with besides its model."""
 
-    classes: int
+    classes: Required[int]
     samples: NotRequired[int | None]
     class_counts: NotRequired[Sequence[int] | None]
     seed: NotRequired[int]
-    head: NotRequired[nn.Module | None]
-    teacher: NotRequired[nn.Module | None]
-    prior: NotRequired[Sequence[float] | Tensor | None]
-    corruption: NotRequired[Corruption | None]
-    torch_compile: NotRequired[Options | None]
 
 
 class Known(Stage):

@@ -90,7 +90,7 @@ class Places:
             changes = [own.get(site, ()) for own in inner]
 
             def change(h: Tensor, changes: list[Sequence[Change]] = changes) -> Tensor:
-                parts = list(h.split(len(h) // len(lines)))
+                parts = list(h.tensor_split(len(lines)))
                 for number, line in enumerate(lines):
                     with at(line):
                         for one in changes[number]:
@@ -125,7 +125,7 @@ def _keeping(line: Line, site: str) -> Leave:
 def _part(whole: Line, lines: list[Line]) -> None:
     """Give every pass its own rows of what was seen of them together."""
     for name, value in (*whole.seen.items(), *whole.h.items()):
-        rows = value.split(len(value) // len(lines)) if name != "W" else [value] * len(lines)
+        rows = value.tensor_split(len(lines)) if name != "W" else [value] * len(lines)
         for line, part in zip(lines, rows, strict=True):
             (line.h if name in whole.h else line.seen)[name] = part
 

@@ -132,7 +132,7 @@ class Stage(nn.Module):
         with self.front.open(bool(self.sees), changes), hooked(hooks):
             u = logits_of(self.front(torch.cat([line.x for line in lines])))
         check_width(u, len(x) * len(lines), self.outputs)
-        for line, batch, part in zip(lines, batches, u.split(len(x)), strict=True):
+        for line, batch, part in zip(lines, batches, u.tensor_split(len(lines)), strict=True):
             line.seen["raw"] = part
             with self._at(line):
                 for change in batch.get("logits", ()):

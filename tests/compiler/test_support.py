@@ -16,22 +16,22 @@ each = pytest.mark.parametrize("path", DRAFTS, ids=lambda path: path.stem)
 PERTURB = "method m {above} perturb {target} by {form} {{ direction mixed {infer} granularity {grain} }}"
 
 CASES = [
-    ("needs validation", "labels", "0.1 * (p - y)", "", "sample", "`needs validation`"),
     ("state a per corpus = mean(p) every round", "logits", "a", "", "corpus", "a state of every round"),
     ("state a per corpus = mean(p) from mean_batch(p)", "logits", "a", "", "corpus", "this first value"),
-    ("loss hinge(mean_batch(loss))", "logits", "p", "", "sample", "what is computed beside the passes"),
+    (
+        "draw r ~ uniform(0, 1) per batch loss hinge(r)",
+        "logits",
+        "p",
+        "",
+        "sample",
+        "what is computed beside",
+    ),
     ("", "loss", "lid(z, mean_batch(loss))", "", "sample", "`lid` of this number"),
     ("", "weights", "mean(w) * w", "", "corpus", "`mean` of the weights"),
     ("branch a on carry weight 1 { }", "logits", "p", "", "sample", "a method on the previous batch alone"),
-    (
-        "needs validation param t = 1 infer meta over t minimize loss on validation via lookahead(lr: 1)",
-        *("logits", "t * u", "", "sample", "an `infer meta` of the whole method"),
-    ),
 ]
 SOLVED = [
-    ("features", "smooth_flow(1, 1)", "linearized", "sample", "the set `smooth_flow`"),
     ("features", "recolor(1, 1)", "linearized", "sample", "the set `recolor`"),
-    ("features", "linf(1)", "lookahead(lr: 1)", "sample", "the solver `lookahead`"),
     ("features", "l1(1)", "closed_form", "sample", "a closed form of this"),
     (
         "features",
@@ -72,6 +72,20 @@ def test_what_a_search_asks_for(target: str, within: str, via: str, grain: str, 
     infer = f"infer adversarial maximize ce(u, onehot(argmin(u))) within {within} via {via}"
     text = PERTURB.format(above="", target=target, form="v", infer=infer, grain=grain)
     assert any(one.startswith(what) for one in said(text))
+
+
+HELD = """method m needs validation param t = 1
+perturb logits by t * u {{ direction mixed granularity corpus }}
+infer meta over t minimize loss on validation via {via}"""
+
+
+@pytest.mark.parametrize("via", ["lookahead(lr: 1)", "implicit()"])
+def test_what_is_learned_on_held_out_data(via: str):
+    found = said(HELD.format(via=via))
+    assert [one.split(" cannot")[0] for one in found] == [
+        "`needs validation`",
+        "an `infer meta` of the whole method",
+    ]
 
 
 @each

@@ -3,12 +3,11 @@ import torch
 import taxo
 
 text = """
-method fair "Move the logits of rare classes down."
-param tau = 1 in [0.1, 3]
-perturb logits by tau * log(class_prior) {
-  direction   mixed
-  infer       tuning
-  granularity corpus
+method noisy "Train on images moved along the sign of the slope that raises the loss most."
+perturb features by d {
+  direction   negative
+  infer       adversarial maximize loss within linf(8/255), box via linearized
+  granularity sample
 }
 """
-step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3, class_counts=[5, 3, 2])
+step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3)

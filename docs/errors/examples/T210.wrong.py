@@ -3,13 +3,11 @@ import torch
 import taxo
 
 text = """
-method fair "Learn on held-out data how much each class's logits are moved."
-needs validation
-param tau per category = 1
-perturb logits by tau[y] * log(class_prior) {
-  direction   mixed
-  granularity category
+method bent "Train on images bent along the smooth motion that raises the loss most."
+perturb features by warp(x, m) - x {
+  direction   negative
+  infer       adversarial maximize loss within smooth_flow(gamma: 10, size: 1) via linearized
+  granularity sample
 }
-infer meta over tau minimize loss on validation via lookahead(lr: lr, optimizer: adam(0.001))
 """
-step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3, class_counts=[5, 3, 2])
+step = taxo.compile(taxo.parse(text), torch.nn.Linear(4, 3), classes=3)
