@@ -144,6 +144,12 @@ class Step(Known):
         self.guard.ask()
         return {name: measure(delta) for name, delta in self.deltas.items()}
 
+    @property
+    def kept_bytes(self) -> int:
+        """The memory of tables and states, as far as their shapes are known."""
+        owners = [module for module in self.modules() if isinstance(module, Lazy)]
+        return sum(kept.nbytes for owner in owners for kept in owner.buffers())
+
     def parameter_groups(self, lr: float) -> list[dict[str, object]]:
         """What an optimizer moves: the model's parameters, and those of second norms if a branch has them."""
         own = [{"params": [one for one in self.model.parameters() if one.requires_grad], "lr": lr}]
