@@ -85,10 +85,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """A pass with statistics of the batch, after which the running ones are as they were."""
-    before = {name: value.clone() for name, value in model.named_buffers()}
+    found = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [module.momentum for module in found]
+    for module in found:
+        module.momentum = 0.0
     yield
-    for name, value in model.named_buffers():
-        value.copy_(before[name])
+    for module, old in zip(found, before, strict=True):
+        module.momentum = old
 
 
 @contextmanager
