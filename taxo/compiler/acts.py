@@ -195,7 +195,9 @@ class ActWriter:
     def _sees_clean(self, act: Act) -> bool:
         """Whether an act reads the clean pass, and that is the pass it acts in."""
         shared = self.number == 0 and self.graph.clean_is_shared()
-        return shared and reads(self.graph, self._read_in_place(act), "clean")
+        before = self.graph.found_before(act, self.number)
+        parts = act.item.written() if before else self.graph.expressions(act)
+        return shared and reads(self.graph, parts, "clean")
 
 
 def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:

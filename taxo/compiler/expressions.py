@@ -209,7 +209,7 @@ class Writer(CallWriter):
         codes = [self.expanded(side, place, shape, COMPARISON) for side in sides]
         if shape == Shape.SCALAR or shape == Shape.W:
             return codes
-        small = [self.shape(side, place) == Shape.SCALAR for side in sides]
+        small = [self.shape(side, place) != shape for side in sides]
         return [
             f"{self.use('filled')}({code}, {other})" if flat else code
             for code, flat, other in zip(codes, small, codes[::-1], strict=True)

@@ -86,9 +86,9 @@ class RunWriter:
                     param.per.text if param.per else ""
                 )
                 with text.of(param.span):
-                    text.line(
-                        f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
-                    )
+                    whole = f"self.full({value}, {rows}, x)" if rows else value
+                    one = param.per is not None and param.per.text == "corpus"
+                    text.line(f"{identifier(name)} = {f'self.number({value}, x)' if one else whole}")
         write_leaves(text, graph)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():

@@ -39,13 +39,17 @@ def entering(changes: Sequence[Change]) -> Enter:
     return enter
 
 
-def leaving(changes: Sequence[Change]) -> Leave:
-    """Changes of what a module returns, in order."""
+def leaving(changes: Sequence[Change], alike: bool = False) -> Leave:
+    """Changes of what a module returns, in order; `alike` where others take it in and want its type."""
+
+    def changed(value: Tensor) -> Tensor:
+        kind = value.dtype
+        for change in changes:
+            value = change(value)
+        return value.to(kind) if alike else value
 
     def leave(_: Inputs, output: object) -> object:
-        for change in changes:
-            output = with_logits(output, change)
-        return output
+        return with_logits(output, changed)
 
     return leave
 

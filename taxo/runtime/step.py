@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
 from taxo.language.method import Method
+from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
 from taxo.runtime.inference import ordinary, searchable
@@ -35,6 +36,13 @@ class Step(Known):
         self._open = False
         self._program: Program | None = None
         self.setup()
+        # what is kept agrees on all processes by itself: DDP need not send it at every forward
+        self._ddp_params_and_buffers_to_ignore = [
+            f"{owner}.{name}"
+            for owner, module in cast("Iterator[tuple[str, nn.Module]]", self.named_modules())
+            if isinstance(module, Lazy)
+            for name in module.state_dict()
+        ]
 
     # What a program fills in
 
