@@ -40,6 +40,7 @@ class CallWriter(ABC):
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.unknowns = {scope.unknown(item) for item in scope.method.perturbations()}
         self.shapes = Shapes(scope, Findings())
         self.imports: set[str] = set()
         self.modules: set[str] = set()

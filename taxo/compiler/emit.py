@@ -221,12 +221,14 @@ def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:
     sites: dict[tuple[str, str], Span | None] = {}
     for act in graph.acts():
         site = act.item.at
+        if act.place == Place.WEIGHTS and site is None:
+            sites["weights", "*"] = act.item.span
         if site is None or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
             continue
         sites["module" if act.inner else "weights", site_of(act, scope) or "*"] = site.span
     for draw in scope.draws.values():
         if draw.distribution.name.text == "module" and graph.used(draw.name.text):
             sites["module", scope.word(draw.distribution.arguments[0].value) or "*"] = draw.span
-    for site in sees(graph):
-        sites.setdefault(("module", site.removeprefix("teacher.")), None)
+    for site, span in sees(graph).items():
+        sites.setdefault(("module", site.removeprefix("teacher.")), span)
     return sites

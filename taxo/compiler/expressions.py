@@ -225,7 +225,7 @@ class Writer(CallWriter):
             case Name():
                 param = scope.params.get(part.text)
                 numbered = param is not None and param.per is None and part.text not in scope.found
-                words = param is None and not scope.knows(part.text)
+                words = param is None and not scope.knows(part.text) and part.text not in self.unknowns
                 return numbered or part.text in (*CONSTANTS, *TRUTHS, "C", "N") or words
             case Attribute() | Member() | Index():
                 return False

@@ -74,24 +74,24 @@ def reads_index(graph: Graph) -> bool:
     return tables or states or params or graph.used("index")
 
 
-def sees(graph: Graph) -> list[str]:
-    """What passes note inside the model: `z`, `teacher.z`, and modules by name."""
-    found: dict[str, None] = {}
+def sees(graph: Graph) -> dict[str, Span | None]:
+    """What passes note inside the model, `z`, `teacher.z` and modules by name, and where each is read."""
+    found: dict[str, Span | None] = {}
     scope = graph.scope
     for node in (part for one in graph.read() for part in walk(one)):
         match node:
             case Name(text="z" | "W") if node.text not in scope.declared:
-                found["z"] = None
+                found.setdefault("z", node.span)
             case Attribute() if node.name.text == "z":
-                found["teacher.z" if node.owner.text == "teacher" else "z"] = None
+                found.setdefault("teacher.z" if node.owner.text == "teacher" else "z", node.span)
             case Call() if node.name.text == "h":
-                found[scope.word(node.arguments[0].value) or ""] = None
+                found.setdefault(scope.word(node.arguments[0].value) or "", node.span)
             case _:
                 pass
     for act in graph.acts():
         if act.solved and act.inner and act.item.at is not None:
-            found[site_of(act, scope)] = None
-    return list(found)
+            found.setdefault(site_of(act, scope), act.item.at.span)
+    return found
 
 
 def write_setup(text: Text, graph: Graph, writer: Writer) -> None:

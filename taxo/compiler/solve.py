@@ -61,7 +61,7 @@ class Solve(Sought):
         """Search at the features of the selected rows only."""
         x, y, where = f"x_{self.name}", f"y_{self.name}", self.act.item.where
         assert where is not None
-        text.line(f"rows = {self.writer.held(where, self.spot(), ATOM)}.rows")
+        text.line(f"rows = {self.writer.held(where, self.ahead(), ATOM)}.rows")
         text.line(f"{x}, {y} = x[rows], y[rows]")
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
         with text.under(f"with self.searching({quoted(self.norm)}):"):
@@ -146,7 +146,7 @@ class Solve(Sought):
             goal = self._goal("line", y)
             where = self.act.item.where
             if not alone and where is not None and self.act.place != Place.WEIGHTS:
-                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.spot())}, {goal})"
+                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.ahead())}, {goal})"
             text.line(f"return {goal}.{'sum' if alone else 'mean'}()")
         text.line("")
 
@@ -162,7 +162,7 @@ class Solve(Sought):
                 f"first = {self.writer.use('leaf')}({self.writer.use('blank')}({around}, len({around})))"
             )
             text.line(f"slope_here = {self.writer.use('slope')}(objective(first), first)")
-            text.line(*found.written(self.name, "slope_here", self.writer, self.spot()))
+            text.line(*found.written(self.name, "slope_here", self.writer, self.ahead()))
             return
         text.line(f"within = [{', '.join(self._regions().all(around, rows))}]")
         text.line(f"first = {self._first(around)}")
@@ -200,7 +200,9 @@ class Solve(Sought):
             like = f"{self.writer.use('blank')}({around}, {count})"
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
-            return f"{self.writer.use('inside')}({self.writer.code(value, self.spot())} + 0 * {like}, within)"
+            return (
+                f"{self.writer.use('inside')}({self.writer.code(value, self.ahead())} + 0 * {like}, within)"
+            )
         generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line, site_of
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import Plan, label
+from taxo.compiler.plan import Plan, label, value_is_clean
 from taxo.compiler.regions import Regions
 from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.text import quoted
@@ -55,6 +55,14 @@ class Sought:
         own, spelt = self.own | (own or {}), frozenset(self.spelt)
         return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
 
+    def ahead(self) -> Spot:
+        """Where the search is set up: no pass is under way, but the value that the unknown moves is at hand."""
+        if self.own:
+            return self.spot()
+        seen = "clean" if value_is_clean(self.graph, self.line, self.act) else "line"
+        x = f"{seen}.x" if self.act.inner else "x" if self.act.place == Place.WEIGHTS else self._around()
+        return self.spot({self.act.spot.value: self._around(), "x": x})
+
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
         assert goal is not None
@@ -87,7 +95,7 @@ class Sought:
         if value == "p":
             arguments = "p, y, u"
         form = self._form({name: name for name in arguments.split(", ")}, act.spot.shape)
-        clip = self._regions().clipped()
+        clip = Regions(self.writer, self.act, self.spot()).clipped()
         moved = f"({value} + {form}).clamp({clip})" if clip else f"{value} + {form}"
         return {list_of(act, self.graph): f"lambda {arguments}: {moved}"}
 
@@ -120,7 +128,7 @@ class Sought:
         return f"self.weights({'' if site is None else quoted(self.graph.scope.word(site) or '*')})"
 
     def _regions(self) -> Regions:
-        return Regions(self.writer, self.act, self.spot())
+        return Regions(self.writer, self.act, self.ahead())
 
     def _maximize(self) -> str:
         goal = self.act.item.infer.goal
@@ -129,9 +137,9 @@ class Sought:
     def _option(self, value: Expression | None, option: Option, rows: str) -> str:
         if value is None:
             return repr(option.default)
-        code = self.writer.code(value, self.spot())
-        gathered = rows and self.writer.shape(value, self.spot()) == Shape.SAMPLE
-        return f"{self.writer.held(value, self.spot(), ATOM)}[{rows}]" if gathered else code
+        code = self.writer.code(value, self.ahead())
+        gathered = rows and self.writer.shape(value, self.ahead()) == Shape.SAMPLE
+        return f"{self.writer.held(value, self.ahead(), ATOM)}[{rows}]" if gathered else code
 
     def _heading(self) -> str:
         masks = ", masks=True" if self.act.place == Place.WEIGHTS else ""
