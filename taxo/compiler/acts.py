@@ -78,7 +78,9 @@ class ActWriter:
     def _solve(self, act: Act) -> Solve:
         spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
         own = self._own(act) if self.graph.inside(act, self.number) else {}
-        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own)
+        shared = self.number == 0 and self.graph.clean_is_shared()
+        clean = shared and reads(self.graph, self.graph.expressions(act), "clean")
+        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own, clean)
 
     def _hook(self, text: Text, act: Act) -> None:
         inside = (
@@ -124,7 +126,9 @@ class ActWriter:
             if is_before(state) and reads(graph, read, name):
                 with text.of(state.span):
                     update_lines(text, state, self.writer, spot, read=True)
-        for name in local_lets(graph, read, self.number):
+        goal = act.item.infer.goal  # a goal's are written out in it
+        computed = [node for node in read if goal is None or node is not goal.objective]
+        for name in local_lets(graph, computed, self.number):
             let = graph.scope.lets[name]
             if name in spot.spelt:
                 continue
@@ -132,11 +136,9 @@ class ActWriter:
                 text.line(f"{identifier(name)} = {self.writer.code(let.value, spot)}")
 
     def _read_in_place(self, act: Act) -> list[Expression]:
-        """What an act's hook computes: everything but the goal, which is a matter of the search."""
-        goal = act.item.infer.goal
-        if act.solved and not self.graph.inside(act, self.number):
-            return act.item.written()
-        return [node for node in self.graph.expressions(act) if goal is None or node is not goal.objective]
+        """What an act's hook computes: a search there too, if it is not one of passes of its own."""
+        searched = act.solved and not self.graph.inside(act, self.number)
+        return act.item.written() if searched else self.graph.expressions(act)
 
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
         """The condition, unless the unknown was found on the selected rows only."""
