@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.keeps import counted
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, gathers, is_plain, simultaneous
 from taxo.compiler.regions import Regions
@@ -87,32 +88,37 @@ class ActWriter:
             act.solved and self.graph.inside(act, self.number) and not simultaneous(act, self.graph.scope)
         )
         kept = inside and act.item.infer.manner.text == "regularization"
-        if kept:
-            text.line(f"{identifier(act.key)} = None")
-        if act.solved and (kept or not inside):
+        known = counted(act, self.graph) or (identifier(act.key) if kept else "")
+        if known:
+            text.gap()
+            text.line(f"{known} = None")
+        if act.solved and (known or not inside):
             text.gap()
         text.line(f"def {self.hooks[act.key]}({SIGNATURES[act.spot.value]}):")
         body = Text(origin=text.origin)
-        self._body(body, act, inside, kept)
+        self._body(body, act, inside, known)
         with text.indented():
             if "here" in body.words():
                 text.line("here = self.here")
             text.extend(body)
 
-    def _body(self, text: Text, act: Act, inside: bool, kept: bool) -> None:
+    def _body(self, text: Text, act: Act, inside: bool, known: str) -> None:
         spot = self._spot(act)
         if self._sees_clean(act):
             text.line("clean = here.clean()")
         self.locals(text, act, spot)
-        if kept:
-            text.line(f"nonlocal {identifier(act.key)}")
+        if known:
+            text.line(f"nonlocal {known}")
         if inside:
             self._solve(act).from_logits(text, "u")
         if act.place == Place.WEIGHTS:
             self._on_weights(text, act, spot)
             return
+        where = [*self._where(act, spot)]
+        if counted(act, self.graph):
+            text.line(f"{known} = {self.writer.use('keep')}({where[0]}, {spot.unknown})")
         value, form = act.spot.value, self.writer.expanded(act.item.by, spot, act.spot.shape, CONDITIONAL)
-        arguments = [quoted(act.key), value, form, *self._where(act, spot), *self._limits(act)]
+        arguments = [quoted(act.key), value, form, *where, *self._limits(act)]
         text.line(f"return self.add({', '.join(arguments)})")
 
     def locals(self, text: Text, act: Act, spot: Spot) -> None:

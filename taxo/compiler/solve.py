@@ -126,7 +126,8 @@ class Solve(Sought):
         if target == "loss" and inside:
             lists = as_arguments({"loss": [next(iter(self._candidate().values()))]})
         like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
-        if self._closed(text, held, like):
+        live = inside and self.act.item.infer.manner.text == "regularization"
+        if self._closed(text, u if live else held, like):
             return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
         self._solver(text, like)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.graph import Act, Graph, lower
 from taxo.compiler.plan import first_word, is_plain, simultaneous
+from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches, per_class
 from taxo.compiler.settled import unsettled
 from taxo.compiler.states import inner_of, is_before, reads_batch
 from taxo.language.calling import given
@@ -25,7 +26,6 @@ from taxo.language.vocabulary import LABELLED, REGIONS, SOLVERS, Place, Shape
 NEEDS = ("validation", "rounds", "generator")
 HELD = ("lookahead", "implicit", "influence")
 STRUCTURED = ("smooth_flow", "recolor")
-NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 
 
@@ -78,13 +78,32 @@ class _Support:
             for act in graph.acts():
                 self._act(act, graph)
             self._expressions(graph)
+            self._reached(graph)
         for act in lower(self.method, "eval").acts():
             self._prediction(act)
+
+    def _reached(self, graph: Graph) -> None:
+        """What is not there yet where it is read."""
+        hint = "read what is known before the pass, or `clean.`"
+        for node in behind_searches(graph):
+            self.refuse("what only the training pass draws or keeps, in a search,", node.span, hint)
+        for node in late_weights(graph):
+            self.refuse("what only a pass draws or keeps, in a weight,", node.span, hint)
+        for node in of_other_batches(self.method.branches(), graph):
+            self.refuse("what a branch on another batch brings", node.span, "read a branch on this batch")
 
     def _prediction(self, act: Act) -> None:
         """On predictions there are no labels, and samples have no place in the data."""
         per_class = act.unknown is not None and (act.grain == "category" or act.learned)
         kept = act.via is not None and first_word(act, self.scope) in ("kept", "previous")
+        viewed = any(
+            isinstance(part, Call) and part.name.text == "view"
+            for node in (act.item.by, act.item.where)
+            if node is not None
+            for part in self.scope.parts(node)
+        )
+        if viewed and act.item.during:
+            self.refuse("a view of predictions", act.item.during.span, "they are made of one input")
         if per_class or (kept and act.grain != "corpus") or act.place > Place.LABELS:
             during = act.item.during
             hint = "nobody knows the labels there, nor the samples' places in the data"
@@ -232,10 +251,14 @@ class _Support:
                         part.text in ("gain", "generator") and part.text not in self.scope.declared
                     ):
                         self.refuse(f"reading `{part.text}`", part.span, "use another value")
-                    case Call() if part.name.text in NUMBERED and not self._known(part.arguments[-1].value):
-                        self.refuse(
-                            f"`{part.name}` of this number", part.span, "write a number or a parameter"
-                        )
+                    case Name() if per_class(part.text, self.scope):
+                        hint = "there are more logits than classes"
+                        self.refuse(f"`{part.text}` beside `needs outputs`", part.span, hint)
+                    case Call() if part.name.text == "view" and not is_view(part, self.scope):
+                        hint = "views are counted from 0; `needs views(...)` says how many there are"
+                        self.refuse("this view", part.span, hint)
+                    case Call() if part.name.text == "lid" and not self._known(part.arguments[-1].value):
+                        self.refuse("`lid` of this number", part.span, "write a number or a parameter")
                     case Call() if part.name.text in REDUCED and self._of_weights(part, graph):
                         self.refuse(f"`{part.name}` of the weights", part.span, "take a norm of them")
                     case _:
