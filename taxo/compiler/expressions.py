@@ -224,7 +224,8 @@ class Writer(CallWriter):
         match part:
             case Name():
                 param = scope.params.get(part.text)
-                numbered = param is not None and param.per is None and part.text not in scope.found
+                grain = None if param is None or param.per is None else param.per.text
+                numbered = param is not None and grain in (None, "corpus") and part.text not in scope.found
                 words = param is None and not scope.knows(part.text) and part.text not in self.unknowns
                 return numbered or part.text in (*CONSTANTS, *TRUTHS, "C", "N") or words
             case Attribute() | Member() | Index():

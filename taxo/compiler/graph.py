@@ -5,7 +5,7 @@ Order, shared passes and cost are read off this graph; nothing else knows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -144,10 +144,14 @@ class Graph:
 
 def lower(method: Method, phase: str = "training") -> Graph:
     """The graph of a method whose idle parts are gone, in training or on predictions (`eval`), or `any`."""
+    scope = Scope(method)
+    return of_lines(method, scope, in_order(list(lines_of(method, scope, phase)), scope))
+
+
+def of_lines(method: Method, scope: Scope, lines: Iterable[Line]) -> Graph:
+    """The graph of some lines of a method."""
     import networkx
 
-    scope = Scope(method)
-    lines = in_order(list(lines_of(method, scope, phase)), scope)
     graph = Graph(method, scope, tuple(lines), networkx.DiGraph())
     for number, line in enumerate(graph.lines):
         _draw_line(graph, number, line)
@@ -190,7 +194,8 @@ def _readable(graph: Graph, act: Act) -> list[str]:
     names = {name for name in read if name not in CONSTANTS and name not in scope.branches}
     built_in = {name for name in names if name in VALUES and name not in scope.declared}
     off_logits = {name for name in built_in if VALUES[name].place == Place.LOGITS}
-    return sorted((names - off_logits) | ({"u"} if off_logits else set[str]()))
+    aims = act.solved and act.place == Place.LABELS  # at a loss, which is made of logits
+    return sorted((names - off_logits) | ({"u"} if off_logits or aims else set[str]()))
 
 
 def _branch_values(graph: Graph, act: Act) -> list[Value]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act
+from taxo.compiler.plan import simultaneous
 from taxo.compiler.spots import Spot
 from taxo.language.calling import given
 from taxo.language.printer import ATOM
@@ -48,7 +49,8 @@ class Regions:
     def _by_clipping(self, region: Call) -> bool:
         """Whether a box is of the value, and the unknown something else than its offset for every sample."""
         plain = isinstance(self.act.item.by, Name) and self.act.item.by.text == self.act.unknown
-        return region.name.text == "box" and (not plain or self.act.grain != "sample")
+        ahead = simultaneous(self.act, self.writer.scope)  # it is moved without the value that it will act on
+        return region.name.text == "box" and (not plain or ahead or self.act.grain != "sample")
 
     def _region(self, region: Call, around: str, rows: str) -> str:
         word, weights = region.name.text, self.act.place == Place.WEIGHTS

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taxo.compiler.closed import is_linear, known_minimiser
-from taxo.compiler.draws import is_early_draw
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.plan import first_word, is_plain, simultaneous
-from taxo.compiler.states import is_before
 from taxo.language.calling import given
 from taxo.language.findings import Findings
 from taxo.language.regions import is_bounded
@@ -28,7 +26,6 @@ def unfit(act: Act, graph: Graph) -> Iterator[Refusal]:
     yield from _solver(act, graph)
     yield from _sets(act, graph)
     yield from _numbers(act, graph)
-    yield from _before(act, graph)
     if simultaneous(act, graph.scope):
         yield from _simultaneous(act, graph)
 
@@ -84,20 +81,6 @@ def _options(act: Act) -> Iterator[tuple[str, Expression]]:
         for option, value in given(call, rows).items():
             if not rows[option].words and not rows[option].family:
                 yield option, value
-
-
-def _before(act: Act, graph: Graph) -> Iterator[Refusal]:
-    """A search before the training pass reads nothing that only that pass brings."""
-    lines = [number for number, line in enumerate(graph.lines) if act in line.acts]
-    if not any(graph.found_before(act, number) for number in lines):
-        return
-    scope, written = graph.scope, act.item.written()
-    for node in (node for node in graph.expressions(act) if node not in written):
-        for name in scope.reads(node):
-            late = name in scope.draws and not is_early_draw(scope.draws[name], scope)
-            if late or (name in scope.states and is_before(scope.states[name])):
-                hint = "read it in the form alone, or draw and keep it apart from the pass"
-                yield f"`{name}` in this search", node.span, hint
 
 
 def _simultaneous(act: Act, graph: Graph) -> Iterator[Refusal]:

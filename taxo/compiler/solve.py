@@ -76,7 +76,11 @@ class Solve(Sought):
             self._value_inside(text)
         self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
         with text.under(self._heading()):
-            self._solver(text, self._around())
+            around = self._around()
+            if not around.isidentifier():
+                text.line(f"x_{self.name} = {around}")
+                around = f"x_{self.name}"
+            self._solver(text, around)
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
@@ -105,6 +109,8 @@ class Solve(Sought):
         with text.under('with self.apart("batch"):'):
             text.line(f"{reached} = {passed[0]}", *passed[1:])
         with text.under(f"with self.at({reached}):"):
+            if self.clean:
+                text.line(f"clean = {reached}.clean()")
             held = replace(self, own={"u": f"{reached}.u", "y": f"self.soft(y, {reached}.u)"})
             held.from_logits(text, f"{reached}.u", inside=False)
 
@@ -120,7 +126,8 @@ class Solve(Sought):
         if target == "loss" and inside:
             lists = as_arguments({"loss": [next(iter(self._candidate().values()))]})
         like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
-        if self._closed(text, held, like):
+        live = inside and self.act.item.infer.manner.text == "regularization"
+        if self._closed(text, u if live else held, like):
             return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
         self._solver(text, like)
@@ -216,7 +223,6 @@ class Solve(Sought):
         via, goal = self.act.via, self.act.item.infer.goal
         assert via is not None
         assert goal is not None
-        around = self._around()
         text.gap()
         text.line(f"def update_{self.name}({self.name}, slope):")
         with text.indented():
@@ -229,7 +235,7 @@ class Solve(Sought):
             found = call(self.writer.use("stepped"), arguments)
             text.line(f"return {found[0]}", *found[1:])
         text.line("")
-        text.line(f"{self.name} = self.{kept_by(self.act)}.rows(like={around})")
+        text.line(f"{self.name} = self.{kept_by(self.act)}.rows(like=x)")
 
     def after(self, text: Text) -> None:
         """Have an unknown of the training pass moved by its backward."""

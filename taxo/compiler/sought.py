@@ -19,7 +19,7 @@ from taxo.language.vocabulary import Option, Place, Shape
 
 @dataclass(frozen=True)
 class Sought:
-    """What an act's inference is made of, as program text."""
+    """What an act's inference is made of, as program text; `clean` where its pass is the clean one too."""
 
     graph: Graph
     plan: Plan
@@ -29,6 +29,7 @@ class Sought:
     hooks: dict[str, str]
     spelt: tuple[str, ...] = ()
     own: dict[str, str] = field(default_factory=dict[str, str])
+    clean: bool = False
 
     @property
     def name(self) -> str:
@@ -117,11 +118,9 @@ class Sought:
             return "w"
         if self.act.inner:
             return f"h_{self.name}"
-        x = "x"
-        for other in self.line.in_order():
-            if other.place == Place.FEATURES and other.order < self.act.order:
-                x = f"{self.hooks[other.key]}({x})"
-        return x
+        above = sorted(self.line.above(self.act), key=lambda other: other.order)
+        hooks = [self.hooks[other.key] for other in above if other.place == Place.FEATURES]
+        return f"self.entered({', '.join(['x', 'y', *hooks])})" if hooks else "x"
 
     def _weights(self) -> str:
         site = self.act.item.at

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taxo.compiler.graph import Graph, lower
+from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.states import inner_of, is_before, reads_batch
@@ -107,6 +108,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
         for act in graph.acts():
             yield from unfit(act, graph)
         yield from _expressions(graph)
+        yield from _reached(graph, method)
     for act in predicting.acts():
         during = act.item.during
         if act.keeps_rows(scope) or act.place > Place.LABELS:
@@ -114,6 +116,17 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
             yield "this on predictions", during.span if during else act.item.span, hint
     if predicting.acts():
         yield from _labelled(predicting)
+
+
+def _reached(graph: Graph, method: Method) -> Iterator[Refusal]:
+    """What is not there yet where it is read."""
+    hint = "read what is known before the pass, or `clean.`"
+    for node in behind_searches(graph):
+        yield "what only the training pass draws or keeps, in a search,", node.span, hint
+    for node in late_weights(graph):
+        yield "what only a pass draws or keeps, in a weight,", node.span, hint
+    for node in of_other_batches(method.branches(), graph):
+        yield "what a branch on another batch brings", node.span, "read a branch on this batch"
 
 
 def _expressions(graph: Graph) -> Iterator[Refusal]:
@@ -131,7 +144,10 @@ def _expressions(graph: Graph) -> Iterator[Refusal]:
 
 def _call(part: Call, graph: Graph) -> Iterator[Refusal]:
     known = constant(part.arguments[-1].value, graph.scope.constants()) if part.arguments else None
-    if part.name.text in NUMBERED and known is None:
+    if part.name.text == "view" and not is_view(part, graph.scope):
+        hint = "views are counted from 0; `needs views(...)` says how many there are"
+        yield "this view", part.span, hint
+    elif part.name.text in NUMBERED and known is None:
         yield f"`{part.name}` of this number", part.span, "write a number or a parameter"
     if part.name.text in REDUCED and _of_weights(part, graph):
         yield f"`{part.name}` of the weights", part.span, "take a norm of them"
@@ -151,6 +167,8 @@ def _labelled(graph: Graph) -> Iterator[Refusal]:
     """On predictions nothing reads a label, not even what a draw is like."""
     for part in (part for act in graph.acts() for node in _all_of(act.item, graph) for part in node):
         name = part.name.text if isinstance(part, Attribute) else getattr(part, "text", "")
+        if isinstance(part, Call) and part.name.text == "view":
+            yield "a view of predictions", part.span, "they are made of one input"
         if name in LABELLED and name not in graph.scope.declared:
             yield f"reading `{name}` on predictions", part.span, "read predictions alone"
 

@@ -77,6 +77,7 @@ class Line:
 
     def teacher(self) -> Line:
         """The teacher's pass on what entered the model here."""
-        if "teacher" not in self.kept:
+        known = self.kept.get("teacher")
+        if known is None or known.x is not self.x:
             self.kept["teacher"] = self.stage.taught(self.x)
         return self.kept["teacher"]

@@ -95,7 +95,7 @@ class Stage(nn.Module):
     ) -> Line:
         """The rest of the present pass from other logits on."""
         here = self.here
-        line = Line(self, here.x, y, here.h, {**here.inside(), "raw": u}, {**here.kept})
+        line = Line(self, here.x, y, here.h, {**here.inside(), "raw": here.raw}, {**here.kept})
         return self.finish(line, u, predictions=predictions, labels=labels, loss=loss)
 
     def finish(
@@ -139,6 +139,14 @@ class Stage(nn.Module):
                     part = change(part)
             line.seen["u"] = part
         return lines
+
+    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Tensor:
+        """The input as it is after changes of it, without a pass through the model."""
+        line = Line(self, x, y)
+        with self._at(line):
+            for change in changes:
+                line.x = change(line.x).to(x.dtype)
+        return line.x
 
     def at(self, line: Line) -> AbstractContextManager[None]:
         """Computations that belong to a pass that is over."""
@@ -269,7 +277,8 @@ class Stage(nn.Module):
     ) -> Generator[Hook]:
         """The hooks of a pass: what changes values, and what notes them."""
         if features:
-            yield Hook(self.front.module, entering((*features, noting(line, "x"))))
+            noted = (one for change in features for one in (change, noting(line, "x")))
+            yield Hook(self.front.module, entering(tuple(noted)))
         for site, changes in inner.items():
             yield from self.places.changing(line, site, changes)
         yield from self.places.records(line, self.sees)

@@ -130,9 +130,11 @@ class Step(Known):
         """The logits in evaluation mode; model and random numbers are given back as they were."""
         modes = [(module, module.training) for module in self.modules()]
         drawn, noted = self.draws.state(), self.deltas
+        self.views, self._done = (x,), {}
         try:
             self.eval()
-            return self.predicted(x)
+            with searchable():
+                return self.predicted(ordinary(x))
         finally:
             for module, mode in modes:
                 module.training = mode
