@@ -124,7 +124,7 @@ def per_sample(values: Tensor, like: Tensor) -> Tensor:
 def filled(value: Tensor | float, like: Tensor) -> Tensor:
     """A value in the shape of `like`."""
     if isinstance(value, Tensor):
-        return value.expand_as(like)
+        return value if value.shape == like.shape else value.expand_as(like)
     return torch.full((), value, dtype=real_type(like), device=like.device).expand_as(like)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
+from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.sites import logits_of
 from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
@@ -68,7 +69,8 @@ class Step(Known):
             index = check_index(views[0], index, self.samples or 0, type(self).__name__)
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
-        self.deltas = {}
+        self.deltas, self._found = {}, {}
+        self.guard.begin()
         self.settle()
         self.draw_apart()
         try:
@@ -76,8 +78,11 @@ class Step(Known):
         except Exception as error:
             self._annotate(error)
             raise
+        finally:
+            self._found = None
+        self.guard.look(losses)
         if self.training:
-            self.steps += 1
+            self.steps.add_(1)
         self.losses = losses.detach()
         return losses.mean()
 
@@ -124,7 +129,10 @@ class Step(Known):
         drawn, noted = self.draws.state(), self.deltas
         try:
             self.eval()
-            return self.predicted(x)
+            self.guard.begin()
+            logits = self.predicted(x)
+            self.guard.look(logits)
+            return logits
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -167,7 +175,7 @@ class Step(Known):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program = program
+        self._program, self.guard.places = program, program.acts
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -201,8 +209,8 @@ class Step(Known):
         return self.run(views[0], y, index)
 
     def _annotate(self, error: Exception) -> None:
-        """Say which clause of which file an exception comes from."""
-        if self._program is None:
+        """Say which clause of which file an exception comes from, where it does not."""
+        if self._program is None or (isinstance(error, TaxoError) and error.diagnostics[0].span):
             return
         place = self._program.place_of(error)
         if place is not None:
