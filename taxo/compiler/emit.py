@@ -40,6 +40,7 @@ class Program:
     name: str
     text: str
     origins: dict[int, Span] = field(repr=False)
+    acts: dict[str, Span | None]
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
 
@@ -93,7 +94,14 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
             with text.indented():
                 text.extend(body)
     return Program(
-        method, plan, class_name(method), text.joined(), text.origins(), _needs(whole), _sites(whole)
+        method,
+        plan,
+        class_name(method),
+        text.joined(),
+        text.origins(),
+        {act.key: act.item.span for act in whole.acts()},
+        _needs(whole),
+        _sites(whole),
     )
 
 

@@ -127,7 +127,7 @@ def filled(value: Tensor | float, like: Tensor) -> Tensor:
         value = torch.full((), value, dtype=real_type(like), device=like.device)
     elif not value.dim() and value.is_floating_point():
         value = value.to(real_type(like))  # one number makes nothing finer
-    return value.expand_as(like)
+    return value if value.shape == like.shape else value.expand_as(like)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -54,9 +54,14 @@ def leaving(changes: Sequence[Change], alike: bool = False) -> Leave:
     return leave
 
 
-@contextmanager
-def hooked(hooks: Iterable[Hook]) -> Generator[None]:
+def hooked(hooks: Iterable[Hook]) -> AbstractContextManager[object]:
     """Run with hooks in place, whatever happens meanwhile."""
+    wanted = list(hooks)
+    return _hooked(wanted) if wanted else nullcontext()
+
+
+@contextmanager
+def _hooked(hooks: list[Hook]) -> Generator[None]:
     with ExitStack() as stack:
         for module, enter, leave in hooks:
             _hook(stack, module, enter, leave)

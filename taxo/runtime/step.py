@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
+from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
@@ -76,7 +77,8 @@ class Step(Known):
             index = check_index(views[0], index, self.samples or 0, type(self).__name__)
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
-        self.deltas = {}
+        self.deltas, self._found = {}, {}
+        self.guard.begin()
         self.settle()
         self.draw_apart()
         try:
@@ -84,8 +86,11 @@ class Step(Known):
         except Exception as error:
             self._annotate(error)
             raise
+        finally:
+            self._found = None
+        self.guard.look(losses)
         if self.training:
-            self.steps += 1
+            self.steps.add_(1)
         self.losses = losses.detach()
         return losses.mean()
 
@@ -133,8 +138,11 @@ class Step(Known):
         self.views, self._done = (x,), {}
         try:
             self.eval()
+            self.guard.begin()
             with searchable():
-                return self.predicted(ordinary(x))
+                logits = self.predicted(ordinary(x))
+            self.guard.look(logits)
+            return logits
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -183,7 +191,7 @@ class Step(Known):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program = program
+        self._program, self.guard.places = program, program.acts
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -217,8 +225,8 @@ class Step(Known):
         return self.run(views[0], y, index)
 
     def _annotate(self, error: Exception) -> None:
-        """Say which clause of which file an exception comes from."""
-        if self._program is None:
+        """Say which clause of which file an exception comes from, where it does not."""
+        if self._program is None or (isinstance(error, TaxoError) and error.diagnostics[0].span):
             return
         place = self._program.place_of(error)
         if place is not None:
