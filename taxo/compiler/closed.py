@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taxo.compiler.expressions import Writer
+from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.passes import fold
 from taxo.compiler.plan import is_plain
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import call, quoted

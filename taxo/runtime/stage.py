@@ -142,7 +142,7 @@ class Stage(nn.Module):
     def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Tensor:
         """The input as it is after changes of it, without a pass through the model."""
         line = Line(self, x, y)
-        with self._at(line):
+        with self.at(line):
             for change in changes:
                 line.x = change(line.x).to(x.dtype)
         return line.x
