@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taxo.compiler.expressions import Writer
-from taxo.compiler.passes import fold
+from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.kinks import best_kink
 from taxo.compiler.plan import is_plain

@@ -177,6 +177,7 @@ class Step(Known):
     def set_extra_state(self, state: Tensor) -> None:
         """Go on with the random numbers of a saved step."""
         self.draws.restore(state)
+        self.forget()
         self._taken = None
 
     # What a program's text calls
