@@ -163,7 +163,10 @@ class CallWriter(ABC):
             return f"{self.use('named')}({place.key}, {quoted(self.scope.word(arguments[0]) or '')})"
         codes = [self.code(one, place) for one in arguments]
         if name == "onehot":
-            codes += ["self.outputs", place.like()]
+            like = place.like()
+            if self.shape(arguments[0], place) == Shape.SCALAR:
+                codes = [f"self.full({codes[0]}, len({like}), {like})"]
+            codes += ["self.outputs", like]
         if name == "quadratic":
             return f"{self.use('quadratic_table')}({', '.join(codes)}{self.diagonal(arguments[1], place)})"
         added = source_of_op(name)

@@ -65,8 +65,8 @@ def softmax(u: Tensor) -> Tensor:
 
 
 def entropy(p: Tensor) -> Tensor:
-    """The entropy of each row."""
-    return -torch.xlogy(p, p).sum(-1)
+    """The entropy of each row; shares of zero count nothing, and have a finite slope."""
+    return -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum(-1)
 
 
 def argmax(e: Tensor) -> Tensor:
