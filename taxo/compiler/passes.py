@@ -40,6 +40,14 @@ def fold(node: Expression, values: Names) -> Expression:
             return _fold_logic(node, fold(node.left, values), fold(node.right, values), values)
         case Binary(operator="*" | "/" | "+" | "-"):
             return _fold_sum_or_product(node, fold(node.left, values), fold(node.right, values), values)
+        case Binary(operator="^"):
+            power = rebuilt(node, lambda child: fold(child, values))
+            # by IEEE 754 that is so of every number, NaN too
+            return ONE if isinstance(power, Binary) and constant(power.right, values) == 0 else power
+        case Conditional():
+            held = constant(fold(node.condition, values), values)
+            chosen = None if held is None else node.value if held else node.otherwise
+            return rebuilt(node, lambda child: fold(child, values)) if chosen is None else fold(chosen, values)
         case Unary():
             operand = fold(node.operand, values)
             value = constant(operand, values)

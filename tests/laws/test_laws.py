@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import taxo
+from taxo.catalog import source_of
 from taxo.laws.judge import FUNCTIONS, QUICK, judged, toy_for
 from taxo.laws.pools import simple
 from taxo.laws.reasons import LAWS, SLOW, no_null
@@ -96,9 +97,10 @@ def body(step: Step) -> str:
 
 
 @pytest.mark.parametrize("spec", SHIPPED)
-def test_a_method_that_perturbs_names_its_null_point(spec: str):
+def test_a_method_that_perturbs_names_its_null_point_or_says_why_not(spec: str):
     method = taxo.load(spec)
-    assert bool(method.null) == bool(list(method.perturbations()))
+    excused = "\n# No null point: " in source_of(spec).text
+    assert bool(method.null) != (excused or not list(method.perturbations()))
 
 
 # Text, JSON and printed program.
