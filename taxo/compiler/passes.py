@@ -44,10 +44,6 @@ def fold(node: Expression, values: Names) -> Expression:
             power = rebuilt(node, lambda child: fold(child, values))
             # by IEEE 754 that is so of every number, NaN too
             return ONE if isinstance(power, Binary) and constant(power.right, values) == 0 else power
-        case Conditional():
-            held = constant(fold(node.condition, values), values)
-            chosen = None if held is None else node.value if held else node.otherwise
-            return rebuilt(node, lambda child: fold(child, values)) if chosen is None else fold(chosen, values)
         case Unary():
             operand = fold(node.operand, values)
             value = constant(operand, values)
