@@ -269,4 +269,3 @@ def label_svm(price: float, samples: int) -> Timed:
         return differentiated(hinges.sum(1).mean() + ridge / (price * samples), model)
 
     return timeless(reference)
-

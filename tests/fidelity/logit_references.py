@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.fidelity.clock import LR, Clock, Timed, prior_of
-from tests.fidelity.references import Reference, Result, attacked, differentiated, dice
+from tests.fidelity.references import Reference, Result, attacked, dice, differentiated
 
 Counts = Sequence[int]
 
@@ -108,9 +108,7 @@ def deferred_reweighting(b: float, start: float, counts: Counts) -> Timed:
     weights = rarity * len(counts) / rarity.sum()
 
     def timed(clock: Clock) -> Reference:
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             losses = softmax_loss(model(x), y)
             late = clock.progress >= start
             return differentiated((weights[y] * losses if late else losses).mean(), model)
@@ -126,9 +124,7 @@ def isda(lam: float, diagonal: bool = False) -> Timed:
     def timed(clock: Clock) -> Reference:
         seen: dict[int, list[Tensor]] = {}
 
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             z, w = features_and_vectors(model, x)
             for row, label in zip(z.detach(), y.tolist(), strict=True):
                 seen.setdefault(label, []).append(row)
@@ -220,9 +216,7 @@ def selfpaced_logpert(start: float, growth: float) -> Timed:
     """Y&W Eq. 56 and 65: from a loss on, the label's logit up and the others down by twice the longest row."""
 
     def timed(clock: Clock) -> Reference:
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             u = model(x)
             room = 2 * max(float(row.norm()) for row in u.detach())
             hard = softmax_loss(u.detach(), y) >= start * growth**clock.epoch
