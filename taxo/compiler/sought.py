@@ -56,7 +56,7 @@ class Sought:
         return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
 
     def ahead(self) -> Spot:
-        """Where the search is set up: no pass is under way, but the value that the unknown moves is at hand."""
+        """Where a search is set up: in no pass, but the value that the unknown moves is at hand."""
         if self.own:
             return self.spot()
         seen = "clean" if value_is_clean(self.graph, self.line, self.act) else "line"
