@@ -255,7 +255,8 @@ def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
     lines: list[tuple[Span | None, list[str]]] = []
     for act in graph.acts():
         if act.learned:
-            index = "index" if act.grain == "sample" else "None"
+            # a class that is not in the batch rests, as a sample does
+            index = {"sample": "index", "category": "y"}.get(act.grain, "None")
             table, rows = f"self.{table_of(act, graph)}", identifier(act.key)
             lines.append((act.item.infer.span, _descent(act.item.infer, table, rows, index, writer)))
     for name, infer in learned_params(graph).items():

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act
+from taxo.compiler.plan import is_plain, simultaneous
 from taxo.compiler.spots import Spot
 from taxo.language.calling import given
 from taxo.language.printer import ATOM
-from taxo.language.syntax import Call, Expression, Name, names
+from taxo.language.syntax import Call, Expression, names
 from taxo.language.vocabulary import REGIONS, Place, Shape
 from taxo.plugins import source_of_op
 
@@ -46,8 +47,11 @@ class Regions:
         return ", ".join(self._numbers(found[0])) if found else ""
 
     def _by_clipping(self, region: Call) -> bool:
-        """Whether a box is of the value, and the unknown something else than its offset for every sample."""
-        plain = isinstance(self.act.item.by, Name) and self.act.item.by.text == self.act.unknown
+        """Whether a box is of the value, and the unknown something else than its offset for every sample.
+
+        One that moves when its pass is over meets other values in the next.
+        """
+        plain = is_plain(self.act) and not simultaneous(self.act, self.writer.scope)
         return region.name.text == "box" and (not plain or self.act.grain != "sample")
 
     def _region(self, region: Call, around: str, rows: str) -> str:

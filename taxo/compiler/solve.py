@@ -77,6 +77,7 @@ class Solve(Sought):
         self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
         with text.under(self._heading()):
             self._solver(text, self._around())
+        self._kept(text)
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
@@ -124,6 +125,7 @@ class Solve(Sought):
             return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
         self._solver(text, like)
+        self._kept(text)
 
     def _closed(self, text: Text, u: str, like: str) -> bool:
         """Write the known minimiser, where the solver asks for one."""
@@ -168,8 +170,12 @@ class Solve(Sought):
         text.line(f"first = {self._first(around)}")
         found = [*self._found(linear, steps(self.act, scope), rows)]
         text.line(f"{self.name} = {found[0]}", *found[1:])
-        if first_word(self.act, scope) in KEPT:
-            index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
+
+    def _kept(self, text: Text) -> None:
+        """Keep what was found for the next step, unless the pass is one of another search."""
+        word = first_word(self.act, self.graph.scope)
+        if word in KEPT:
+            index = ", index" if self.act.grain == "sample" and word == "kept" else ""
             text.block(
                 "if self.training and not self.quiet:", f"self.{kept_by(self.act)}.keep({self.name}{index})"
             )
