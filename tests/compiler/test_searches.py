@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -132,7 +133,7 @@ MOVES: dict[str, tuple[str, str, int, Move]] = {
 @each_net
 @pytest.mark.parametrize(("region", "solver", "steps", "move"), MOVES.values(), ids=list(MOVES))
 def test_attacks(region: str, solver: str, steps: int, move: Move, net: str):
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with frozen(model):
             d = climbed(
                 lambda d: losses(model(x + d), y).sum(),
@@ -170,7 +171,7 @@ def test_steps_where_bounded_sets_meet_stay_in_all_of_them(regions: str):
 def test_radii_and_steps_of_each_sample(net: str):
     """The surer the sample, the wider its ball: radius p_y / 5, steps of half of it."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with torch.no_grad(), untouched(model):
             radius = model(x).softmax(1)[torch.arange(len(y)), y] / 5
 
@@ -196,7 +197,7 @@ def test_radii_and_steps_of_each_sample(net: str):
 def test_radii_of_each_sample_on_selected_rows(net: str, region: str):
     """Only the hardest half is attacked, each with a radius of its own; searched on those rows alone."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with torch.no_grad(), untouched(model):
             clean = losses(model(x), y)
         rows = clean.topk(4).indices
@@ -231,7 +232,7 @@ def test_radii_of_each_sample_on_selected_rows(net: str, region: str):
 def test_radii_of_each_sample_at_the_logits(net: str):
     """Y&W Eq. 56: v within a ball of the sample's own loss, by two plain steps."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         u = model(x)
         radius, v = losses(u, y).detach() / 2, torch.zeros_like(u)
         for _ in range(2):
@@ -253,7 +254,7 @@ def test_radii_steps_and_starts_made_of_the_value_itself(net: str, site: str):
     """All of `x`, or of `z`, as it is before the perturbation."""
     value = "z" if site else "x"
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         body, head = (model[:-1], model[-1]) if site else (nn.Identity(), model)
         with torch.no_grad(), untouched(model):
             v = body(x)
@@ -291,7 +292,7 @@ def own_and_others(u: Tensor, y: Tensor) -> Tensor:
     return u.gather(1, y[:, None]) - u.scatter(1, y[:, None], -torch.inf).logsumexp(1, keepdim=True)
 
 
-def logit_price(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def logit_price(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """v = (log((1 - lam) / lam) - (u_y - lse others))+ e_y, and its price; the solution is live."""
     u = model(x)
     v = (math.log(0.7 / 0.3) - own_and_others(u, y)).clamp(min=0) * hot(y)
@@ -302,21 +303,21 @@ def squared(u: Tensor, q: Tensor) -> Tensor:
     return ((u - q) ** 2).sum(1)
 
 
-def robust(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def robust(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """min_e |u - y - e|^2 + lam |e|_1: e = sign(r) (|r| - lam / 2)+ of r = u - y."""
     r = model(x) - hot(y)
     e = soft(r, 0.25)
     return (((r - e) ** 2).sum(1) + 0.5 * e.abs().sum(1)).mean()
 
 
-def robust_rows(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def robust_rows(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """min_e |r - e|^2 + lam |e|: e = (1 - lam / (2 |r|))+ r."""
     r = model(x) - hot(y)
     e = (1 - 0.5 / r.norm(dim=1, keepdim=True)).clamp(min=0) * r
     return (((r - e) ** 2).sum(1) + e.norm(dim=1)).mean()
 
 
-def relaxed(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def relaxed(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """y + (2y - 1) m with m >= 0: m = ((2y - 1) (u - y))+, so what overshoots costs nothing."""
     q = hot(y)
     r = model(x) - q
@@ -324,7 +325,7 @@ def relaxed(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     return squared(r, (2 * q - 1) * m).mean()
 
 
-def scaled(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def scaled(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """1 - y + 3 m: m = sign (|3 r| - lam / 2)+ / 9 of r = u - 1."""
     r = model(x) - 1
     m = soft(3 * r, 0.1) / 9
@@ -344,7 +345,7 @@ def priced(target: str, form: str, goal: str, within: str = "", direction: str =
 def corners(sign: int) -> Callable[..., Tensor]:
     """The label's logit by the radius, all others by its negative."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         return CE(model(x) + sign * 0.4 * (2 * hot(y) - 1), y)
 
     return expected
@@ -429,7 +430,7 @@ def test_points_moved_at_a_price():
         def forward(self, x: Tensor) -> Tensor:
             return -((x.flatten(1)[:, None] - self.centres) ** 2).sum(2)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         distances = -model(x)
         centre = model.centres[distances.argmin(1)].reshape(x.shape)
         d = soft((centre - x).detach(), 0.05)
@@ -460,7 +461,7 @@ def on_simplex(v: Tensor) -> Tensor:
 def test_steps_on_the_simplex(net: str):
     """Two steps of a distribution up the loss -v log p, brought back by lowering all entries alike."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         u = model(x)
         v = torch.full_like(u, 1 / CLASSES)
         slope = -0.5 * u.detach().log_softmax(1)
@@ -482,7 +483,7 @@ def test_steps_on_the_simplex(net: str):
 def test_the_predicted_labels_of_a_search(net: str):
     """Eq. 6 ii: mixed into what the model predicts, the distribution that is wrong for sure."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         others = (1 - hot(y)) / (CLASSES - 1)
         return -(0.9 * model(x).softmax(1) + 0.1 * others)[torch.arange(8), y].log().mean()
 
@@ -511,7 +512,7 @@ GOALS: dict[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
 @pytest.mark.parametrize(("goal", "value"), GOALS.values(), ids=list(GOALS))
 def test_goals_that_are_not_the_loss(net: str, goal: str, value: Callable[[Tensor, Tensor], Tensor]):
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with frozen(model):
             d = climbed(
                 lambda d: value(model(x + d), y).sum(),
@@ -532,7 +533,7 @@ def test_goals_that_are_not_the_loss(net: str, goal: str, value: Callable[[Tenso
 def test_a_goal_of_the_unknown_itself(net: str):
     """A penalised attack climbs loss - 0.5 |d|_2 in a ball, and the training loss counts the penalty."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         def goal(d: Tensor) -> Tensor:
             return losses(model(x + d), y) - 0.5 * d.flatten(1).norm(dim=1)
 
@@ -556,7 +557,7 @@ def test_a_goal_of_the_unknown_itself(net: str):
 def test_an_attack_towards_a_class_of_the_clean_pass(net: str):
     """Kurakin et al. 2017: towards the least likely class of the unperturbed image."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with torch.no_grad(), untouched(model):
             target = model(x).argmin(1)
         with frozen(model):
@@ -584,7 +585,7 @@ def test_an_attack_towards_a_class_of_the_clean_pass(net: str):
 def test_an_attack_through_a_form():
     """dx = x sin(d): the ball is of d, the box of the perturbed image."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         d = climbed(
             lambda d: losses(model((x + x * d.sin()).clamp(0, 1)), y).sum(),
             torch.zeros_like(x),
@@ -611,7 +612,7 @@ def test_the_order_of_inference_is_that_of_the_source():
     double = f"perturb logits by 2 * u * u {{ {PRIOR} }}"
 
     def expected(moved: bool, smooth: float) -> Callable[..., Tensor]:
-        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+        def reference(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
             def goal(d: Tensor) -> Tensor:
                 u = model(x + d)
                 u = u + 2 * u * u if moved else u
@@ -639,7 +640,7 @@ def test_a_uniform_start(net: str):
     model = NETS[net]().double()
     twin, dice = deepcopy(model), torch.Generator().manual_seed(6)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         first = boxed(0.1 * torch.empty_like(x).uniform_(-1, 1, generator=dice), x)
         with frozen(model):
             d = climbed(
@@ -659,7 +660,7 @@ def test_a_start_that_is_a_value(start: str):
     """It is brought into the sets first."""
     dice = torch.Generator().manual_seed(6)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         firsts = {
             "0.5": lambda: torch.full_like(x, 0.5),
             "-0.05": lambda: torch.full_like(x, -0.05),
@@ -687,8 +688,8 @@ def test_a_start_that_is_a_value(start: str):
 def test_two_searches_of_the_weights_one_above_the_other():
     """The second climbs from where the first has gone, with the first in place."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        named = dict(model.named_parameters())
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+        named: dict[str, Tensor] = dict(model.named_parameters())
 
         def toward(moved: dict[str, Tensor], ending: str) -> dict[str, Tensor]:
             leaves = {name: w.detach().requires_grad_() for name, w in moved.items()}
@@ -719,8 +720,8 @@ def test_two_searches_of_the_weights_one_above_the_other():
 def test_sets_of_weights(region: str, each: str):
     """Of all parameters together or, where the Euclidean norm says so, of each tensor by itself."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        named = dict(model.named_parameters())
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+        named: dict[str, Tensor] = dict(model.named_parameters())
         slopes = dict(zip(named, torch.autograd.grad(CE(model(x), y), list(named.values())), strict=True))
         flat = torch.cat([slope.flatten() for slope in slopes.values()])
         top = flat.abs().max()
@@ -746,8 +747,8 @@ def test_sets_of_weights(region: str, each: str):
 def test_a_ball_of_each_tensor_as_wide_as_the_tensor_is_long():
     """Wu et al. 2020: |v_l| <= 0.1 |w_l|."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        named = dict(model.named_parameters())
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+        named: dict[str, Tensor] = dict(model.named_parameters())
         slopes = dict(zip(named, torch.autograd.grad(CE(model(x), y), list(named.values())), strict=True))
         moved = {
             name: w + 0.1 * w.detach().norm() * slopes[name] / slopes[name].norm()
