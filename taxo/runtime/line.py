@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from taxo.language.errors import fail
+
 if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
+
+
+class Outputs(dict[str, Tensor]):
+    """What modules gave in a pass so far, by name."""
+
+    def __missing__(self, name: str) -> Tensor:
+        fail("T404", f"`{name}` has not run when its output is read", None, "read it at a later place")
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +32,7 @@ class Line:
     stage: Stage
     x: Tensor
     labels: Tensor | None
-    h: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    h: dict[str, Tensor] = field(default_factory=Outputs)
     seen: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     kept: dict[str, Line] = field(default_factory=dict[str, "Line"])
 
