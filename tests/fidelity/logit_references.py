@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.fidelity.clock import LR, Clock, Timed, prior_of
-from tests.fidelity.references import Reference, Result, attacked, differentiated, dice
+from tests.fidelity.references import Reference, Result, attacked, dice, differentiated
 
 Counts = Sequence[int]
 
@@ -108,9 +108,7 @@ def deferred_reweighting(b: float, start: float, counts: Counts) -> Timed:
     weights = rarity * len(counts) / rarity.sum()
 
     def timed(clock: Clock) -> Reference:
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             losses = softmax_loss(model(x), y)
             late = clock.progress >= start
             return differentiated((weights[y] * losses if late else losses).mean(), model)
@@ -126,9 +124,7 @@ def isda(lam: float, diagonal: bool = False) -> Timed:
     def timed(clock: Clock) -> Reference:
         seen: dict[int, list[Tensor]] = {}
 
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             z, w = features_and_vectors(model, x)
             for row, label in zip(z.detach(), y.tolist(), strict=True):
                 seen.setdefault(label, []).append(row)
@@ -183,7 +179,7 @@ CHEBYSHEV = {
 
 
 def sphereface(m: int, s: float) -> Timed:
-    """Liu et al. 2017, Eq. 7: (-1)^k cos(m theta) - 2k at the label, theta between k pi/m and (k + 1) pi/m."""
+    """Liu et al. 2017, Eq. 7: (-1)^k cos(m theta) - 2k at the label, theta from k pi/m on."""
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
         cosine = cosines(model, x)
@@ -198,7 +194,7 @@ def sphereface(m: int, s: float) -> Timed:
 def adaptive_face(lam: float, s: float, classes: int = 5) -> Timed:
     """Liu et al. 2019, Eq. 5 and 6: CosFace with a margin per class, minus lam times their mean.
 
-    The margins are one parameter of torch's SGD beside the weights, and are set to zero where they fall below.
+    The margins are one parameter of torch's SGD beside the weights, and fall no lower than zero.
     """
     m = nn.Parameter(torch.full((classes,), 0.4, dtype=torch.float64))
     optimizer = torch.optim.SGD([m], lr=LR, momentum=0.9)
@@ -217,12 +213,10 @@ def adaptive_face(lam: float, s: float, classes: int = 5) -> Timed:
 
 
 def selfpaced_logpert(start: float, growth: float) -> Timed:
-    """Y&W Eq. 56 and 65: from a loss on, the label's logit up and the others down by twice the longest row."""
+    """Y&W Eq. 56 and 65: from a loss on, the label up and the others down by twice the longest row."""
 
     def timed(clock: Clock) -> Reference:
-        def reference(
-            model: nn.Module, x: Tensor, y: Tensor, index: Tensor
-        ) -> Result:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             u = model(x)
             room = 2 * max(float(row.norm()) for row in u.detach())
             hard = softmax_loss(u.detach(), y) >= start * growth**clock.epoch

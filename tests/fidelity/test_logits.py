@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import torch
 
-import taxo
 from tests.fidelity import logit_references as paper
-from tests.fidelity.clock import Clock, Timed, agree, compiled, epochs_of, prior_of
-from tests.fidelity.nets import CLASSES, COUNTS, NETS, batch, close, mlp
+from tests.fidelity.clock import Timed, agree, epochs_of
+from tests.fidelity.nets import COUNTS, NETS
 
 CASES: dict[str, Callable[[], Timed]] = {
     "vs_loss": lambda: paper.vs_loss(0.3, 1, COUNTS),
