@@ -40,6 +40,7 @@ class CallWriter(ABC):
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.unknowns = {scope.unknown(item) for item in scope.method.perturbations()}
         self.shapes = Shapes(scope, Findings())
         self.imports: set[str] = set()
         self.modules: set[str] = set()
@@ -106,6 +107,8 @@ class CallWriter(ABC):
             sign = "-" if value < 0 else ""
             return f"{sign}{self.module('math')}.{'nan' if value != value else 'inf'}", MINUS
         code = self.code(inner, place)
+        if name == "acos":
+            return f"{self.module('math')}.acos(max(-1, min(1, {code})))", ATOM
         if name == "sigmoid":
             return f"(1 / (1 + {self.module('math')}.exp(-({code}))))", ATOM
         if name in NUMBERS:
