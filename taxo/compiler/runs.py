@@ -180,9 +180,10 @@ class RunWriter:
             with text.of(span):
                 text.line(f"losses = {code}")
         write_descents(text, graph, writer)
-        write_updates(text, graph, writer)
+        # a branch on the previous batch reads states as that batch left them
         if parted(lower_again(graph))[1] is not None:
             text.line("losses = self.with_carried(losses, y, index)")
+        write_updates(text, graph, writer)
         text.line("return losses")
 
     def _penalty(self, penalty: Expression) -> str:
