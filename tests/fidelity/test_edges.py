@@ -21,10 +21,10 @@ class Saturated(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(160.0))
-        self.same = nn.Identity()
+        self.layer1 = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale * (self.same(x).flatten(1)[:, :CLASSES] - 0.5)
+        return self.scale * (self.layer1(x).flatten(1)[:, :CLASSES] - 0.5)
 
 
 def finite(spec: str, model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
