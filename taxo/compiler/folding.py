@@ -12,7 +12,7 @@ from taxo.language.syntax import Binary, Call, Conditional, Expression, Index, M
 from taxo.language.vocabulary import DISTRIBUTIONS
 
 Names = Mapping[str, float]
-ZERO, ONE = Number(0.0), Number(1.0)
+ZERO, ONE, INFINITY = Number(0.0), Number(1.0), float("inf")
 VANISHING = {"reach": 2}  # functions that are zero where one of their arguments is
 
 
@@ -27,6 +27,8 @@ def fold(node: Expression, values: Names) -> Expression:
             power = rebuilt(node, lambda child: fold(child, values))
             # by IEEE 754 that is so of every number, NaN too
             return ONE if isinstance(power, Binary) and constant(power.right, values) == 0 else power
+        case Binary(operator=">" | "<" | ">=" | "<="):
+            return _fold_comparison(node, fold(node.left, values), fold(node.right, values), values)
         case Conditional():
             held = constant(fold(node.condition, values), values)
             chosen = None if held is None else node.value if held else node.otherwise
@@ -62,6 +64,14 @@ def _fold_sum_or_product(node: Binary, left: Expression, right: Expression, valu
         case _:
             result = left if b == 0 else Unary("-", right, span=node.span) if a == 0 else result
     return result
+
+
+def _fold_comparison(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
+    """Whatever is not known beforehand is taken to be finite."""
+    a, b = constant(left, values), constant(right, values)
+    if (a is None) != (b is None) and INFINITY in (a, b):
+        return Number(float((node.operator[0] == "<") == (a is None)))
+    return replace(node, left=left, right=right)
 
 
 def _vanishes(node: Call, values: Names) -> bool:

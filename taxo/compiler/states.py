@@ -21,6 +21,7 @@ KEEPERS = {
     "covariance": "Covariance",
     "prototypes": "Prototypes",
 }
+WIDTHS = {Shape.SAMPLE: "1", Shape.ROW: "1, self.outputs", Shape.Z: "1, self.places.width"}
 ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
 
 
@@ -89,6 +90,14 @@ def made(state: State, writer: Writer) -> str:
                 code = str(word == "true") if word in ("true", "false") else writer.code(value, EARLY)
                 arguments.append(f"{option}={code}")
     return f"{writer.use(name)}({', '.join(arguments)})"
+
+
+def shaped(state: State, writer: Writer) -> list[str]:
+    """The line that gives a keeper its shape, and its memory, where that is known from the start."""
+    width = WIDTHS.get(writer.shapes.quietly(inner_of(state)) or Shape.TRUTH)
+    if width is None:
+        return []
+    return [f"self.{attribute(state)}.shape_as(self.anchor.new_empty({width}))"]
 
 
 def _is_pooled(state: State, writer: Writer) -> bool:

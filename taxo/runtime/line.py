@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
 
 
+class Present:
+    """A pass for the time of a block, on top of those under way; what is called meanwhile finds it."""
+
+    __slots__ = ("_line", "_lines")
+
+    def __init__(self, lines: list[Line], line: Line) -> None:
+        self._lines, self._line = lines, line
+
+    def __enter__(self) -> None:
+        self._lines.append(self._line)
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.pop()
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """A pass: what entered the model, what was seen inside, and what came of it.
@@ -77,6 +92,7 @@ class Line:
 
     def teacher(self) -> Line:
         """The teacher's pass on what entered the model here."""
-        if "teacher" not in self.kept:
+        known = self.kept.get("teacher")
+        if known is None or known.x is not self.x:
             self.kept["teacher"] = self.stage.taught(self.x)
         return self.kept["teacher"]

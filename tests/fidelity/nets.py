@@ -59,7 +59,9 @@ METHODS = tuple(NAMED.get(name, name) for name in taxo.methods() if _trains_on_i
 def made(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
     """The step of a method, given all that it asks for."""
     method = taxo.load(spec) if isinstance(spec, str) else spec
-    asked = {name: one for name, one in given_for(method, MLP).items() if not isinstance(one, nn.Module)}
+    asked = given_for(method, MLP)
+    if "teacher" in asked:
+        asked["teacher"] = mlp(seed=9).to(next(model.parameters()).dtype)
     usual = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
     return taxo.compile(method, model, **(asked | usual | given))
 

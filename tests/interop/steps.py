@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 import taxo
 from taxo.runtime.step import Step
+from tests.covering import covering
 from tests.fidelity.nets import METHODS, batch, descend, made, weights
 
-SPECS = (*METHODS, "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
+SPECS = (*covering(METHODS), "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 
 

@@ -101,7 +101,7 @@ def body(step: Step) -> str:
 def test_a_method_that_perturbs_names_its_null_point_or_says_why_not(spec: str):
     method = taxo.load(spec)
     excused = "\n# No null point: " in source_of(spec).text
-    assert bool(method.null) != (excused or not list(whole(method).perturbations()))
+    assert bool(method.null) != (excused or not whole(method).clauses)
 
 
 # Text, JSON and printed program.

@@ -15,9 +15,10 @@ from torch.nn import functional
 import taxo
 from taxo.resources import methods_folder
 from taxo.runtime.step import Step
+from tests.covering import covering
 from tests.fidelity.nets import CLASSES, COUNTS, METHODS, SAMPLES, SIDE, batch, conv, made, mlp, weights
 
-SPECS = (*METHODS, "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
+SPECS = (*covering(METHODS), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 RAMP = """
 method ramp
