@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from taxo.catalog import library_for, whole
 from taxo.cli.describe import domain_text, plan_lines, unable
-from taxo.cli.equations import equations
+from taxo.cli.equations import equations, letters
 from taxo.cli.notation import Notation
 from taxo.cli.notes import Notes, notes_of
 from taxo.compiler import lower, schedule, simplify
@@ -55,8 +55,11 @@ def _title(method: Method) -> str:
 
 
 def _formula(method: Method, notation: Notation) -> str:
-    rows = equations(whole(method), notation)
-    return notation.block(rows) if rows else "Nothing is perturbed: the loss is what it is."
+    expanded = whole(method)
+    rows, meanings = equations(expanded, notation), letters(expanded, notation)
+    if not rows:
+        return "Nothing is perturbed: the loss is what it is."
+    return _joined(notation.block(rows), "\n".join(f"- {meaning}" for meaning in meanings))
 
 
 def _source(method: Method) -> str:
@@ -97,14 +100,14 @@ def _plan(method: Method) -> str:
     expanded = whole(method)
     lines = plan_lines(expanded, lower(simplify(expanded)))
     others = [f"- with `{setting}`: {cost}" for setting, cost in _other_costs(method)]
-    plan = "\n".join(["With its parameters at these values:", "", "```", *lines, "```"])
+    plan = "\n".join(["With the parameters at the values of the specification:", "", "```", *lines, "```"])
     return _joined(plan, "\n".join(others))
 
 
 def _other_costs(method: Method) -> Iterator[tuple[str, str]]:
     """The choices of one parameter that change what a step costs."""
     usual = cost_text(method)
-    for param in method.params:
+    for param in method.params if usual else ():
         choices = param.domain.choices if isinstance(param.domain, Choices) else ()
         for choice in choices:
             cost = cost_text(variant(method, {param.name.text: choice}, library_for(method)))

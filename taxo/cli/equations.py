@@ -7,18 +7,50 @@ from collections.abc import Iterator
 from taxo.cli.notation import Notation, Row
 from taxo.language.calling import given
 from taxo.language.method import Branch, Inference, Method, Param, Perturbation, State
-from taxo.language.printer import SUM
+from taxo.language.printer import SUM, expression_text
 from taxo.language.scope import Scope, acts_at
-from taxo.language.syntax import Call, Expression, Name, Number
-from taxo.language.vocabulary import REGIONS
+from taxo.language.syntax import Attribute, Call, Expression, Name, Number, walk
+from taxo.language.vocabulary import CONSTANTS, REGIONS, VALUES
 
 EXTREMA = {"minimize": "min", "maximize": "max"}
+PLAIN = {*CONSTANTS, "clean", "teacher"}  # what is written as everybody does, or as a mark on a letter
 BOUNDS = {"linf": "inf", "l2": "2", "l1": "1"}
 
 
 def equations(method: Method, notation: Notation) -> list[Row]:
     """The lines: what is perturbed, what is found, then the names that those read."""
     return list(_Equations(method, notation).rows())
+
+
+def letters(method: Method, notation: Notation) -> list[str]:
+    """What the built-in names in the equations mean."""
+    scope = Scope(method)
+    read = {part for node in _shown(method) for part in _names_in(node)}
+    moved = {spot.value for item in method.perturbations() if (spot := acts_at(item)) is not None}
+    known = [name for name in VALUES if name in read | moved and name not in {*scope.declared, *PLAIN}]
+    return [f"{notation.inline(notation.name(name))}: {VALUES[name].meaning}" for name in known]
+
+
+def _shown(method: Method) -> Iterator[Expression]:
+    """Every expression that is a part of an equation."""
+    for item in method.perturbations():
+        yield from item.written()
+    for infer in (*method.infers, *(item.infer for item in method.perturbations())):
+        yield from infer.within
+        if infer.goal is not None:
+            yield infer.goal.objective
+    for branch in method.branches():
+        yield branch.weight
+    for part in (*method.lets, *method.states):
+        yield part.value
+
+
+def _names_in(node: Expression) -> Iterator[str]:
+    for part in walk(node):
+        if isinstance(part, Attribute):
+            yield part.name.text
+        elif isinstance(part, Name):
+            yield part.text
 
 
 class _Equations:
@@ -64,6 +96,7 @@ class _Equations:
         words = [str(item.target)]
         words += ["at a site"] if item.at is not None and not isinstance(item.at, Name) else []
         words += [f"during {item.during}"] if item.during else []
+        words += [f"in branch {branch.name}" for branch in self.method.branches() if _holds(branch, item)]
         return " ".join(words)
 
     def _found(self, unknown: str, infer: Inference, moved: str) -> Iterator[Row]:
@@ -74,7 +107,8 @@ class _Equations:
         best = self.notation.best(EXTREMA[infer.goal.kind.text], self.write(infer.goal.objective), within)
         remarks = [f"on {infer.on.name}"] if infer.on else []
         remarks += [f"via {infer.via.name}"] if infer.via else []
-        yield unknown, f"= {best}", " ".join(remarks).replace("_", " ")
+        alone = ", each tensor by itself" if any(map(_is_per_tensor, infer.within)) else ""
+        yield unknown, f"= {best}", " ".join(remarks).replace("_", " ") + alone
 
     def _region(self, call: Call, unknown: str, moved: str) -> str:
         """A set as a condition on the unknown."""
@@ -124,3 +158,14 @@ class _Equations:
             yield name, f"{self.notation.arrow} {start}", f"at first, per {param.per}"
         elif self.scope.network(param.name.text):
             yield name, f"= {start}", "a network"
+
+
+def _is_per_tensor(call: Call) -> bool:
+    """Whether a set bounds every tensor by itself."""
+    options = given(call, REGIONS[call.name.text].options)
+    return expression_text(options.get("each", Name("all"))) == "tensor"
+
+
+def _holds(branch: Branch, item: Perturbation) -> bool:
+    """Whether a perturbation stands in a branch that has a name."""
+    return branch.name is not None and any(one is item for one in branch.perturbations)

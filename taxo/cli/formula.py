@@ -113,6 +113,10 @@ class Latex(Notation):
         below = f"_{{{over}}}" if over else ""
         return rf"\arg\{kind}{below} \; {goal}"
 
+    def inline(self, text: str) -> str:
+        """A formula within a sentence, in marks that Markdown leaves alone."""
+        return f"$`{text}`$"
+
     def block(self, rows: list[Row]) -> str:
         """Lines aligned at their signs."""
         lines = [
@@ -199,6 +203,10 @@ class Unicode(Notation):
     def best(self, kind: str, goal: str, over: str) -> str:
         """The argument of an extremum, then what is allowed."""
         return f"arg {kind} {goal}" + (f"  over {over}" if over else "")
+
+    def inline(self, text: str) -> str:
+        """A formula within a sentence."""
+        return text
 
     def block(self, rows: list[Row]) -> str:
         """Lines in columns."""

@@ -176,5 +176,9 @@ class Notation(ABC):
         """Where a goal is least or largest, over what is allowed."""
 
     @abstractmethod
+    def inline(self, text: str) -> str:
+        """A formula within a sentence."""
+
+    @abstractmethod
     def block(self, rows: list[Row]) -> str:
         """Lines of a left side, a right side with its sign, and a remark, as a fenced block."""

@@ -53,9 +53,8 @@ def read(text: str, path: str) -> Notes:
     sections = [part.strip() for part in parts[1::2]]
     empty = [heading for heading, section in zip(headings, sections, strict=True) if not section]
     if before.strip() or empty:
-        raise ValueError(
-            f"{path}: {f'nothing is under {_quoted(empty)}' if empty else 'begin with a heading'}"
-        )
+        wrong = f"nothing is under {_quoted(empty)}" if empty else "the first line is no heading"
+        raise ValueError(f"{path}: {wrong}")
     return Notes(*sections)
 
 
