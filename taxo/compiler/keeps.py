@@ -10,7 +10,7 @@ from taxo.compiler.names import identifier
 from taxo.compiler.plan import first_word, gathers, simultaneous
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.states import attribute, kept, made, shaped
+from taxo.compiler.states import attribute, kept, made
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
@@ -120,7 +120,7 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
     for state in scope.states.values():
         if kept(state, graph):
             with text.of(state.span):
-                text.line(f"self.{attribute(state)} = {made(state, writer)}", *shaped(state, writer))
+                text.line(f"self.{attribute(state)} = {made(state, writer)}")
     if any(line.carry is not None for line in graph.lines):
         text.line(f"self.carry = {writer.use('Carry')}()")
 

@@ -21,7 +21,7 @@ KEEPERS = {
     "covariance": "Covariance",
     "prototypes": "Prototypes",
 }
-WIDTHS = {Shape.SAMPLE: "1", Shape.ROW: "1, self.outputs", Shape.Z: "1, self.places.width"}
+WIDTHS = {"C": "self.outputs", "D": "self.places.width"}
 ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
 
 
@@ -93,20 +93,14 @@ def made(state: State, writer: Writer) -> str:
 
 
 def _shaped(state: State, writer: Writer) -> str:
-    """The shape of a row, where it is known before the first batch and may matter till then."""
+    """The shape of a row, where it is known before the first batch."""
     shape = writer.shapes.state(state.name.text)
     axes = None if shape is None else shape.axes
     row = axes if axes is None or state.per.text == "corpus" else axes[1:]
-    whole = row is not None and not row.strip("C") and (row or state.per.text != "corpus")
-    return f".shaped({', '.join(['self.outputs'] * len(row))})" if whole and row is not None else ""
-
-
-def shaped(state: State, writer: Writer) -> list[str]:
-    """The line that gives a keeper its shape, and its memory, where that is known from the start."""
-    width = WIDTHS.get(writer.shapes.quietly(inner_of(state)) or Shape.TRUTH)
-    if width is None:
-        return []
-    return [f"self.{attribute(state)}.shape_as(self.anchor.new_empty({width}))"]
+    known = (
+        row is not None and not row.strip("CD") and row.count("D") < 2 and (row or state.per.text != "corpus")
+    )
+    return f".shaped({', '.join(WIDTHS[axis] for axis in row)})" if known and row is not None else ""
 
 
 def _is_pooled(state: State, writer: Writer) -> bool:
@@ -154,8 +148,8 @@ def read_line(state: State, index: str = "index") -> str:
     return f"{name} = {keeper}.rows({index})" if state.per.text == "sample" else f"{name} = {keeper}.value"
 
 
-def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
-    """The updates behind the passes of a step, in source order."""
+def write_updates(text: Text, graph: Graph, whole: Graph, writer: Writer) -> None:
+    """The updates behind the passes of a step, of all states that the `whole` method reads, in order."""
     first = next((line for line in graph.lines if not line.name), graph.lines[0])
     spot = Spot(
         ANYWHERE,
@@ -165,7 +159,7 @@ def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
     )
     for state in graph.scope.states.values():
         waits = is_late(state) and not reads_batch(inner_of(state), graph.scope)
-        if kept(state, graph) and not is_before(state) and not waits:
+        if kept(state, whole) and not is_before(state) and not waits:
             with text.of(state.span):
                 update_lines(text, state, writer, spot)
 

@@ -220,7 +220,7 @@ def selfpaced_logpert(start: float, growth: float) -> Timed:
             u = model(x)
             room = 2 * max(float(row.norm()) for row in u.detach())
             hard = softmax_loss(u.detach(), y) >= start * growth**clock.epoch
-            sign = 2.0 * functional.one_hot(y, u.shape[1]) - 1
+            sign = 2.0 * functional.one_hot(y, u.shape[1]).to(u.dtype) - 1
             return differentiated(softmax_loss(u + hard[:, None] * room * sign, y).mean(), model)
 
         return reference
