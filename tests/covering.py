@@ -1,4 +1,4 @@
-"""Methods that between them use everything that any shipped method uses, for tests that would take too long on all."""
+"""Methods that use between them what all do, for tests that would take too long on all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALL = os.environ.get("TAXO_METHODS") == "all"
 
 
 def uses(method: Method) -> Iterator[str]:
-    """What a method uses of the compiler: its targets and solvers, and what is drawn, kept, given and branched."""
+    """What a method uses of the compiler: targets and solvers; what is drawn, kept, given and branched."""
     yield from (f"needs {call.name}" for call in method.needs)
     yield from (f"draw like {draw.like}" for draw in method.draws)
     yield from (f"state per {state.per} {state.every} {state.order}" for state in method.states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from taxo.compiler.names import identifier
 from taxo.compiler.spots import Spot
@@ -14,7 +15,7 @@ from taxo.language.findings import Findings
 from taxo.language.printer import ATOM, MINUS, PRODUCT
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
-from taxo.language.syntax import Call, Expression
+from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import Shape
 from taxo.plugins import source_of_op
 
@@ -144,6 +145,9 @@ class CallWriter(ABC):
         rest = "".join(f", {self.code(one, place)}" for one in arguments[1:])
         if shape == Shape.W and place.key:
             return f"{self.use(name)}({self.held(arguments[0], place, ATOM)}[None]{rest}).squeeze(0)"
+        if shape == Shape.W and not isinstance(arguments[0], Name):
+            each = self.code(arguments[0], replace(place, key="name"))
+            value = f"{{name: {each} for name in {place.value('w')}}}"
         if shape == Shape.W:
             return f"{self.use(f'weights_{name}')}({value}{rest})"
         if shape.per_sample:

@@ -174,6 +174,7 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     bounds = [found for act in graph.acts() if act.place == Place.FEATURES for found in _box(act)]
     bounds += [(0.0, 1.0)] * any(_reaches(part) for node in graph.read() for part in walk(node))
     settings += [f"bounds = {found}" for found in bounds[:1]]
+    settings += ["moves_inputs = True"] * any(act.place == Place.FEATURES for act in graph.acts())
     settings += ["reads_index = True"] * reads_index(graph)
     settings += ["compares = False"] * (not objective_of(graph.method).compares)
     del writer

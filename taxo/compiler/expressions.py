@@ -111,7 +111,7 @@ class Writer(CallWriter):
     def _value(self, name: str, place: Spot) -> str:
         match name:
             case "w":
-                return f"w[{place.key}]" if place.key else place.value("w")
+                return place.value("w") + (f"[{place.key}]" if place.key else "")
             case "y":
                 return place.y if place.soft else self.distribution(place)
             case "class_prior" | "class_count" | "prior":

@@ -262,6 +262,7 @@ def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
     lines: list[tuple[Span | None, list[str]]] = []
     for act in graph.acts():
         if act.learned:
+            # a class that is not in the batch rests, as a sample does
             index = {"sample": "index", "category": "y"}.get(act.grain, "None")
             table, rows = f"self.{table_of(act, graph)}", identifier(act.key)
             lines.append((act.item.infer.span, _descent(act.item.infer, table, rows, index, writer)))

@@ -169,7 +169,7 @@ class RunWriter:
         total = text_sum([self._weighted(line) for line in graph.lines])
         extra = [] if self.second else [*penalised(graph, writer)]
         ending = [] if self.second else self._ending()
-        if not extra and not ending and not _penalties(graph):
+        if not (extra or ending or _penalties(graph) or (not self.second and _learns(graph))):
             text.line(f"return {total[0]}", *total[1:])
             return
         text.line(f"losses = {total[0]}", *total[1:])
@@ -214,6 +214,11 @@ class RunWriter:
 def lower_again(graph: Graph) -> Graph:
     """The graph with all lines of its method."""
     return lower(graph.method)
+
+
+def _learns(graph: Graph) -> bool:
+    """Whether something descends beside the weights."""
+    return bool(learned_params(graph)) or any(act.learned for act in graph.acts())
 
 
 def _penalties(graph: Graph) -> list[Expression]:

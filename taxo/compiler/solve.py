@@ -14,7 +14,7 @@ from taxo.compiler.plan import (
     steps,
     value_is_clean,
 )
-from taxo.compiler.sought import Sought, as_arguments, kept_by
+from taxo.compiler.sought import Sought, kept_by
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
@@ -124,8 +124,6 @@ class Solve(Sought):
         candidate = {} if target == "logits" else self._candidate()
         places = {"logits": Place.LABELS, "labels": Place.LOSS, "loss": Place.LOSS}
         lists = self._in_place(candidate, start=places[target] if inside else Place.LABELS)
-        if target == "loss" and inside:
-            lists = as_arguments({"loss": [next(iter(self._candidate().values()))]})
         like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
         live = inside and self.act.item.infer.manner.text == "regularization"
         if self._closed(text, u if live else held, like):

@@ -89,7 +89,16 @@ def made(state: State, writer: Writer) -> str:
                 word = writer.scope.word(value)
                 code = str(word == "true") if word in ("true", "false") else writer.code(value, EARLY)
                 arguments.append(f"{option}={code}")
-    return f"{writer.use(name)}({', '.join(arguments)})"
+    return f"{writer.use(name)}({', '.join(arguments)}){_shaped(state, writer)}"
+
+
+def _shaped(state: State, writer: Writer) -> str:
+    """The shape of a row, where it is known before the first batch and may matter till then."""
+    shape = writer.shapes.state(state.name.text)
+    axes = None if shape is None else shape.axes
+    row = axes if axes is None or state.per.text == "corpus" else axes[1:]
+    whole = row is not None and not row.strip("C") and (row or state.per.text != "corpus")
+    return f".shaped({', '.join(['self.outputs'] * len(row))})" if whole and row is not None else ""
 
 
 def shaped(state: State, writer: Writer) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from taxo.language.alike import alike
 from taxo.language.axes import per_grain
 from taxo.language.findings import Findings
 from taxo.language.method import Draw
@@ -156,7 +157,7 @@ class Names(ABC):
 
     def _is_drawn(self, node: Name, like: Expression, reader: Reader) -> bool:
         """Whether what a draw is like is there by then."""
-        read = [name for name in self.scope.reads(like) if name in VALUES and name not in self.scope.declared]
+        read = list(alike(like, self.scope))
         late = [name for name in read if VALUES[name].place > reader.place]
         late += [name for name in read if name == "h" and reader.own != "h"]
         if reader.free or not late:

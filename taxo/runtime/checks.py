@@ -58,6 +58,14 @@ def check_width(u: Tensor, samples: int, classes: int) -> None:
         fail("T405", f"the model returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
 
 
+def check_real(x: Tensor) -> None:
+    """Inputs that something is added to: a sum of integers would be rounded to one."""
+    if not x.is_floating_point():
+        kind = str(x.dtype).removeprefix("torch.")
+        hint = "perturb them `at embedding`, or give real numbers"
+        fail("T408", f"the inputs are of {kind}, and `features` are perturbed", None, hint)
+
+
 def check_inputs(x: Tensor, low: float, high: float) -> None:
     """A box pulls inputs onto it, however small the radius: those outside are a mistake."""
     if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():

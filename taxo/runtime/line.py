@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from taxo.language.errors import fail
+
 if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
 
@@ -27,6 +29,13 @@ class Present:
         self._lines.pop()
 
 
+class Outputs(dict[str, Tensor]):
+    """What modules gave in a pass so far, by name."""
+
+    def __missing__(self, name: str) -> Tensor:
+        fail("T404", f"`{name}` has not run when its output is read", None, "read it at a later place")
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """A pass: what entered the model, what was seen inside, and what came of it.
@@ -38,7 +47,7 @@ class Line:
     stage: Stage
     x: Tensor
     labels: Tensor | None
-    h: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    h: dict[str, Tensor] = field(default_factory=Outputs)
     seen: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     kept: dict[str, Line] = field(default_factory=dict[str, "Line"])
 

@@ -13,7 +13,7 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
-from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
+from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, views_of
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.known import Given, Known
 from taxo.runtime.meters import Delta, joined, measure
@@ -29,6 +29,7 @@ class Step(Known):
     wanted_views: ClassVar[int] = 1
     reads_index: ClassVar[bool] = False
     compares: ClassVar[bool] = True
+    moves_inputs: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
@@ -72,6 +73,8 @@ class Step(Known):
 
     def _loss(self, x: Inputs, y: Tensor, index: Tensor | None) -> Tensor:
         views = views_of(x, self.wanted_views, type(self).__name__)
+        if self.moves_inputs:
+            check_real(views[0])
         y = check_labels(views[0], y, self.classes, self.compares)
         if self.reads_index:
             index = check_index(views[0], index, self.samples or 0, type(self).__name__)

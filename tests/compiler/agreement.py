@@ -20,13 +20,13 @@ from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, close, descend,
 
 CE = functional.cross_entropy
 PRIOR = "direction mixed infer prior granularity sample"
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Any, Tensor, Tensor]  # one tensor, or several views
 Reference = Callable[..., Tensor]
 
 
 def compiled(text: str, model: nn.Module, **given: Any) -> Step:
     """The step of a method's clauses."""
-    usual = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS}
+    usual: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS}
     return taxo.compile(taxo.parse(f"method m {text}"), model, **(usual | given))
 
 
@@ -45,6 +45,15 @@ def wide(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.dim() - 1))
 
 
+def backward(loss: Tensor, model: nn.Module) -> list[Tensor]:
+    """The gradients that the user's own `backward` leaves at the weights, taken off them."""
+    loss.backward()
+    slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights(model)]
+    for weight in weights(model):
+        weight.grad = None
+    return slopes
+
+
 def agree(step: Step, twin: nn.Module, expected: Reference, *batches: Batch) -> Step:
     """The step's losses, gradients and the model's statistics are those of a loss in plain torch.
 
@@ -52,11 +61,11 @@ def agree(step: Step, twin: nn.Module, expected: Reference, *batches: Batch) -> 
     """
     for given in batches or (batch(),):
         loss = step(*given)
-        slopes = torch.autograd.grad(loss, weights(step.model))
+        slopes = backward(loss, step.model)
         other = expected(twin, *given)
         others = torch.autograd.grad(other, weights(twin), materialize_grads=True)
         close(loss.detach(), other.detach())
-        close(slopes, others)
+        close(slopes, list(others))
         descend(step.model, slopes)
         descend(twin, others)
     for (name, one), other in zip(step.model.named_buffers(), twin.buffers(), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ ATTACK = (
 )
 
 
-def attacked(model: nn.Module, x: Tensor, y: Tensor, steps: int = 2, first: Tensor | None = None) -> Tensor:
+def attacked(model: Any, x: Tensor, y: Tensor, steps: int = 2, first: Tensor | None = None) -> Tensor:
     """Projected steps of sign on frozen statistics."""
 
     def move(d: Tensor, slope: Tensor) -> Tensor:
@@ -144,7 +145,7 @@ def test_rows_through_the_model_are_those_of_the_plan(text: str, rows: float, ne
 def test_the_clean_pass_of_an_attacked_image(net: str):
     """Without the attack, with statistics of its own batch, and no gradient through it."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with torch.no_grad(), untouched(model):
             clean = model(x)
         d = attacked(model, x, y)
@@ -168,7 +169,7 @@ def test_the_clean_pass_of_an_attacked_image(net: str):
 def test_the_clean_pass_that_is_the_training_pass(net: str):
     """Of logits before what acts on them, and losses with the labels as given."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         u = model(x)
         clean = u.detach()
         own = clean[torch.arange(len(y)), y]
@@ -204,7 +205,7 @@ def consistency(lead: str, second: str) -> str:
 def test_a_branch_reads_anothers_predictions(net: str, live: bool):
     """`a.p` is live: the gradient runs through both branches; `stop` cuts it."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with untouched(model):
             a = model(x)
         b = model(1.5 * x)
@@ -221,7 +222,7 @@ def test_a_branch_reads_anothers_predictions(net: str, live: bool):
 def test_the_order_of_branches_is_that_of_what_reads_what():
     """The first in the text reads the second: the second runs first, and the values are the same."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         a, b = model(x), model(1.5 * x)
         return (0.5 * (losses(a, y) + (a * b).sum(1)) + 0.5 * losses(b, y)).mean()
 
@@ -237,7 +238,7 @@ def test_the_order_of_branches_is_that_of_what_reads_what():
 def test_what_is_outside_branches_acts_and_is_inferred_in_each(net: str):
     """One attack, written outside: in `a` on brighter images, in `b` on the images as they are."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         def move(d: Tensor, slope: Tensor) -> Tensor:
             return clip(d + 0.05 * slope.sign(), 0.1)
 
@@ -261,7 +262,7 @@ def test_what_is_outside_branches_acts_and_is_inferred_in_each(net: str):
 def test_weights_of_branches_per_sample(net: str):
     """sigma(clean loss) of one and the rest of the other."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         with untouched(model):
             u = model(x)
         share = (losses(u, y).detach() - 1.5).sigmoid()
@@ -284,7 +285,7 @@ def test_an_attack_that_raises_the_distance_to_another_branch():
     def divergence(a: Tensor, b: Tensor) -> Tensor:
         return (a.softmax(1) * (a.log_softmax(1) - b.log_softmax(1))).sum(1)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         a, first = model(x), 0.05 * torch.ones_like(x)
 
         def move(d: Tensor, slope: Tensor) -> Tensor:
@@ -315,7 +316,7 @@ def test_branches_that_share_the_statistics_of_their_norms():
         logits = model(torch.cat(views)).chunk(3)
         p = [u.softmax(1) for u in logits]
         middle = (p[0] + p[1] + p[2]) / 3
-        spread = sum((q * (q.log() - middle.log())).sum(1) for q in p) / 3
+        spread = torch.stack([(q * (q.log() - middle.log())).sum(1) for q in p]).mean(0)
         return CE(logits[0], y) + 12 * spread.mean()
 
     text = (
@@ -378,7 +379,7 @@ def test_inner_values_of_branches_in_one_pass():
         def forward(self, x: Tensor) -> Tensor:
             return self.out(self.body(x))
 
-    def expected(model: Net, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         a, b = model.body(torch.cat([x, x])).chunk(2)
         b = b + 0.3 * b * b
         first, second = losses(model.out(a), y), losses(model.out(b), y)
@@ -430,7 +431,7 @@ def test_a_branch_on_the_previous_batch(net: str):
 
 @each_net
 def test_an_attack_on_the_previous_batch(net: str):
-    def attacked_loss(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    def attacked_loss(model: Any, x: Tensor, y: Tensor) -> Tensor:
         return CE(model(x + attacked(model, x, y)), y)
 
     holds(
@@ -512,7 +513,7 @@ def test_a_teacher_on_what_entered_the_model(net: str):
     teacher = NETS[net](seed=4).double()
     own = deepcopy(teacher).eval()
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         u = model(1.2 * x)
         q = (own(1.2 * x) / 4).softmax(1).detach()
         return (0.1 * losses(u, y) + 0.9 * 16 * (q * (q.log() - (u / 4).log_softmax(1))).sum(1)).mean()
@@ -540,7 +541,7 @@ def test_parts_have_norm_statistics_of_their_own():
 
     dice = torch.Generator().manual_seed(8)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         shares = [torch.empty((), dtype=torch.float64).uniform_(generator=dice) for _ in HALVES]
         parts = [CE((1 + s) * model(x[rows]), y[rows]) for s, rows in zip(shares, HALVES, strict=True)]
         return (parts[0] + parts[1]) / 2
@@ -559,10 +560,10 @@ HALVES = (slice(0, 4), slice(4, 8))
 def test_a_climb_of_each_part():
     """SAM with m = 4: each half climbs by its own gradient."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         total = torch.zeros((), dtype=torch.float64)
         for rows in HALVES:
-            named = dict(model.named_parameters())
+            named: dict[str, Tensor] = dict(model.named_parameters())
             slopes = torch.autograd.grad(CE(model(x[rows]), y[rows]), list(named.values()))
             size = torch.cat([slope.flatten() for slope in slopes]).norm()
             moved = {name: w + 0.2 * g / size for (name, w), g in zip(named.items(), slopes, strict=True)}

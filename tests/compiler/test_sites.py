@@ -143,7 +143,7 @@ def test_an_embedding():
 def test_an_attack_on_an_embedding():
     """Miyato et al. 2017: r = eps g / |g| for each text, g the slope at its embedded words."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         e = model.table(x).detach().requires_grad_()
         (slope,) = torch.autograd.grad(CE(model.after(e), y, reduction="sum"), e)
         r = 0.4 * slope / wide(slope.flatten(1).norm(dim=1), slope)
@@ -175,7 +175,7 @@ def test_a_permutation_of_embedded_texts_and_labels():
     lam = torch.empty(()).uniform_(generator=dice)
     pair = torch.randperm(8, generator=dice)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         e = model.table(x)
         return CE(model.after(lam * e + (1 - lam) * e[pair]), lam * hot(y) + (1 - lam) * hot(y[pair]))
 
@@ -267,7 +267,7 @@ def test_weights_by_name(pattern: str):
     """dw = 0.3 w^2 of the parameters that match, a constant for the gradient."""
     words = pattern.replace("*", "")
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         changed = {name: w + 0.3 * w.detach() ** 2 for name, w in model.named_parameters() if words in name}
         return CE(functional_call(model, changed, (x,)), y)
 
@@ -278,7 +278,7 @@ def test_weights_by_name(pattern: str):
 def test_the_heads_weight_is_the_perturbed_one(net: str):
     """`W` read behind the logits is what the pass went through; its gradient reaches the parameter."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         changed = {name: w + 0.5 * w.detach() for name, w in model.named_parameters()}
         head = [changed[name] for name, _ in model.named_parameters() if name.endswith(".weight")][-1]
         return CE(functional_call(model, changed, (x,)), y) + head.norm()
@@ -293,7 +293,7 @@ def test_the_heads_weight_is_the_perturbed_one(net: str):
 def test_the_heads_weight_before_the_logits():
     """Read at the head's input it is the one that the weights' perturbation has made."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         changed = {name: w + 0.5 * w.detach() for name, w in model.named_parameters()}
         z = functional_call(model.layer2, plain(changed, "layer2"), (model_first(changed, x),)).tanh()
         return CE(functional_call(model.out, plain(changed, "out"), (z + changed["out.weight"][y],)), y)
@@ -342,7 +342,7 @@ def test_a_head_that_is_named():
     model = Same().double()
     twin = deepcopy(model)
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         z = model.layer1(x.flatten(1)).tanh()
         return CE(model.out(model.layer2(0.5 * z + 0.5 * model.layer2.weight[y]).tanh()), y)
 
@@ -359,7 +359,7 @@ def test_a_model_without_such_a_layer():
 def test_a_cosine_head(scale: int):
     """u_c = s cos(z, w_c) on the same weight, without the bias."""
 
-    def expected(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+    def expected(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
         z = model.layer2(model.layer1(x.flatten(1)).tanh()).tanh()
         w = model.out.weight
         u = scale * (z @ w.T) / z.norm(dim=1, keepdim=True) / w.norm(dim=1)
@@ -407,7 +407,7 @@ MANY_SITES = (
 )
 
 
-def at_many_sites(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
+def at_many_sites(model: Any, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
     """The reference of `MANY_SITES` on the model that is behind whatever wraps it."""
     del index
     changed = {name: w + 0.1 * w.detach() for name, w in model.named_parameters()}

@@ -59,9 +59,8 @@ def compiled(spec: str, model: nn.Module, counts: Sequence[int] = COUNTS) -> Ste
 
 def epochs_of(epochs: int, size: int, classes: int = CLASSES) -> Batches:
     """A number of batches for each epoch."""
-    return [
-        [batch(8, classes, seed=10 * epoch + number) for number in range(size)] for epoch in range(epochs)
-    ]
+    seeds = [[10 * epoch + number for number in range(size)] for epoch in range(epochs)]
+    return [[batch(8, classes, seed=seed) for seed in row] for row in seeds]
 
 
 def agree(

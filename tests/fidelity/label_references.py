@@ -91,7 +91,7 @@ def mixbootstrapping(alpha: float, beta: float, confidence: bool = False) -> Tim
 
 
 def online_label_smoothing(alpha: float) -> Timed:
-    """Zhang et al. 2021, Eq. 4 and 6: the hard and the soft label's loss, the soft ones by last epoch's table."""
+    """Zhang et al. 2021, Eq. 4 and 6: the loss of the hard label, and of last epoch's soft one."""
 
     def timed(clock: Clock) -> Reference:
         usual = Usual(clock, correct=True)
@@ -236,7 +236,7 @@ def huber(r: Tensor, lam: float) -> Tensor:
 
 
 def robust_regression(lam: float, mu: float = 0) -> Timed:
-    """She & Owen 2011 and Nguyen & Tran 2013: squares with a sparse error taken off; sparse weights beside."""
+    """She & Owen 2011 and Nguyen & Tran 2013: squares, less a sparse error; sparse weights beside."""
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
         u = model(x)

@@ -179,7 +179,7 @@ CHEBYSHEV = {
 
 
 def sphereface(m: int, s: float) -> Timed:
-    """Liu et al. 2017, Eq. 7: (-1)^k cos(m theta) - 2k at the label, theta between k pi/m and (k + 1) pi/m."""
+    """Liu et al. 2017, Eq. 7: (-1)^k cos(m theta) - 2k at the label, theta from k pi/m on."""
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
         cosine = cosines(model, x)
@@ -194,7 +194,7 @@ def sphereface(m: int, s: float) -> Timed:
 def adaptive_face(lam: float, s: float, classes: int = 5) -> Timed:
     """Liu et al. 2019, Eq. 5 and 6: CosFace with a margin per class, minus lam times their mean.
 
-    The margins are one parameter of torch's SGD beside the weights, and are set to zero where they fall below.
+    The margins are one parameter of torch's SGD beside the weights, and fall no lower than zero.
     """
     m = nn.Parameter(torch.full((classes,), 0.4, dtype=torch.float64))
     optimizer = torch.optim.SGD([m], lr=LR, momentum=0.9)
@@ -213,7 +213,7 @@ def adaptive_face(lam: float, s: float, classes: int = 5) -> Timed:
 
 
 def selfpaced_logpert(start: float, growth: float) -> Timed:
-    """Y&W Eq. 56 and 65: from a loss on, the label's logit up and the others down by twice the longest row."""
+    """Y&W Eq. 56 and 65: from a loss on, the label up and the others down by twice the longest row."""
 
     def timed(clock: Clock) -> Reference:
         def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:

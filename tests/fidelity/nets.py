@@ -48,7 +48,8 @@ def mlp(classes: int = CLASSES, seed: int = 0) -> nn.Module:
 
 def _trains_on_images(name: str) -> bool:
     method = taxo.load(name)
-    return views(method) == 1 and not meets_points(method)
+    asked = {call.name.text for call in method.needs}
+    return views(method) == 1 and not meets_points(method) and not asked & {"outputs", "teacher"}
 
 
 METHODS = tuple(NAMED.get(name, name) for name in taxo.methods() if _trains_on_images(name))
@@ -61,7 +62,9 @@ def made(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
     if "teacher" in asked:
         asked["teacher"] = mlp(seed=9).to(next(model.parameters()).dtype)
     usual = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
-    return taxo.compile(method, model, **(asked | usual | given))
+    step = taxo.compile(method, model, **(asked | usual | given))
+    step.attach(torch.optim.SGD(model.parameters(), lr=0.1))
+    return step
 
 
 NETS = {"conv": conv, "mlp": mlp}

@@ -18,9 +18,7 @@ CASES: dict[str, Callable[[], Timed]] = {
     "hard_bootstrapping(lam: 1)": lambda: paper.hard_bootstrapping(0),
     "mixbootstrapping": lambda: paper.mixbootstrapping(0.3, 0.5),
     "mixbootstrapping(alpha: 1, beta: 0.2)": lambda: paper.mixbootstrapping(1, 0.2),
-    "mixbootstrapping(beta: 0.9, confidence: true)": lambda: paper.mixbootstrapping(
-        0.3, 0.9, confidence=True
-    ),
+    "mixbootstrapping(beta: 0.9, confidence: true)": lambda: paper.mixbootstrapping(0.3, 0.9, True),
     "online_label_smoothing": lambda: paper.online_label_smoothing(0.5),
     "online_label_smoothing(alpha: 0.9)": lambda: paper.online_label_smoothing(0.9),
     "adversarial_label_smoothing": lambda: paper.adversarial_label_smoothing(0.1),
