@@ -11,7 +11,7 @@ from torch import nn
 
 import taxo
 from tests.fidelity import references as paper
-from tests.fidelity import test_labels, test_logits
+from tests.fidelity import test_labels, test_logits, test_loss, test_weights
 from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, close, descend, mlp, weights
 from tests.fidelity.references import Reference
 
@@ -76,7 +76,8 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    specs = [*CASES, *test_logits.CASES, *test_labels.CASES]
+    modules = (test_logits, test_labels, test_loss, test_weights)
+    specs = [*CASES, *(spec for module in modules for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 
 
