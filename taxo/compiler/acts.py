@@ -16,7 +16,7 @@ from taxo.compiler.solve import Solve
 from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import is_before, update_lines
-from taxo.compiler.text import Text, quoted
+from taxo.compiler.text import Text, call, quoted
 from taxo.language.layout import inference_text
 from taxo.language.objectives import objective_of
 from taxo.language.printer import CONDITIONAL, expression_text
@@ -25,6 +25,7 @@ from taxo.language.simplex import stays
 from taxo.language.syntax import Expression, names
 from taxo.language.vocabulary import VALUES, Place
 
+WIDTH = 96
 SIGNATURES = {
     **dict(zip("xhzuw", "xhzuw", strict=True)),
     "y": "y, u",
@@ -119,7 +120,7 @@ class ActWriter:
             text.line(f"{known} = {self.writer.use('keep')}({where[0]}, {spot.unknown})")
         value, form = act.spot.value, self.writer.expanded(act.item.by, spot, act.spot.shape, CONDITIONAL)
         arguments = [quoted(act.key), value, form, *where, *self._limits(act)]
-        text.line(f"return self.add({', '.join(arguments)})")
+        text.line(*call("return self.add", arguments, WIDTH))
 
     def locals(self, text: Text, act: Act, spot: Spot) -> None:
         """What an act reads that is known no sooner than where it acts."""

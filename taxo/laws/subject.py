@@ -93,9 +93,9 @@ def views(method: Method) -> int:
     return asked(method, "views", 1)
 
 
-def labels(method: Method, y: Tensor, real: torch.dtype) -> Tensor:
+def labels(method: Method, y: Tensor, real: torch.dtype, classes: int = CLASSES) -> Tensor:
     """Classes as a method takes them: corners of a simplex where it aligns points with points."""
-    return nn.functional.one_hot(y, CLASSES).to(real) if meets_points(method) else y
+    return nn.functional.one_hot(y, classes).to(real) if meets_points(method) else y
 
 
 def asked(method: Method, need: str, otherwise: int, classes: int = CLASSES) -> int:

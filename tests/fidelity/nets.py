@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import taxo
-from taxo.laws.pools import meets_points
+from taxo.catalog import whole
+from taxo.language.objectives import objective_of
 from taxo.laws.subject import given_for, views
 from taxo.laws.toys import MLP
 from taxo.runtime.step import Step
@@ -21,8 +22,8 @@ SAMPLES = 40
 COUNTS = (16, 10, 8, 4, 2)
 SIDE = 6
 
-# These nets' parts have no names of layers.
-NAMED = {"manifold_mixup": 'manifold_mixup(layers: "*")'}
+# The parts of these nets are not called layers; this is one of each.
+NAMED = {"manifold_mixup": 'manifold_mixup(layers: "*[1t]")'}
 
 
 def conv(classes: int = CLASSES, seed: int = 0) -> nn.Module:
@@ -47,9 +48,10 @@ def mlp(classes: int = CLASSES, seed: int = 0) -> nn.Module:
 
 
 def _trains_on_images(name: str) -> bool:
-    method = taxo.load(name)
+    """Whether a method takes one view of each image, and its class."""
+    method = whole(taxo.load(name))
     asked = {call.name.text for call in method.needs}
-    return views(method) == 1 and not meets_points(method) and not asked & {"outputs", "teacher"}
+    return views(method) == 1 and objective_of(method).compares and not asked & {"outputs", "teacher"}
 
 
 METHODS = tuple(NAMED.get(name, name) for name in taxo.methods() if _trains_on_images(name))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import taxo
-from taxo.compiler import simplify
+from taxo.laws.pools import simple
 from tests.covering import covering
 from tests.fidelity.nets import CLASSES, COUNTS, METHODS, batch, conv, descend, made, mlp, weights
 
@@ -226,7 +226,7 @@ class Words(nn.Module):
 
 def without_attack() -> list[str]:
     """The methods that leave the input alone."""
-    found = {name: simplify(taxo.load(name)).perturbations() for name in SPECS}
+    found = {name: simple(taxo.load(name)).perturbations() for name in SPECS}
     return [name for name, items in found.items() if all(item.target.text != "features" for item in items)]
 
 
