@@ -34,7 +34,10 @@ def parted(graph: Graph) -> tuple[Graph, Graph | None]:
     if not carried:
         return graph, None
     own = [line for line in graph.lines if line.carry is None]
-    return of_lines(graph.method, graph.scope, own), of_lines(graph.method, graph.scope, carried)
+    method, scope = graph.method, graph.scope
+    # what the other lines read is kept behind these
+    keeps = frozenset(name for name in scope.states if graph.used(name))
+    return of_lines(method, scope, own, keeps), of_lines(method, scope, carried)
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ class RunWriter:
                 with text.of(draw.span):
                     text.line(draw_line(draw, writer))
         for state in scope.states.values():
-            if kept(state, graph) and not is_before(state):
+            if graph.used(state.name.text) and not is_before(state):
                 with text.of(state.span):
                     text.line(read_line(state))
 

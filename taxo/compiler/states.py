@@ -185,4 +185,4 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
 
 def kept(state: State, graph: Graph) -> bool:
     """Whether the program has a use for a state."""
-    return graph.used(state.name.text)
+    return graph.used(state.name.text) or state.name.text in graph.keeps
