@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.keeps import counted
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan, gathers, is_plain, simultaneous
 from taxo.compiler.regions import Regions
@@ -15,7 +16,7 @@ from taxo.compiler.solve import Solve
 from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import is_before, update_lines
-from taxo.compiler.text import Text, quoted
+from taxo.compiler.text import Text, call, quoted
 from taxo.language.layout import inference_text
 from taxo.language.objectives import objective_of
 from taxo.language.printer import CONDITIONAL, expression_text
@@ -24,6 +25,7 @@ from taxo.language.simplex import stays
 from taxo.language.syntax import Expression, names
 from taxo.language.vocabulary import VALUES, Place
 
+WIDTH = 96
 SIGNATURES = {
     **dict(zip("xhzuw", "xhzuw", strict=True)),
     "y": "y, u",
@@ -78,40 +80,47 @@ class ActWriter:
     def _solve(self, act: Act) -> Solve:
         spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
         own = self._own(act) if self.graph.inside(act, self.number) else {}
-        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own)
+        shared = self.number == 0 and self.graph.clean_is_shared()
+        clean = shared and reads(self.graph, self.graph.expressions(act), "clean")
+        return Solve(self.graph, self.plan, self.writer, self.line, act, self.hooks, spelt, own, clean)
 
     def _hook(self, text: Text, act: Act) -> None:
         inside = (
             act.solved and self.graph.inside(act, self.number) and not simultaneous(act, self.graph.scope)
         )
         kept = inside and act.item.infer.manner.text == "regularization"
-        if kept:
-            text.line(f"{identifier(act.key)} = None")
-        if act.solved and (kept or not inside):
+        known = counted(act, self.graph) or (identifier(act.key) if kept else "")
+        if known:
+            text.gap()
+            text.line(f"{known} = None")
+        if act.solved and (known or not inside):
             text.gap()
         text.line(f"def {self.hooks[act.key]}({SIGNATURES[act.spot.value]}):")
         body = Text(origin=text.origin)
-        self._body(body, act, inside, kept)
+        self._body(body, act, inside, known)
         with text.indented():
             if "here" in body.words():
                 text.line("here = self.here")
             text.extend(body)
 
-    def _body(self, text: Text, act: Act, inside: bool, kept: bool) -> None:
+    def _body(self, text: Text, act: Act, inside: bool, known: str) -> None:
         spot = self._spot(act)
         if self._sees_clean(act):
             text.line("clean = here.clean()")
         self.locals(text, act, spot)
-        if kept:
-            text.line(f"nonlocal {identifier(act.key)}")
+        if known:
+            text.line(f"nonlocal {known}")
         if inside:
             self._solve(act).from_logits(text, "u")
         if act.place == Place.WEIGHTS:
             self._on_weights(text, act, spot)
             return
+        where = [*self._where(act, spot)]
+        if counted(act, self.graph):
+            text.line(f"{known} = {self.writer.use('keep')}({where[0]}, {spot.unknown})")
         value, form = act.spot.value, self.writer.expanded(act.item.by, spot, act.spot.shape, CONDITIONAL)
-        arguments = [quoted(act.key), value, form, *self._where(act, spot), *self._limits(act)]
-        text.line(f"return self.add({', '.join(arguments)})")
+        arguments = [quoted(act.key), value, form, *where, *self._limits(act)]
+        text.line(*call("return self.add", arguments, WIDTH))
 
     def locals(self, text: Text, act: Act, spot: Spot) -> None:
         """What an act reads that is known no sooner than where it acts."""
@@ -124,7 +133,9 @@ class ActWriter:
             if is_before(state) and reads(graph, read, name):
                 with text.of(state.span):
                     update_lines(text, state, self.writer, spot, read=True)
-        for name in local_lets(graph, read, self.number):
+        goal = act.item.infer.goal  # a goal's are written out in it
+        computed = [node for node in read if goal is None or node is not goal.objective]
+        for name in local_lets(graph, computed, self.number):
             let = graph.scope.lets[name]
             if name in spot.spelt:
                 continue
@@ -132,11 +143,9 @@ class ActWriter:
                 text.line(f"{identifier(name)} = {self.writer.code(let.value, spot)}")
 
     def _read_in_place(self, act: Act) -> list[Expression]:
-        """What an act's hook computes: everything but the goal, which is a matter of the search."""
-        goal = act.item.infer.goal
-        if act.solved and not self.graph.inside(act, self.number):
-            return act.item.written()
-        return [node for node in self.graph.expressions(act) if goal is None or node is not goal.objective]
+        """What an act's hook computes: a search there too, if it is not one of passes of its own."""
+        searched = act.solved and not self.graph.inside(act, self.number)
+        return act.item.written() if searched else self.graph.expressions(act)
 
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
         """The condition, unless the unknown was found on the selected rows only."""
@@ -195,7 +204,9 @@ class ActWriter:
     def _sees_clean(self, act: Act) -> bool:
         """Whether an act reads the clean pass, and that is the pass it acts in."""
         shared = self.number == 0 and self.graph.clean_is_shared()
-        return shared and reads(self.graph, self._read_in_place(act), "clean")
+        before = self.graph.found_before(act, self.number)
+        parts = act.item.written() if before else self.graph.expressions(act)
+        return shared and reads(self.graph, parts, "clean")
 
 
 def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:

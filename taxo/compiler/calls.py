@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from taxo.compiler.names import identifier
 from taxo.compiler.spots import Spot
@@ -14,7 +15,7 @@ from taxo.language.findings import Findings
 from taxo.language.printer import ATOM, MINUS, PRODUCT
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
-from taxo.language.syntax import Call, Expression
+from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import Shape
 from taxo.plugins import source_of_op
 
@@ -40,6 +41,7 @@ class CallWriter(ABC):
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.unknowns = {scope.unknown(item) for item in scope.method.perturbations()}
         self.shapes = Shapes(scope, Findings())
         self.imports: set[str] = set()
         self.modules: set[str] = set()
@@ -106,6 +108,8 @@ class CallWriter(ABC):
             sign = "-" if value < 0 else ""
             return f"{sign}{self.module('math')}.{'nan' if value != value else 'inf'}", MINUS
         code = self.code(inner, place)
+        if name == "acos":
+            return f"{self.module('math')}.acos(max(-1, min(1, {code})))", ATOM
         if name == "sigmoid":
             return f"(1 / (1 + {self.module('math')}.exp(-({code}))))", ATOM
         if name in NUMBERS:
@@ -141,6 +145,9 @@ class CallWriter(ABC):
         rest = "".join(f", {self.code(one, place)}" for one in arguments[1:])
         if shape == Shape.W and place.key:
             return f"{self.use(name)}({self.held(arguments[0], place, ATOM)}[None]{rest}).squeeze(0)"
+        if shape == Shape.W and not isinstance(arguments[0], Name):
+            each = self.code(arguments[0], replace(place, key="name"))
+            value = f"{{name: {each} for name in {place.value('w')}}}"
         if shape == Shape.W:
             return f"{self.use(f'weights_{name}')}({value}{rest})"
         if shape.per_sample:
@@ -160,7 +167,10 @@ class CallWriter(ABC):
             return f"{self.use('named')}({place.key}, {quoted(self.scope.word(arguments[0]) or '')})"
         codes = [self.code(one, place) for one in arguments]
         if name == "onehot":
-            codes += ["self.outputs", place.like()]
+            like = place.like()
+            if self.shape(arguments[0], place) == Shape.SCALAR:
+                codes = [f"self.full({codes[0]}, len({like}), {like})"]
+            codes += ["self.outputs", like]
         if name == "quadratic":
             return f"{self.use('quadratic_table')}({', '.join(codes)}{self.diagonal(arguments[1], place)})"
         added = source_of_op(name)

@@ -5,7 +5,7 @@ Order, shared passes and cost are read off this graph; nothing else knows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,12 +72,18 @@ class Graph:
         above = {other.key for other in self.lines[line].above(act)}
         return act.place >= Place.LOGITS and self.upstream(act, line) <= above
 
+    def found_before(self, act: Act, line: int) -> bool:
+        """Whether an act's unknown is found by passes before the training pass."""
+        return act.solved and not self.inside(act, line)
+
     def clean_is_shared(self) -> bool:
         """Whether the first line's training pass brings unperturbed logits, and so is the clean pass too."""
         import networkx
 
         first = self.lines[0]
         if first.carry is not None or first.norm == "auxiliary" or self.together():
+            return False
+        if any(self.found_before(act, 0) and "clean" in self.reads(act) for act in first.acts):
             return False
         return not any(isinstance(node, Deed) for node in networkx.ancestors(self.net, Value("u", 0)))
 
@@ -138,10 +144,14 @@ class Graph:
 
 def lower(method: Method, phase: str = "training") -> Graph:
     """The graph of a method whose idle parts are gone, in training or on predictions (`eval`), or `any`."""
+    scope = Scope(method)
+    return of_lines(method, scope, in_order(list(lines_of(method, scope, phase)), scope))
+
+
+def of_lines(method: Method, scope: Scope, lines: Iterable[Line]) -> Graph:
+    """The graph of some lines of a method."""
     import networkx
 
-    scope = Scope(method)
-    lines = in_order(list(lines_of(method, scope, phase)), scope)
     graph = Graph(method, scope, tuple(lines), networkx.DiGraph())
     for number, line in enumerate(graph.lines):
         _draw_line(graph, number, line)
@@ -184,7 +194,8 @@ def _readable(graph: Graph, act: Act) -> list[str]:
     names = {name for name in read if name not in CONSTANTS and name not in scope.branches}
     built_in = {name for name in names if name in VALUES and name not in scope.declared}
     off_logits = {name for name in built_in if VALUES[name].place == Place.LOGITS}
-    return sorted((names - off_logits) | ({"u"} if off_logits else set[str]()))
+    aims = act.solved and act.place == Place.LABELS  # at a loss, which is made of logits
+    return sorted((names - off_logits) | ({"u"} if off_logits or aims else set[str]()))
 
 
 def _branch_values(graph: Graph, act: Act) -> list[Value]:

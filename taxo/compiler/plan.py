@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
-from taxo.compiler.passes import fold
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope
@@ -92,7 +92,8 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
     said = [one for one in passes if one.norm == "update"]
     carried = {line.name for line in graph.lines if line.carry is not None}
     last = [one for one in passes if one.kind == "train" and one.norm == "batch" and one.name not in carried]
-    return (said or [one for one in passes if one.unmoved] or last[::-1] or [None])[0]
+    unmoved = [one for one in passes if one.unmoved and one.norm == "batch"]
+    return (said or unmoved or last[::-1] or [None])[0]
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from taxo.compiler.acts import ActWriter, early, read_lets, reads
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Graph, Line, lower
+from taxo.compiler.graph import Graph, Line, lower, of_lines
 from taxo.compiler.keeps import (
     is_constant,
     learned_params,
@@ -30,9 +30,11 @@ from taxo.language.vocabulary import Place, Shape
 
 def parted(graph: Graph) -> tuple[Graph, Graph | None]:
     """The lines on this batch, and those on the previous one, if there are any."""
-    carried = tuple(line for line in graph.lines if line.carry is not None)
-    own = tuple(line for line in graph.lines if line.carry is None)
-    return replace(graph, lines=own), replace(graph, lines=carried) if carried else None
+    carried = [line for line in graph.lines if line.carry is not None]
+    if not carried:
+        return graph, None
+    own = [line for line in graph.lines if line.carry is None]
+    return of_lines(graph.method, graph.scope, own), of_lines(graph.method, graph.scope, carried)
 
 
 @dataclass(slots=True)
@@ -86,9 +88,9 @@ class RunWriter:
                     param.per.text if param.per else ""
                 )
                 with text.of(param.span):
-                    text.line(
-                        f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
-                    )
+                    whole = f"self.full({value}, {rows}, x)" if rows else value
+                    one = param.per is not None and param.per.text == "corpus"
+                    text.line(f"{identifier(name)} = {f'self.number({value}, x)' if one else whole}")
         write_leaves(text, graph)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():
@@ -164,7 +166,7 @@ class RunWriter:
         total = text_sum([self._weighted(line) for line in graph.lines])
         extra = [] if self.second else [*penalised(graph, writer)]
         ending = [] if self.second else self._ending()
-        if not extra and not ending and not _penalties(graph):
+        if not (extra or ending or _penalties(graph) or (not self.second and _learns(graph))):
             text.line(f"return {total[0]}", *total[1:])
             return
         text.line(f"losses = {total[0]}", *total[1:])
@@ -178,9 +180,10 @@ class RunWriter:
             with text.of(span):
                 text.line(f"losses = {code}")
         write_descents(text, graph, writer)
-        write_updates(text, graph, writer)
+        # a branch on the previous batch reads states as that batch left them
         if parted(lower_again(graph))[1] is not None:
             text.line("losses = self.with_carried(losses, y, index)")
+        write_updates(text, graph, writer)
         text.line("return losses")
 
     def _penalty(self, penalty: Expression) -> str:
@@ -208,6 +211,11 @@ class RunWriter:
 def lower_again(graph: Graph) -> Graph:
     """The graph with all lines of its method."""
     return lower(graph.method)
+
+
+def _learns(graph: Graph) -> bool:
+    """Whether something descends beside the weights."""
+    return bool(learned_params(graph)) or any(act.learned for act in graph.acts())
 
 
 def _penalties(graph: Graph) -> list[Expression]:

@@ -14,7 +14,7 @@ from taxo.compiler.plan import (
     steps,
     value_is_clean,
 )
-from taxo.compiler.sought import Sought, as_arguments, kept_by
+from taxo.compiler.sought import Sought, kept_by
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
@@ -61,7 +61,7 @@ class Solve(Sought):
         """Search at the features of the selected rows only."""
         x, y, where = f"x_{self.name}", f"y_{self.name}", self.act.item.where
         assert where is not None
-        text.line(f"rows = {self.writer.held(where, self.spot(), ATOM)}.rows")
+        text.line(f"rows = {self.writer.held(where, self.ahead(), ATOM)}.rows")
         text.line(f"{x}, {y} = x[rows], y[rows]")
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
         with text.under(f"with self.searching({quoted(self.norm)}):"):
@@ -76,7 +76,12 @@ class Solve(Sought):
             self._value_inside(text)
         self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
         with text.under(self._heading()):
-            self._solver(text, self._around())
+            around = self._around()
+            if not around.isidentifier():
+                text.line(f"x_{self.name} = {around}")
+                around = f"x_{self.name}"
+            self._solver(text, around)
+        self._keep(text)
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
@@ -105,6 +110,8 @@ class Solve(Sought):
         with text.under('with self.apart("batch"):'):
             text.line(f"{reached} = {passed[0]}", *passed[1:])
         with text.under(f"with self.at({reached}):"):
+            if self.clean:
+                text.line(f"clean = {reached}.clean()")
             held = replace(self, own={"u": f"{reached}.u", "y": f"self.soft(y, {reached}.u)"})
             held.from_logits(text, f"{reached}.u", inside=False)
 
@@ -117,13 +124,13 @@ class Solve(Sought):
         candidate = {} if target == "logits" else self._candidate()
         places = {"logits": Place.LABELS, "labels": Place.LOSS, "loss": Place.LOSS}
         lists = self._in_place(candidate, start=places[target] if inside else Place.LABELS)
-        if target == "loss" and inside:
-            lists = as_arguments({"loss": [next(iter(self._candidate().values()))]})
         like = {"logits": held, "labels": f"self.soft(y, {held})"}.get(target, f"{held}[:, 0]")
-        if self._closed(text, held, like):
+        live = inside and self.act.item.infer.manner.text == "regularization"
+        if self._closed(text, u if live else held, like):
             return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
         self._solver(text, like)
+        self._keep(text)
 
     def _closed(self, text: Text, u: str, like: str) -> bool:
         """Write the known minimiser, where the solver asks for one."""
@@ -146,7 +153,7 @@ class Solve(Sought):
             goal = self._goal("line", y)
             where = self.act.item.where
             if not alone and where is not None and self.act.place != Place.WEIGHTS:
-                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.spot())}, {goal})"
+                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.ahead())}, {goal})"
             text.line(f"return {goal}.{'sum' if alone else 'mean'}()")
         text.line("")
 
@@ -162,14 +169,18 @@ class Solve(Sought):
                 f"first = {self.writer.use('leaf')}({self.writer.use('blank')}({around}, len({around})))"
             )
             text.line(f"slope_here = {self.writer.use('slope')}(objective(first), first)")
-            text.line(*found.written(self.name, "slope_here", self.writer, self.spot()))
+            text.line(*found.written(self.name, "slope_here", self.writer, self.ahead()))
             return
         text.line(f"within = [{', '.join(self._regions().all(around, rows))}]")
         text.line(f"first = {self._first(around)}")
         found = [*self._found(linear, steps(self.act, scope), rows)]
         text.line(f"{self.name} = {found[0]}", *found[1:])
-        if first_word(self.act, scope) in KEPT:
-            index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
+
+    def _keep(self, text: Text) -> None:
+        """Keep what was found for the next search, once this one, whose passes are quiet, is over."""
+        word = first_word(self.act, self.graph.scope)
+        if word in KEPT:
+            index = ", index" if self.act.grain == "sample" and word == "kept" else ""
             text.block(
                 "if self.training and not self.quiet:", f"self.{kept_by(self.act)}.keep({self.name}{index})"
             )
@@ -200,7 +211,9 @@ class Solve(Sought):
             like = f"{self.writer.use('blank')}({around}, {count})"
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
-            return f"{self.writer.use('inside')}({self.writer.code(value, self.spot())} + 0 * {like}, within)"
+            return (
+                f"{self.writer.use('inside')}({self.writer.code(value, self.ahead())} + 0 * {like}, within)"
+            )
         generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 
@@ -214,7 +227,6 @@ class Solve(Sought):
         via, goal = self.act.via, self.act.item.infer.goal
         assert via is not None
         assert goal is not None
-        around = self._around()
         text.gap()
         text.line(f"def update_{self.name}({self.name}, slope):")
         with text.indented():
@@ -227,7 +239,7 @@ class Solve(Sought):
             found = call(self.writer.use("stepped"), arguments)
             text.line(f"return {found[0]}", *found[1:])
         text.line("")
-        text.line(f"{self.name} = self.{kept_by(self.act)}.rows(like={around})")
+        text.line(f"{self.name} = self.{kept_by(self.act)}.rows(like=x)")
 
     def after(self, text: Text) -> None:
         """Have an unknown of the training pass moved by its backward."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line, site_of
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import Plan, label
+from taxo.compiler.plan import Plan, label, value_is_clean
 from taxo.compiler.regions import Regions
 from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.text import quoted
@@ -19,7 +19,7 @@ from taxo.language.vocabulary import Option, Place, Shape
 
 @dataclass(frozen=True)
 class Sought:
-    """What an act's inference is made of, as program text."""
+    """What an act's inference is made of, as program text; `clean` where its pass is the clean one too."""
 
     graph: Graph
     plan: Plan
@@ -29,6 +29,7 @@ class Sought:
     hooks: dict[str, str]
     spelt: tuple[str, ...] = ()
     own: dict[str, str] = field(default_factory=dict[str, str])
+    clean: bool = False
 
     @property
     def name(self) -> str:
@@ -54,6 +55,14 @@ class Sought:
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
         own, spelt = self.own | (own or {}), frozenset(self.spelt)
         return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
+
+    def ahead(self) -> Spot:
+        """Where the search is set up: no pass is under way, but the value to be moved is at hand."""
+        if self.own:
+            return self.spot()
+        seen = "clean" if value_is_clean(self.graph, self.line, self.act) else "line"
+        x = f"{seen}.x" if self.act.inner else "x" if self.act.place == Place.WEIGHTS else self._around()
+        return self.spot({self.act.spot.value: self._around(), "x": x})
 
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
@@ -87,7 +96,7 @@ class Sought:
         if value == "p":
             arguments = "p, y, u"
         form = self._form({name: name for name in arguments.split(", ")}, act.spot.shape)
-        clip = self._regions().clipped()
+        clip = Regions(self.writer, self.act, self.spot()).clipped()
         moved = f"({value} + {form}).clamp({clip})" if clip else f"{value} + {form}"
         return {list_of(act, self.graph): f"lambda {arguments}: {moved}"}
 
@@ -109,18 +118,16 @@ class Sought:
             return "w"
         if self.act.inner:
             return f"h_{self.name}"
-        x = "x"
-        for other in self.line.in_order():
-            if other.place == Place.FEATURES and other.order < self.act.order:
-                x = f"{self.hooks[other.key]}({x})"
-        return x
+        above = sorted(self.line.above(self.act), key=lambda other: other.order)
+        hooks = [self.hooks[other.key] for other in above if other.place == Place.FEATURES]
+        return f"self.entered({', '.join(['x', 'y', *hooks])})" if hooks else "x"
 
     def _weights(self) -> str:
         site = self.act.item.at
         return f"self.weights({'' if site is None else quoted(self.graph.scope.word(site) or '*')})"
 
     def _regions(self) -> Regions:
-        return Regions(self.writer, self.act, self.spot())
+        return Regions(self.writer, self.act, self.ahead())
 
     def _maximize(self) -> str:
         goal = self.act.item.infer.goal
@@ -129,9 +136,9 @@ class Sought:
     def _option(self, value: Expression | None, option: Option, rows: str) -> str:
         if value is None:
             return repr(option.default)
-        code = self.writer.code(value, self.spot())
-        gathered = rows and self.writer.shape(value, self.spot()) == Shape.SAMPLE
-        return f"{self.writer.held(value, self.spot(), ATOM)}[{rows}]" if gathered else code
+        code = self.writer.code(value, self.ahead())
+        gathered = rows and self.writer.shape(value, self.ahead()) == Shape.SAMPLE
+        return f"{self.writer.held(value, self.ahead(), ATOM)}[{rows}]" if gathered else code
 
     def _heading(self) -> str:
         masks = ", masks=True" if self.act.place == Place.WEIGHTS else ""

@@ -21,6 +21,7 @@ KEEPERS = {
     "covariance": "Covariance",
     "prototypes": "Prototypes",
 }
+WIDTHS = {Shape.SAMPLE: "1", Shape.ROW: "1, self.outputs", Shape.Z: "1, self.places.width"}
 ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
 
 
@@ -88,7 +89,24 @@ def made(state: State, writer: Writer) -> str:
                 word = writer.scope.word(value)
                 code = str(word == "true") if word in ("true", "false") else writer.code(value, EARLY)
                 arguments.append(f"{option}={code}")
-    return f"{writer.use(name)}({', '.join(arguments)})"
+    return f"{writer.use(name)}({', '.join(arguments)}){_shaped(state, writer)}"
+
+
+def _shaped(state: State, writer: Writer) -> str:
+    """The shape of a row, where it is known before the first batch and may matter till then."""
+    shape = writer.shapes.state(state.name.text)
+    axes = None if shape is None else shape.axes
+    row = axes if axes is None or state.per.text == "corpus" else axes[1:]
+    whole = row is not None and not row.strip("C") and (row or state.per.text != "corpus")
+    return f".shaped({', '.join(['self.outputs'] * len(row))})" if whole and row is not None else ""
+
+
+def shaped(state: State, writer: Writer) -> list[str]:
+    """The line that gives a keeper its shape, and its memory, where that is known from the start."""
+    width = WIDTHS.get(writer.shapes.quietly(inner_of(state)) or Shape.TRUTH)
+    if width is None:
+        return []
+    return [f"self.{attribute(state)}.shape_as(self.anchor.new_empty({width}))"]
 
 
 def _is_pooled(state: State, writer: Writer) -> bool:

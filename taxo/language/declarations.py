@@ -212,7 +212,8 @@ def _check_draw(draw: Draw, shapes: Shapes) -> None:
         hint = "write `per batch`, without `like`"
         findings.error("T209", f"`{draw.name}` is {row.meaning}, one for all samples", draw.span, hint)
         return
-    if row is not None and row.whole_row and like is None:
+    alone = like is not None and shapes.of(like, ANYWHERE) in (Shape.SCALAR, Shape.SAMPLE)
+    if row is not None and row.whole_row and (like is None or alone):
         message = f"nothing says how many entries the direction `{draw.name}` has"
         findings.error("T102", message, draw.span, "add `like x`")
     if like is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from taxo.language.alike import alike
 from taxo.language.axes import per_grain
 from taxo.language.findings import Findings
 from taxo.language.method import Draw
@@ -145,12 +146,25 @@ class Names(ABC):
         if draw.like is None:
             return Shape.SAMPLE if per_sample else Shape.SCALAR
         like = self.of(draw.like, ANYWHERE)
+        if not self._is_drawn(node, draw.like, reader):
+            return None
         if like == Shape.W and reader.target != "weights" and not reader.free:
             message = f"`{node.text}` is drawn like `w`"
             hint = "only `perturb weights` reads it; for others draw `per sample`"
             self.findings.error("T203", message, node.span, hint)
             return None
         return like if like is None or per_sample else per_grain(like, Grain.CORPUS)
+
+    def _is_drawn(self, node: Name, like: Expression, reader: Reader) -> bool:
+        """Whether what a draw is like is there by then."""
+        read = list(alike(like, self.scope))
+        late = [name for name in read if VALUES[name].place > reader.place]
+        late += [name for name in read if name == "h" and reader.own != "h"]
+        if reader.free or not late:
+            return True
+        message = f"`{node.text}` is drawn like `{late[0]}`, which {reader.target} does not have"
+        self.findings.error("T203", message, node.span, f"draw another one for {reader.target}")
+        return False
 
     def _let(self, name: str, reader: Reader) -> Shape | None:
         key = name, reader

@@ -65,8 +65,8 @@ def softmax(u: Tensor) -> Tensor:
 
 
 def entropy(p: Tensor) -> Tensor:
-    """The entropy of each row."""
-    return -torch.xlogy(p, p).sum(-1)
+    """The entropy of each row; shares of zero count nothing, and have a finite slope."""
+    return -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum(-1)
 
 
 def argmax(e: Tensor) -> Tensor:
@@ -123,9 +123,11 @@ def per_sample(values: Tensor, like: Tensor) -> Tensor:
 
 def filled(value: Tensor | float, like: Tensor) -> Tensor:
     """A value in the shape of `like`."""
-    if isinstance(value, Tensor):
-        return value.expand_as(like)
-    return torch.full((), value, dtype=real_type(like), device=like.device).expand_as(like)
+    if not isinstance(value, Tensor):
+        value = torch.full((), value, dtype=real_type(like), device=like.device)
+    elif not value.dim() and value.is_floating_point():
+        value = value.to(real_type(like))  # one number makes nothing finer
+    return value if value.shape == like.shape else value.expand_as(like)
 
 
 @dataclass(frozen=True, slots=True)

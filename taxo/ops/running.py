@@ -122,7 +122,14 @@ class Running(State):
     def turn(self, value: Tensor | None = None) -> None:
         """Make the statistic of what was gathered the value; a value that is given counts as one more."""
         if value is not None:
-            rows = value.detach()[None] if self.granule == "corpus" else value.detach()
+            given = value.detach()
+            rows = (
+                given[None]
+                if self.granule == "corpus"
+                else given
+                if given.dim()
+                else given.expand(self.length)
+            )
             self.shape_as(rows)
             mean = rows.to(wide(rows))
             seen = Seen(mean.new_ones(len(mean)), mean, torch.zeros_like(mean))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,13 @@ class State(Lazy):
         self.register_buffer("home", torch.empty(0), persistent=False)  # it follows the module
         self.start = None if isinstance(start, Tensor) else start
         self.register_buffer("first", start if isinstance(start, Tensor) else None, persistent=False)
+        self.row: tuple[int, ...] | None = None
         self.add_empty("kept")
+
+    def shaped(self, *row: int) -> Self:
+        """The state, which has rows of this shape from the start on."""
+        self.row = row
+        return self
 
     @property
     def value(self) -> Tensor:
@@ -49,7 +57,7 @@ class State(Lazy):
     def rows(self, key: Tensor, fresh: Tensor | None = None) -> Tensor:
         """The values at the samples' places in the data set, or of their classes; `fresh` for new samples."""
         if not self.is_shaped("kept"):
-            return self._begin() if fresh is None else fresh
+            return self._begin(len(key)) if fresh is None else fresh
         if self.granule == "corpus":
             return self.value
         if key.is_floating_point():
@@ -85,10 +93,15 @@ class State(Lazy):
     def _given(self) -> float | Tensor:
         return self.first if self.start is None else self.start
 
-    def _begin(self) -> Tensor:
+    def _begin(self, count: int | None = None) -> Tensor:
+        """The first value; of so many samples, or of all rows."""
         if self.start is None:
             return self.first
-        return torch.full((), self.start, device=self.home.device, dtype=wide(self.home))
+        value = torch.full((), self.start, device=self.home.device, dtype=wide(self.home))
+        if self.row is None:
+            return value
+        rows = self.length if count is None else count
+        return value.expand(self.row if self.granule == "corpus" or rows is None else (rows, *self.row))
 
 
 class Held(State):

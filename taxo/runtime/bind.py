@@ -51,14 +51,16 @@ def compile_step(
     said = variant(found, params or {}, library_for(found))
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts, **outside})
+    made, places = program_class(program), Places(model, program.outputs(classes), outside.get("head"))
     for (kind, pattern), span in program.sites.items():
         if kind == "weights":
             weights_at(model, pattern, span)
-        else:
-            Places(model, program.outputs(classes), outside.get("head")).find(pattern, span)
-    step = program_class(program)(
-        model, classes=classes, samples=samples, class_counts=class_counts, seed=seed, **outside
-    )
+            continue
+        found = list(places.find(pattern, span))
+        if pattern in made.sees and len(found) > 1:
+            message = f"`{pattern}` is the name of several modules, and the output of one is read"
+            fail("T404", message, span, "write the name of one: " + ", ".join(f"`{n}`" for n in found[:3]))
+    step = made(model, classes=classes, samples=samples, class_counts=class_counts, seed=seed, **outside)
     return step.bind(program)
 
 
@@ -81,6 +83,10 @@ def _check_given(program: Program, classes: int, given: Mapping[str, object]) ->
     for name, span in program.needs.items():
         if given.get(name) is None:
             fail("T401", f"`{program.method.name}` needs `{name}`", span, _ASK[name])
+    prior, outputs = given.get("prior"), program.outputs(classes)
+    if prior is not None and "prior" in program.needs and len(cast("Sequence[float]", prior)) != outputs:
+        message = f"`prior` does not have {outputs} numbers"
+        fail("T401", message, program.needs.get("prior"), "give one for each output of the model")
     counts = cast("Sequence[int] | None", given["class_counts"])
     if counts is None:
         return

@@ -58,11 +58,19 @@ def check_width(u: Tensor, samples: int, classes: int) -> None:
         fail("T405", f"the model returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
 
 
+def check_real(x: Tensor) -> None:
+    """Inputs that something is added to: a sum of integers would be rounded to one."""
+    if not x.is_floating_point():
+        kind = str(x.dtype).removeprefix("torch.")
+        hint = "perturb them `at embedding`, or give real numbers"
+        fail("T408", f"the inputs are of {kind}, and `features` are perturbed", None, hint)
+
+
 def check_inputs(x: Tensor, low: float, high: float) -> None:
     """A box pulls inputs onto it, however small the radius: those outside are a mistake."""
     if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():
         return
-    least, most = float(x.min()), float(x.max())
+    least, most = map(float, x.aminmax())
     if least < low - ROUNDING or most > high + ROUNDING:
         message = f"the inputs reach from {least:.3g} to {most:.3g}, outside the box [{low:g}, {high:g}]"
         fail("T408", message, None, "make normalisation the model's first layer, or set the box")
@@ -71,7 +79,7 @@ def check_inputs(x: Tensor, low: float, high: float) -> None:
 def _check_range(code: str, what: str, values: Tensor, count: int) -> None:
     if values.device.type != "cpu" or not values.numel() or torch.compiler.is_compiling():
         return
-    least, most = int(values.min()), int(values.max())
+    least, most = map(int, values.aminmax())
     if not 0 <= least <= most < count:
         fail(
             code,

@@ -8,8 +8,32 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from taxo.language.errors import fail
+
 if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
+
+
+class Present:
+    """A pass for the time of a block, on top of those under way; what is called meanwhile finds it."""
+
+    __slots__ = ("_line", "_lines")
+
+    def __init__(self, lines: list[Line], line: Line) -> None:
+        self._lines, self._line = lines, line
+
+    def __enter__(self) -> None:
+        self._lines.append(self._line)
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.pop()
+
+
+class Outputs(dict[str, Tensor]):
+    """What modules gave in a pass so far, by name."""
+
+    def __missing__(self, name: str) -> Tensor:
+        fail("T404", f"`{name}` has not run when its output is read", None, "read it at a later place")
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +47,7 @@ class Line:
     stage: Stage
     x: Tensor
     labels: Tensor | None
-    h: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    h: dict[str, Tensor] = field(default_factory=Outputs)
     seen: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     kept: dict[str, Line] = field(default_factory=dict[str, "Line"])
 
@@ -77,6 +101,7 @@ class Line:
 
     def teacher(self) -> Line:
         """The teacher's pass on what entered the model here."""
-        if "teacher" not in self.kept:
+        known = self.kept.get("teacher")
+        if known is None or known.x is not self.x:
             self.kept["teacher"] = self.stage.taught(self.x)
         return self.kept["teacher"]

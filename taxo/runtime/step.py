@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
+from taxo.language.errors import TaxoError
 from taxo.language.method import Method
+from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
-from taxo.runtime.checks import check_index, check_inputs, check_labels, views_of
+from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, views_of
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.known import Given, Known
 from taxo.runtime.meters import Delta, joined, measure
@@ -27,6 +29,7 @@ class Step(Known):
     wanted_views: ClassVar[int] = 1
     reads_index: ClassVar[bool] = False
     compares: ClassVar[bool] = True
+    moves_inputs: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
@@ -35,6 +38,13 @@ class Step(Known):
         self._open = False
         self._program: Program | None = None
         self.setup()
+        # what is kept agrees on all processes by itself: DDP need not send it at every forward
+        self._ddp_params_and_buffers_to_ignore = [
+            f"{owner}.{name}"
+            for owner, module in cast("Iterator[tuple[str, nn.Module]]", self.named_modules())
+            if isinstance(module, Lazy)
+            for name in module.state_dict()
+        ]
 
     # What a program fills in
 
@@ -63,12 +73,15 @@ class Step(Known):
 
     def _loss(self, x: Inputs, y: Tensor, index: Tensor | None) -> Tensor:
         views = views_of(x, self.wanted_views, type(self).__name__)
+        if self.moves_inputs:
+            check_real(views[0])
         y = check_labels(views[0], y, self.classes, self.compares)
         if self.reads_index:
             index = check_index(views[0], index, self.samples or 0, type(self).__name__)
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
-        self.deltas = {}
+        self.deltas, self._found = {}, {}
+        self.guard.begin()
         self.settle()
         self.draw_apart()
         try:
@@ -76,8 +89,11 @@ class Step(Known):
         except Exception as error:
             self._annotate(error)
             raise
+        finally:
+            self._found = None
+        self.guard.look(losses)
         if self.training:
-            self.steps += 1
+            self.steps.add_(1)
         self.losses = losses.detach()
         return losses.mean()
 
@@ -122,9 +138,14 @@ class Step(Known):
         """The logits in evaluation mode; model and random numbers are given back as they were."""
         modes = [(module, module.training) for module in self.modules()]
         drawn, noted = self.draws.state(), self.deltas
+        self.views, self._done = (x,), {}
         try:
             self.eval()
-            return self.predicted(x)
+            self.guard.begin()
+            with searchable():
+                logits = self.predicted(ordinary(x))
+            self.guard.look(logits)
+            return logits
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -135,6 +156,12 @@ class Step(Known):
         """For each perturbation of the last step: the share of samples it moved, and its mean size there."""
         self.guard.ask()
         return {name: measure(delta) for name, delta in self.deltas.items()}
+
+    @property
+    def kept_bytes(self) -> int:
+        """The memory of tables and states, as far as their shapes are known."""
+        owners = [module for module in self.modules() if isinstance(module, Lazy)]
+        return sum(kept.nbytes for owner in owners for kept in owner.buffers())
 
     def parameter_groups(self, lr: float) -> list[dict[str, object]]:
         """What an optimizer moves: the model's parameters, and those of second norms if a branch has them."""
@@ -167,7 +194,7 @@ class Step(Known):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program = program
+        self._program, self.guard.places = program, program.acts
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -177,6 +204,7 @@ class Step(Known):
     def set_extra_state(self, state: Tensor) -> None:
         """Go on with the random numbers of a saved step."""
         self.draws.restore(state)
+        self.forget()
         self._taken = None
 
     # What a program's text calls
@@ -201,8 +229,8 @@ class Step(Known):
         return self.run(views[0], y, index)
 
     def _annotate(self, error: Exception) -> None:
-        """Say which clause of which file an exception comes from."""
-        if self._program is None:
+        """Say which clause of which file an exception comes from, where it does not."""
+        if self._program is None or (isinstance(error, TaxoError) and error.diagnostics[0].span):
             return
         place = self._program.place_of(error)
         if place is not None:

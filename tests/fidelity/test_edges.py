@@ -9,10 +9,9 @@ from torch import Tensor, nn
 import taxo
 from taxo.ops.forms import correct, margin, top
 from taxo.ops.sets import L2
-from tests.fidelity.clock import compiled
-from tests.fidelity.nets import CLASSES, SIDE, batch, conv, mlp, weights
+from tests.fidelity.nets import CLASSES, METHODS, SIDE, batch, conv, made, mlp, weights
 
-SPECS = (*taxo.methods(), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 4)")
+SPECS = (*METHODS, "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 4)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 
 
@@ -30,7 +29,7 @@ class Saturated(nn.Module):
 
 
 def finite(spec: str, model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> None:
-    step = compiled(spec, model)
+    step = made(spec, model)
     for _ in range(2):
         loss = step(x, y, index)
         slopes = torch.autograd.grad(loss, weights(model))
