@@ -41,8 +41,9 @@ def features_and_vectors(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 def bias_of(model: nn.Module) -> Tensor:
     """The bias of the last layer."""
     assert isinstance(model, nn.Sequential)
-    assert isinstance(model[-1], nn.Linear)
-    return model[-1].bias
+    head = model[-1]
+    assert isinstance(head, nn.Linear)
+    return head.bias
 
 
 def cosines(model: nn.Module, x: Tensor) -> Tensor:
