@@ -105,7 +105,7 @@ class RunWriter:
         for state in scope.states.values():
             if graph.used(state.name.text) and not is_before(state):
                 with text.of(state.span):
-                    text.line(read_line(state))
+                    text.line(read_line(state, writer))
 
     def lets(self, text: Text, number: int) -> None:
         """The named expressions that can be computed before a line and that it, or one after it, reads."""

@@ -69,11 +69,16 @@ def reads_batch(node: Expression, scope: Scope) -> bool:
     return False
 
 
+def is_fresh(state: State, scope: Scope) -> bool:
+    """Whether a sample's first value is made of the batch that the sample is first in."""
+    return state.start is not None and state.per.text == "sample" and reads_batch(state.start, scope)
+
+
 def made(state: State, writer: Writer) -> str:
     """The keeper of a state, as `setup` makes it."""
     form, per = form_of(state), state.per.text
     arguments = [quoted(per), ROWS[per]]
-    if state.start is not None:
+    if state.start is not None and not is_fresh(state, writer.scope):
         arguments.append(f"start={writer.code(state.start, EARLY)}")
     if is_late(state) and state.every is not None:
         arguments.append(f"every={quoted(state.every.text)}")
@@ -127,7 +132,7 @@ def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: boo
         found = call(f"{keeper}.update", arguments)
     text.block(f"if self.learning({quoted(state.name.text)}):", *found)
     if read:
-        text.line(f"{identifier(state.name.text)} = {keeper}.value")
+        text.line(read_line(state, writer, spot))
 
 
 def _whose(state: State, batched: bool) -> list[str]:
@@ -142,10 +147,15 @@ def _where(form: Call | None, writer: Writer, spot: Spot) -> list[str]:
     return [] if where is None else [f"where={writer.mask(where, spot)}"]
 
 
-def read_line(state: State, index: str = "index") -> str:
+def read_line(state: State, writer: Writer, spot: Spot = EARLY) -> str:
     """The line that reads what is kept, for a whole step."""
     name, keeper = identifier(state.name.text), f"self.{attribute(state)}"
-    return f"{name} = {keeper}.rows({index})" if state.per.text == "sample" else f"{name} = {keeper}.value"
+    if state.per.text != "sample":
+        return f"{name} = {keeper}.value"
+    if state.start is None or not is_fresh(state, writer.scope):
+        return f"{name} = {keeper}.rows(index)"
+    shape = writer.shapes.quietly(inner_of(state)) or Shape.SAMPLE
+    return f"{name} = {keeper}.rows(index, {writer.expanded(state.start, spot, shape)})"
 
 
 def write_updates(text: Text, graph: Graph, whole: Graph, writer: Writer) -> None:
@@ -172,7 +182,7 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
     read = {name for state in unbatched for name in scope.reads(state.value)}
     if unbatched:
         text.line("x = self.anchor")
-    text.line(*(read_line(state) for name, state in scope.states.items() if name in read))
+    text.line(*(read_line(state, writer) for name, state in scope.states.items() if name in read))
     for state in late:
         name, keeper = state.name.text, f"self.{attribute(state)}"
         with text.of(state.span):

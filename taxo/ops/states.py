@@ -159,8 +159,10 @@ class Held(State):
     def rows(self, key: Tensor, fresh: Tensor | None = None) -> Tensor:
         """The values at the samples' places, or of their classes; `fresh` for samples that have none yet."""
         found = super().rows(key, fresh)
-        if fresh is None or self.granule != "sample" or not self.is_shaped("kept"):
+        if fresh is None or self.granule != "sample":
             return found
+        if not self.is_shaped("known"):
+            return fresh
         return torch.where(per_sample(self.known[key], found), found, fresh.to(found.dtype))
 
     def _whole(self, value: Tensor) -> Tensor:
