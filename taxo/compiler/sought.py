@@ -54,7 +54,9 @@ class Sought:
         act = self.act
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
         own, spelt = self.own | (own or {}), frozenset(self.spelt)
-        return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
+        moved = act.place != Place.LOSS or any(one.place == Place.LABELS for one in self.line.acts)
+        soft = own.get("y", "y") != "y" or ("y" in own and moved)
+        return Spot(reader, line="self.here", own=own, soft=soft, unknown=unknown, spelt=spelt)
 
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
