@@ -5,7 +5,14 @@ import tempfile
 import torch
 from sklearn.datasets import load_digits
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification, set_seed
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    ViTConfig,
+    ViTForImageClassification,
+    set_seed,
+)
 
 import taxo
 
@@ -23,6 +30,19 @@ class Digits(Dataset):
         return {"pixel_values": self.images[index], "labels": self.labels[index], "index": index}
 
 
+class Epochs(TrainerCallback):
+    """Tells a step how far the run is."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_epoch_begin(self, args, state, control, **rest):
+        self.step.begin_epoch(round(state.epoch or 0), of=int(args.num_train_epochs))
+
+    def on_epoch_end(self, args, state, control, **rest):
+        self.step.close_epoch()
+
+
 class Perturbed(Trainer):
     """A trainer whose loss is a step's; evaluation and saving are the model's own."""
 
@@ -30,13 +50,12 @@ class Perturbed(Trainer):
         super().__init__(**given)
         data = self.train_dataset
         self.step = taxo.compile(method, self.model, classes=self.model.config.num_labels, samples=len(data))
-        self.step.planned.fill_(int(self.args.num_train_epochs))
+        self.add_callback(Epochs(self.step))
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if not model.training:
             inputs.pop("index", None)
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        self.step.epoch.fill_(int(self.state.epoch or 0))
         return self.step(inputs["pixel_values"], inputs["labels"], inputs["index"])
 
 

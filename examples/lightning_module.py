@@ -19,8 +19,10 @@ class Digits(lightning.LightningModule):
         return self.step(*batch)
 
     def on_train_epoch_start(self):
-        self.step.epoch.fill_(self.current_epoch)
-        self.step.planned.fill_(self.trainer.max_epochs)
+        self.step.begin_epoch(self.current_epoch, of=self.trainer.max_epochs)
+
+    def on_train_epoch_end(self):
+        self.step.close_epoch()
 
     def validation_step(self, batch: list[torch.Tensor], number: int):
         x, y = batch

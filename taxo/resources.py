@@ -26,6 +26,12 @@ def reference_page(name: str) -> str:
     return (_folder("docs/language") / f"{name}.md").read_text(encoding="utf-8")
 
 
+def method_notes(name: str) -> str | None:
+    """What people wrote about a shipped method, in sections; None where nobody did."""
+    path = _folder("docs/methods/notes") / f"{name}.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def _folder(name: str) -> Path:
     packaged = PACKAGE / "_data" / name
     return packaged if packaged.is_dir() else CHECKOUT / name

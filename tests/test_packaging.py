@@ -66,11 +66,13 @@ def test_the_wheel_holds_every_module_and_only_the_package(wheel: Path):
     assert "taxo/py.typed" in found
 
 
-def test_the_wheel_holds_the_grammar_every_method_and_every_made_page(wheel: Path):
+def test_the_wheel_holds_the_grammar_every_method_and_what_the_commands_print(wheel: Path):
     data = {name for name in members(wheel) if name.startswith("taxo/_data/")}
     assert STEMS
     methods = {f"taxo/_data/methods/{stem}.taxo" for stem in STEMS}
-    pages = {f"taxo/_data/docs/{path.parent.name}/{path.name}" for path in (ROOT / "docs").glob("*/*.md")}
+    folders = ("errors", "language", "methods/notes")
+    files = [path for folder in folders for path in (ROOT / "docs" / folder).glob("*.md")]
+    pages = {f"taxo/_data/{path.relative_to(ROOT)}" for path in files}
     assert data == {"taxo/_data/grammar/taxo.lark", *methods, *pages}
 
 
@@ -115,6 +117,11 @@ def test_the_installed_wheel_explains_codes_and_words(installed: Path, tmp_path:
     assert run("-m", "taxo", "explain", "pgd", cwd=tmp_path, path=installed).startswith("pgd (solver)\n")
 
 
+def test_the_installed_wheel_prints_cards_with_their_notes(installed: Path, tmp_path: Path):
+    card = run("-m", "taxo", "card", "mixpert", cwd=tmp_path, path=installed)
+    assert "## Known good settings" in card
+
+
 METHOD = str(ROOT / "methods" / "mixpert.taxo")
 ANSWERS = [
     "import taxo",
@@ -128,6 +135,7 @@ ANSWERS = [
             ["show", METHOD],
             ["explain", "T203"],
             ["explain", "pgd"],
+            ["card", METHOD],
             ["emit", METHOD],
         )
     ),
@@ -137,6 +145,7 @@ ANSWERS = [
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.replace(METHOD, "METHOD"))
 def test_answers_load_no_torch(answer: str, tmp_path: Path):
     # Whoever makes a plan sorts a graph.
-    heavy = {"torch", "sklearn"} if "show" in answer or "emit" in answer else {"torch", "sklearn", "networkx"}
+    plans = any(word in answer for word in ("show", "emit", "card"))
+    heavy = {"torch", "sklearn"} if plans else {"torch", "sklearn", "networkx"}
     question = f"import sys; {answer}; print(sorted({heavy} & set(sys.modules)))"
     assert run("-c", question, cwd=tmp_path, path=ROOT).endswith("[]\n")

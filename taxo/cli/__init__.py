@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from taxo import __version__
-from taxo.cli import explain, lsp, specs
+from taxo.cli import card, explain, lsp, specs
 from taxo.language.errors import TaxoError
 from taxo.training import commands
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"taxo {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     specs.register(subparsers)
+    card.register(subparsers)
     explain.register(subparsers)
     commands.register(subparsers)
     lsp.register(subparsers)

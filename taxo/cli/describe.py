@@ -29,7 +29,7 @@ def show_text(method: Method) -> str:
         _section("coordinates", _coordinates(expanded)),
         _section("graph", _graph(graph)),
         _section("worth a thought", _doubts(method)),
-        _section("plan", _plan(expanded, graph)),
+        _section("plan", plan_lines(expanded, graph)),
         _section("source", str(method).rstrip().splitlines()),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -40,7 +40,7 @@ def unable(method: Method) -> list[Diagnostic]:
     return [replace(one, severity="warning") for one in refusals(simplify(whole(method)))]
 
 
-def _plan(method: Method, graph: Graph) -> list[str]:
+def plan_lines(method: Method, graph: Graph) -> list[str]:
     """The passes of a step and their cost, or why there are none yet."""
     missing = unable(method)
     if missing:
@@ -73,7 +73,7 @@ def _parameters(method: Method) -> list[str]:
         [
             param.name.text,
             expression_text(param.default),
-            _domain(param),
+            domain_text(param),
             f"plain loss at {null[param.name.text]}" if param.name.text in null else "",
         ]
         for param in method.params
@@ -81,12 +81,14 @@ def _parameters(method: Method) -> list[str]:
     return columns(rows)
 
 
-def _domain(param: Param) -> str:
+def domain_text(param: Param) -> str:
+    """The values that a parameter may have, as a spec says it."""
     match param.domain:
         case Choices():
             return "in {" + ", ".join(map(expression_text, param.domain.choices)) + "}"
         case Interval():
-            return f"in [{expression_text(param.domain.low)}, {expression_text(param.domain.high)}]"
+            ends = f"in [{expression_text(param.domain.low)}, {expression_text(param.domain.high)}]"
+            return f"{ends} log" if param.domain.log else ends
         case None:
             return ""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from taxo.language.method import Method, Perturbation
+from taxo.language.scope import Scope
 
 Found = TypeVar("Found")
 
@@ -73,13 +74,17 @@ class Entry:
 
 def entry(method: Method) -> Entry:
     """The catalogue's entry of a method."""
-    places = _distinct(_coordinates(item) for item in method.perturbations())
+    scope = Scope(method)
+    places = _distinct(_coordinates(item, scope) for item in method.perturbations())
     return Entry(method.name.text, method.title, method.summary, method.cite, places)
 
 
-def _coordinates(item: Perturbation) -> Coordinates:
+def _coordinates(item: Perturbation, scope: Scope) -> Coordinates:
+    """What it declares; where the method finds what it reads, the manner is that of the method."""
     grains = tuple(word.text for word in item.granularity)
-    return Coordinates(item.target.text, item.direction.text, item.infer.manner.text, grains)
+    found = [scope.found[name].manner.text for name in scope.covered(item)]
+    manner = item.infer.manner.text or " + ".join(_distinct(found))
+    return Coordinates(item.target.text, item.direction.text, manner, grains)
 
 
 def _distinct(found: Iterable[Found]) -> tuple[Found, ...]:

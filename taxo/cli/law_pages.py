@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby
 
 from taxo.catalog import load, shipped
@@ -75,9 +76,15 @@ def _cell(reason: Reason | None) -> str:
     return (place + reason.what).replace("|", "\\|")
 
 
+@cache
+def known_pairs() -> tuple[Pair, ...]:
+    """Every pair of methods that can be called by name."""
+    return tuple(pairs(shipped()))
+
+
 def _together(names: Sequence[str]) -> Iterator[str]:
     """The table of pairs, its columns numbered as its rows."""
-    said = {frozenset((one.first, one.second)): one for one in pairs(names)}
+    said = {frozenset((one.first, one.second)): one for one in known_pairs()}
     yield "## Which methods go together\n"
     yield "`taxo train 'first+second'` trains by two methods at once."
     yield "What the checker says of a pair, it says of both orders:\n"

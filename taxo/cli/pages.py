@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from taxo.cli.card_pages import card_pages
 from taxo.cli.error_pages import error_pages
 from taxo.cli.law_pages import law_pages
 from taxo.cli.reference_pages import reference_pages
@@ -12,7 +13,9 @@ from taxo.resources import CHECKOUT
 
 # Each gives texts by their paths in the checkout; a folder that holds one such page holds no others,
 # but for `docs/` itself.
-GENERATORS: tuple[Callable[[], Mapping[str, str]], ...] = (error_pages, law_pages, reference_pages)
+
+Generator = Callable[[], Mapping[str, str]]
+GENERATORS: tuple[Generator, ...] = (card_pages, error_pages, law_pages, reference_pages)
 
 
 def pages() -> dict[str, str]:

@@ -15,7 +15,7 @@ from taxo.compiler.solve import Solve
 from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import is_before, update_lines
-from taxo.compiler.text import Text, quoted
+from taxo.compiler.text import Text, call, quoted
 from taxo.language.layout import inference_text
 from taxo.language.objectives import objective_of
 from taxo.language.printer import CONDITIONAL, expression_text
@@ -24,6 +24,7 @@ from taxo.language.simplex import stays
 from taxo.language.syntax import Expression, names
 from taxo.language.vocabulary import VALUES, Place
 
+WIDTH = 96
 SIGNATURES = {
     **dict(zip("xhzuw", "xhzuw", strict=True)),
     "y": "y, u",
@@ -118,7 +119,7 @@ class ActWriter:
             text.line(f"{known} = {self.writer.use('keep')}({where[0]}, {spot.unknown})")
         value, form = act.spot.value, self.writer.expanded(act.item.by, spot, act.spot.shape, CONDITIONAL)
         arguments = [quoted(act.key), value, form, *where, *self._limits(act)]
-        text.line(f"return self.add({', '.join(arguments)})")
+        text.line(*call("return self.add", arguments, WIDTH))
 
     def locals(self, text: Text, act: Act, spot: Spot) -> None:
         """What an act reads that is known no sooner than where it acts."""
@@ -202,7 +203,9 @@ class ActWriter:
     def _sees_clean(self, act: Act) -> bool:
         """Whether an act reads the clean pass, and that is the pass it acts in."""
         shared = self.number == 0 and self.graph.clean_is_shared()
-        return shared and reads(self.graph, self._read_in_place(act), "clean")
+        before = self.graph.found_before(act, self.number)
+        parts = act.item.written() if before else self.graph.expressions(act)
+        return shared and reads(self.graph, parts, "clean")
 
 
 def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:

@@ -41,6 +41,7 @@ class CallWriter(ABC):
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.unknowns = {scope.unknown(item) for item in scope.method.perturbations()}
         self.shapes = Shapes(scope, Findings())
         self.imports: set[str] = set()
         self.modules: set[str] = set()
@@ -107,6 +108,8 @@ class CallWriter(ABC):
             sign = "-" if value < 0 else ""
             return f"{sign}{self.module('math')}.{'nan' if value != value else 'inf'}", MINUS
         code = self.code(inner, place)
+        if name == "acos":
+            return f"{self.module('math')}.acos(max(-1, min(1, {code})))", ATOM
         if name == "sigmoid":
             return f"(1 / (1 + {self.module('math')}.exp(-({code}))))", ATOM
         if name == "acos":
@@ -166,7 +169,10 @@ class CallWriter(ABC):
             return f"{self.use('named')}({place.key}, {quoted(self.scope.word(arguments[0]) or '')})"
         codes = [self.code(one, place) for one in arguments]
         if name == "onehot":
-            codes += ["self.outputs", place.like()]
+            like = place.like()
+            if self.shape(arguments[0], place) == Shape.SCALAR:
+                codes = [f"self.full({codes[0]}, len({like}), {like})"]
+            codes += ["self.outputs", like]
         if name == "quadratic":
             return f"{self.use('quadratic_table')}({', '.join(codes)}{self.diagonal(arguments[1], place)})"
         added = source_of_op(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taxo.compiler.expressions import Writer
+from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.passes import fold
+from taxo.compiler.kinks import best_kink
 from taxo.compiler.plan import is_plain
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import call, quoted
@@ -40,6 +41,11 @@ class Minimiser:
                 found = call(writer.use(self.kind), [source, y, price])
             case "cross_entropy_linf":
                 found = call(writer.use(self.kind), [source, y, price, maximize])
+            case "zero":
+                found = call(writer.use("blank"), [spot.value("loss"), f"len({spot.value('loss')})"])
+            case "loss":
+                live = self.act.item.infer.manner.text == "regularization"
+                found = [f"{spot.value('loss')}{'' if live else '.detach()'}"]
             case "slope":
                 found = call(writer.use("prox_of_squares"), ["1.0", f"-{source} / 2", price, *self._more()])
             case _:
@@ -65,6 +71,8 @@ def known_minimiser(act: Act, graph: Graph) -> Minimiser | None:
     goal, via = act.item.infer.goal, act.via
     if goal is None or via is None or via.name.text != "closed_form" or act.grain != "sample":
         return None
+    if act.place == Place.LOSS:
+        return _on_losses(act, graph)
     base, penalty = base_of(graph.method), _penalty(goal.objective, act.unknown or "")
     sets = {region.name.text: region for region in act.item.infer.within}
     if penalty is None or any(other.place == Place.LABELS for other in _above(act, graph)):
@@ -76,6 +84,14 @@ def known_minimiser(act: Act, graph: Graph) -> Minimiser | None:
         if found is None or (found.kind != "cross_entropy_linf" and goal.kind.text != "minimize")
         else found
     )
+
+
+def _on_losses(act: Act, graph: Graph) -> Minimiser | None:
+    """Zero or the loss itself, where nothing above can have made the loss negative."""
+    above = [other for other in _above(act, graph) if other.place >= Place.LABELS]
+    inside = all(graph.inside(act, number) for number, line in enumerate(graph.lines) if act in line.acts)
+    kind = None if above or not inside else best_kink(act, graph.scope.constants())
+    return None if kind is None else Minimiser(kind, act)
 
 
 def is_linear(act: Act, graph: Graph) -> bool:

@@ -40,6 +40,7 @@ class Program:
     name: str
     text: str
     origins: dict[int, Span] = field(repr=False)
+    acts: dict[str, Span | None]
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
 
@@ -93,7 +94,14 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
             with text.indented():
                 text.extend(body)
     return Program(
-        method, plan, class_name(method), text.joined(), text.origins(), _needs(whole), _sites(whole)
+        method,
+        plan,
+        class_name(method),
+        text.joined(),
+        text.origins(),
+        {act.key: act.item.span for act in whole.acts()},
+        _needs(whole),
+        _sites(whole),
     )
 
 
@@ -222,12 +230,14 @@ def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:
     sites: dict[tuple[str, str], Span | None] = {}
     for act in graph.acts():
         site = act.item.at
+        if act.place == Place.WEIGHTS and site is None:
+            sites["weights", "*"] = act.item.span
         if site is None or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
             continue
         sites["module" if act.inner else "weights", site_of(act, scope) or "*"] = site.span
     for draw in scope.draws.values():
         if draw.distribution.name.text == "module" and graph.used(draw.name.text):
             sites["module", scope.word(draw.distribution.arguments[0].value) or "*"] = draw.span
-    for site in sees(graph):
-        sites.setdefault(("module", site.removeprefix("teacher.")), None)
+    for site, span in sees(graph).items():
+        sites.setdefault(("module", site.removeprefix("teacher.")), span)
     return sites

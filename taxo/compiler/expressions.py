@@ -209,7 +209,7 @@ class Writer(CallWriter):
         codes = [self.expanded(side, place, shape, COMPARISON) for side in sides]
         if shape == Shape.SCALAR or shape == Shape.W:
             return codes
-        small = [self.shape(side, place) == Shape.SCALAR for side in sides]
+        small = [self.shape(side, place) != shape for side in sides]
         return [
             f"{self.use('filled')}({code}, {other})" if flat else code
             for code, flat, other in zip(codes, small, codes[::-1], strict=True)
@@ -226,7 +226,7 @@ class Writer(CallWriter):
                 param = scope.params.get(part.text)
                 grain = None if param is None or param.per is None else param.per.text
                 numbered = param is not None and grain in (None, "corpus") and part.text not in scope.found
-                words = param is None and not scope.knows(part.text)
+                words = param is None and not scope.knows(part.text) and part.text not in self.unknowns
                 return numbered or part.text in (*CONSTANTS, *TRUTHS, "C", "N") or words
             case Attribute() | Member() | Index():
                 return False

@@ -72,12 +72,18 @@ class Graph:
         above = {other.key for other in self.lines[line].above(act)}
         return act.place >= Place.LOGITS and self.upstream(act, line) <= above
 
+    def found_before(self, act: Act, line: int) -> bool:
+        """Whether an act's unknown is found by passes before the training pass."""
+        return act.solved and not self.inside(act, line)
+
     def clean_is_shared(self) -> bool:
         """Whether the first line's training pass brings unperturbed logits, and so is the clean pass too."""
         import networkx
 
         first = self.lines[0]
         if first.carry is not None or first.norm == "auxiliary" or self.together():
+            return False
+        if any(self.found_before(act, 0) and "clean" in self.reads(act) for act in first.acts):
             return False
         return not any(isinstance(node, Deed) for node in networkx.ancestors(self.net, Value("u", 0)))
 

@@ -10,7 +10,7 @@ from taxo.compiler.names import identifier
 from taxo.compiler.plan import counted, first_word, simultaneous
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.states import attribute, kept, made
+from taxo.compiler.states import attribute, kept, made, shaped
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
@@ -74,24 +74,24 @@ def reads_index(graph: Graph) -> bool:
     return tables or states or params or graph.used("index")
 
 
-def sees(graph: Graph) -> list[str]:
-    """What passes note inside the model: `z`, `teacher.z`, and modules by name."""
-    found: dict[str, None] = {}
+def sees(graph: Graph) -> dict[str, Span | None]:
+    """What passes note inside the model, `z`, `teacher.z` and modules by name, and where each is read."""
+    found: dict[str, Span | None] = {}
     scope = graph.scope
     for node in (part for one in graph.read() for part in walk(one)):
         match node:
             case Name(text="z" | "W") if node.text not in scope.declared:
-                found["z"] = None
+                found.setdefault("z", node.span)
             case Attribute() if node.name.text == "z":
-                found["teacher.z" if node.owner.text == "teacher" else "z"] = None
+                found.setdefault("teacher.z" if node.owner.text == "teacher" else "z", node.span)
             case Call() if node.name.text == "h":
-                found[scope.word(node.arguments[0].value) or ""] = None
+                found.setdefault(scope.word(node.arguments[0].value) or "", node.span)
             case _:
                 pass
     for act in graph.acts():
         if act.solved and act.inner and act.item.at is not None:
-            found[site_of(act, scope)] = None
-    return list(found)
+            found.setdefault(site_of(act, scope), act.item.at.span)
+    return found
 
 
 def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
@@ -120,7 +120,7 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
     for state in scope.states.values():
         if kept(state, graph):
             with text.of(state.span):
-                text.line(f"self.{attribute(state)} = {made(state, writer)}")
+                text.line(f"self.{attribute(state)} = {made(state, writer)}", *shaped(state, writer))
     if any(line.carry is not None for line in graph.lines):
         text.line(f"self.carry = {writer.use('Carry')}()")
 
@@ -255,7 +255,8 @@ def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
     lines: list[tuple[Span | None, list[str]]] = []
     for act in graph.acts():
         if act.learned:
-            index = "index" if act.grain == "sample" else "None"
+            # a class that is not in the batch rests, as a sample does
+            index = {"sample": "index", "category": "y"}.get(act.grain, "None")
             table, rows = f"self.{table_of(act, graph)}", identifier(act.key)
             lines.append((act.item.infer.span, _descent(act.item.infer, table, rows, index, writer)))
     for name, infer in learned_params(graph).items():

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxo.compiler.names import identifier
+from taxo.language.calling import given
 from taxo.language.method import Method, Perturbation
 from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Call, Expression, Name, Number
-from taxo.language.vocabulary import SITES, TARGETS, Place, Site, Target
+from taxo.language.vocabulary import SITES, SOLVERS, TARGETS, Place, Site, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,15 @@ class Act:
     def grain(self) -> str:
         """What shares one value of its unknown."""
         return "corpus" if self.place == Place.WEIGHTS else self.item.granularity[-1].text
+
+    def keeps_rows(self, scope: Scope) -> bool:
+        """Whether its unknown has values that labels or places in the data pick from."""
+        kept = False
+        if self.via is not None:
+            start = given(self.via, SOLVERS[self.via.name.text].options).get("start")
+            word = "kept" if self.via.name.text == "sgd" else start and scope.word(start)
+            kept = word in ("kept", "previous") and self.grain != "corpus"
+        return self.unknown is not None and (self.grain == "category" or self.learned or kept)
 
     @property
     def inner(self) -> bool:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from taxo.compiler.folding import Names, certain, fold
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Branch, Clause, Inference, Method, Perturbation
@@ -18,71 +19,30 @@ from taxo.language.syntax import (
     Call,
     Conditional,
     Expression,
-    Index,
-    Member,
     Name,
     Number,
-    Unary,
     names,
     rebuilt,
 )
 from taxo.language.vocabulary import REGIONS
 
-Names = Mapping[str, float]
 Pass = Callable[[Method], Method]
-ZERO, ONE = Number(0.0), Number(1.0)
 
 
-def fold(node: Expression, values: Names) -> Expression:
-    """The expression without the terms that the values make zero."""
-    match node:
-        case Binary(operator="and" | "or"):
-            return _fold_logic(node, fold(node.left, values), fold(node.right, values), values)
-        case Binary(operator="*" | "/" | "+" | "-"):
-            return _fold_sum_or_product(node, fold(node.left, values), fold(node.right, values), values)
-        case Unary():
-            operand = fold(node.operand, values)
-            value = constant(operand, values)
-            truth = value is not None and node.operator == "not"
-            return Number(float(not value)) if truth else replace(node, operand=operand)
-        case Member():
-            return _fold_member(node, values)
-        case Index():
-            value = fold(node.value, values)
-            return value if isinstance(value, Number) else replace(node, value=value)
-        case _:
-            return rebuilt(node, lambda child: fold(child, values))
-
-
-def _fold_sum_or_product(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
-    a, b = constant(left, values), constant(right, values)
-    result: Expression = replace(node, left=left, right=right)
-    match node.operator:
-        case "*":
-            result = ZERO if 0 in (a, b) else result
-        case "/":
-            result = ZERO if a == 0 else result
-        case "+":
-            result = right if a == 0 else left if b == 0 else result
-        case _:
-            result = left if b == 0 else Unary("-", right, span=node.span) if a == 0 else result
-    return result
-
-
-def _fold_logic(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
-    decides = node.operator == "or"  # the truth of one side that settles the whole
-    for side, other in ((left, right), (right, left)):
-        value = constant(side, values)
+def settle_draws(method: Method) -> Method:
+    """Put the values of draws that leave nothing to chance where they are read."""
+    values = Scope(method).constants()
+    settled: dict[str, Expression] = {}
+    for draw in method.draws:
+        value = certain(draw, values)
         if value is not None:
-            return Number(float(decides)) if bool(value) == decides else other
-    return replace(node, left=left, right=right)
-
-
-def _fold_member(node: Member, values: Names) -> Expression:
-    share = constant(node.group.arguments[0].value, values)
-    if share is not None and (share <= 0 or share >= 1):
-        return ZERO if share <= 0 else ONE
-    return node
+            values = {**values, draw.name.text: value}
+            settled[draw.name.text] = Number(value)
+    if not settled:
+        return method
+    lets = tuple(let.model_copy(update={"value": _replaced(let.value, settled)}) for let in method.lets)
+    changed = _over_expressions(method, lambda node: _replaced(node, settled))
+    return changed.model_copy(update={"lets": lets})
 
 
 def fold_lets(method: Method) -> Method:
@@ -187,12 +147,12 @@ def merge_branches(method: Method) -> Method:
 
 def _branches_read(method: Method, scope: Scope) -> set[str]:
     """The names of the branches whose values something reads."""
-    parts = [*(let.value for let in method.lets), *(state.value for state in method.states)]
+    parts = [state.value for state in method.states]
     parts += [branch.weight for branch in method.branches()]
     for item in method.perturbations():
         parts += item.written()
         parts += [item.infer.goal.objective] if item.infer.goal else []
-    return {name.text for part in parts for name in names(part)} & set(scope.branches)
+    return {name for part in parts for name in scope.reads(part)} & set(scope.branches)
 
 
 def _is_read(branch: Branch, read: set[str]) -> bool:
@@ -206,8 +166,12 @@ def _sameness(branch: Branch, read: set[str]) -> object:
 
 
 def _is_plain(branch: Branch, values: Names, read: set[str]) -> bool:
-    """Whether a branch is the whole batch, as it is, and nothing calls it by its name."""
-    plain = branch.on is None and branch.norm is None and not _is_read(branch, read)
+    """Whether a branch is the whole batch, as it is, and nothing calls it by its name.
+
+    What alone is trained on moves the running statistics, whether or not others were to share the norms.
+    """
+    own_norms = branch.norm is not None and branch.norm.text != "batch"
+    plain = branch.on is None and not own_norms and not _is_read(branch, read)
     return plain and _is_one(constant(branch.weight, values))
 
 
@@ -230,7 +194,15 @@ def settle_tuned(method: Method) -> Method:
     return method.model_copy(update={"infers": left})
 
 
-PASSES: tuple[Pass, ...] = (settle_tuned, fold_lets, fold_clauses, drop_idle, always, merge_branches)
+PASSES: tuple[Pass, ...] = (
+    settle_tuned,
+    settle_draws,
+    fold_lets,
+    fold_clauses,
+    drop_idle,
+    always,
+    merge_branches,
+)
 
 
 def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
-from taxo.compiler.passes import fold
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope

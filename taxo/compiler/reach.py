@@ -13,7 +13,7 @@ from taxo.language.constants import constant
 from taxo.language.method import Branch
 from taxo.language.scope import Scope
 from taxo.language.syntax import Call, Expression
-from taxo.language.vocabulary import VALUES, Place
+from taxo.language.vocabulary import Place
 
 
 def behind_searches(graph: Graph) -> Iterator[Expression]:
@@ -65,9 +65,3 @@ def is_view(node: Call, scope: Scope) -> bool:
     asked = scope.needs.get("views")
     count = constant(asked.arguments[0].value, scope.constants()) if asked and asked.arguments else None
     return number is not None and number.is_integer() and 0 <= number < (count or 1)
-
-
-def per_class(name: str, scope: Scope) -> bool:
-    """Whether a value has a number for each class, where the logits have more entries than that."""
-    counts = name in ("class_prior", "class_count") and name not in scope.declared
-    return counts and name in VALUES and "outputs" in scope.needs

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act
-from taxo.compiler.plan import simultaneous
+from taxo.compiler.plan import is_plain, simultaneous
 from taxo.compiler.spots import Spot
 from taxo.language.calling import given
 from taxo.language.printer import ATOM
-from taxo.language.syntax import Call, Expression, Name, names
+from taxo.language.syntax import Call, Expression, names
 from taxo.language.vocabulary import REGIONS, Place, Shape
 from taxo.plugins import source_of_op
 
@@ -47,10 +47,12 @@ class Regions:
         return ", ".join(self._numbers(found[0])) if found else ""
 
     def _by_clipping(self, region: Call) -> bool:
-        """Whether a box is of the value, and the unknown something else than its offset for every sample."""
-        plain = isinstance(self.act.item.by, Name) and self.act.item.by.text == self.act.unknown
-        ahead = simultaneous(self.act, self.writer.scope)  # it is moved without the value that it will act on
-        return region.name.text == "box" and (not plain or ahead or self.act.grain != "sample")
+        """Whether a box is of the value, and the unknown something else than its offset for this sample.
+
+        What moves with the weights is kept for a sample of the batch to come.
+        """
+        own = is_plain(self.act) and self.act.grain == "sample"
+        return region.name.text == "box" and (not own or simultaneous(self.act, self.writer.scope))
 
     def _region(self, region: Call, around: str, rows: str) -> str:
         word, weights = region.name.text, self.act.place == Place.WEIGHTS

@@ -88,9 +88,9 @@ class RunWriter:
                     param.per.text if param.per else ""
                 )
                 with text.of(param.span):
-                    text.line(
-                        f"{identifier(name)} = " + (f"self.full({value}, {rows}, x)" if rows else value)
-                    )
+                    whole = f"self.full({value}, {rows}, x)" if rows else value
+                    one = param.per is not None and param.per.text == "corpus"
+                    text.line(f"{identifier(name)} = {f'self.number({value}, x)' if one else whole}")
         write_leaves(text, graph)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():
@@ -166,7 +166,7 @@ class RunWriter:
         total = text_sum([self._weighted(line) for line in graph.lines])
         extra = [] if self.second else [*penalised(graph, writer)]
         ending = [] if self.second else self._ending()
-        if not extra and not ending and not _penalties(graph):
+        if not (extra or ending or _penalties(graph) or (not self.second and _learns(graph))):
             text.line(f"return {total[0]}", *total[1:])
             return
         text.line(f"losses = {total[0]}", *total[1:])
@@ -180,9 +180,10 @@ class RunWriter:
             with text.of(span):
                 text.line(f"losses = {code}")
         write_descents(text, graph, writer)
-        write_updates(text, graph, writer)
+        # a branch on the previous batch reads states as that batch left them
         if parted(lower_again(graph))[1] is not None:
             text.line("losses = self.with_carried(losses, y, index)")
+        write_updates(text, graph, writer)
         text.line("return losses")
 
     def _penalty(self, penalty: Expression) -> str:
@@ -210,6 +211,11 @@ class RunWriter:
 def lower_again(graph: Graph) -> Graph:
     """The graph with all lines of its method."""
     return lower(graph.method)
+
+
+def _learns(graph: Graph) -> bool:
+    """Whether something descends beside the weights."""
+    return bool(learned_params(graph)) or any(act.learned for act in graph.acts())
 
 
 def _penalties(graph: Graph) -> list[Expression]:

@@ -61,7 +61,7 @@ class Solve(Sought):
         """Search at the features of the selected rows only."""
         x, y, where = f"x_{self.name}", f"y_{self.name}", self.act.item.where
         assert where is not None
-        text.line(f"rows = {self.writer.held(where, self.spot(), ATOM)}.rows")
+        text.line(f"rows = {self.writer.held(where, self.ahead(), ATOM)}.rows")
         text.line(f"{x}, {y} = x[rows], y[rows]")
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
         with text.under(f"with self.searching({quoted(self.norm)}):"):
@@ -74,13 +74,15 @@ class Solve(Sought):
             text.line(f"w = {self._weights()}")
         elif self.act.inner:
             self._value_inside(text)
+        start, found, around = len(text.written), Text(origin=text.origin), self._around()
         self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
-        with text.under(self._heading()):
-            around = self._around()
-            if not around.isidentifier():
-                text.line(f"x_{self.name} = {around}")
-                around = f"x_{self.name}"
-            self._solver(text, around)
+        if not around.isidentifier():
+            found.line(f"x_{self.name} = {around}")
+            around = f"x_{self.name}"
+        self._solver(found, around)
+        with text.under(self._heading("here" in Text(text.written[start:] + found.written).words())):
+            text.extend(found)
+        self._keep(text)
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
@@ -129,6 +131,7 @@ class Solve(Sought):
             return
         self._objective(text, call("self.head", [given_u, "y", *lists]))
         self._solver(text, like)
+        self._keep(text)
 
     def _closed(self, text: Text, u: str, like: str) -> bool:
         """Write the known minimiser, where the solver asks for one."""
@@ -151,7 +154,7 @@ class Solve(Sought):
             goal = self._goal("line", y)
             where = self.act.item.where
             if not alone and where is not None and self.act.place != Place.WEIGHTS:
-                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.spot())}, {goal})"
+                goal = f"{self.writer.use('keep')}({self.writer.code(where, self.ahead())}, {goal})"
             text.line(f"return {goal}.{'sum' if alone else 'mean'}()")
         text.line("")
 
@@ -167,14 +170,18 @@ class Solve(Sought):
                 f"first = {self.writer.use('leaf')}({self.writer.use('blank')}({around}, len({around})))"
             )
             text.line(f"slope_here = {self.writer.use('slope')}(objective(first), first)")
-            text.line(*found.written(self.name, "slope_here", self.writer, self.spot()))
+            text.line(*found.written(self.name, "slope_here", self.writer, self.ahead()))
             return
         text.line(f"within = [{', '.join(self._regions().all(around, rows))}]")
         text.line(f"first = {self._first(around)}")
         found = [*self._found(linear, steps(self.act, scope), rows)]
         text.line(f"{self.name} = {found[0]}", *found[1:])
-        if first_word(self.act, scope) in KEPT:
-            index = ", index" if self.act.grain == "sample" and first_word(self.act, scope) == "kept" else ""
+
+    def _keep(self, text: Text) -> None:
+        """Keep what was found for the next search, once this one, whose passes are quiet, is over."""
+        word = first_word(self.act, self.graph.scope)
+        if word in KEPT:
+            index = ", index" if self.act.grain == "sample" and word == "kept" else ""
             text.block(
                 "if self.training and not self.quiet:", f"self.{kept_by(self.act)}.keep({self.name}{index})"
             )
@@ -205,7 +212,9 @@ class Solve(Sought):
             like = f"{self.writer.use('blank')}({around}, {count})"
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
-            return f"{self.writer.use('inside')}({self.writer.code(value, self.spot())} + 0 * {like}, within)"
+            return (
+                f"{self.writer.use('inside')}({self.writer.code(value, self.ahead())} + 0 * {like}, within)"
+            )
         generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 

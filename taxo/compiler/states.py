@@ -21,6 +21,7 @@ KEEPERS = {
     "covariance": "Covariance",
     "prototypes": "Prototypes",
 }
+WIDTHS = {Shape.SAMPLE: "1", Shape.ROW: "1, self.outputs", Shape.Z: "1, self.places.width"}
 ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
 
 
@@ -98,6 +99,14 @@ def _shaped(state: State, writer: Writer) -> str:
     row = axes if axes is None or state.per.text == "corpus" else axes[1:]
     whole = row is not None and not row.strip("C") and (row or state.per.text != "corpus")
     return f".shaped({', '.join(['self.outputs'] * len(row))})" if whole and row is not None else ""
+
+
+def shaped(state: State, writer: Writer) -> list[str]:
+    """The line that gives a keeper its shape, and its memory, where that is known from the start."""
+    width = WIDTHS.get(writer.shapes.quietly(inner_of(state)) or Shape.TRUTH)
+    if width is None:
+        return []
+    return [f"self.{attribute(state)}.shape_as(self.anchor.new_empty({width}))"]
 
 
 def _is_pooled(state: State, writer: Writer) -> bool:

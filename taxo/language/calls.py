@@ -78,8 +78,7 @@ class Calls(Names):
             return Shape.PROTOTYPES if shape == Shape.Z and grain == Grain.CATEGORY else None
         if form_name != "covariance" or shape != Shape.Z:
             return shape if form_name != "covariance" else None
-        diagonal = any(isinstance(one.value, Name) and one.value.text == "true" for one in value.arguments)
-        if diagonal:
+        if any(self.scope.word(one.value) == "true" for one in value.arguments):
             return Shape.Z
         return Shape.MATRICES if grain == Grain.CATEGORY else Shape.MATRIX
 

@@ -164,7 +164,8 @@ def _drawn(name: str, scope: Scope, values: dict[str, Array], random: np.random.
         case "uniform":
             return ends[0] + (ends[1] - ends[0]) * random.random(size)
         case "beta":
-            return random.beta(np.maximum(ends[0], 1e-6), np.maximum(ends[1], 1e-6), size)
+            drawn = random.beta(np.maximum(ends[0], 1e-6), np.maximum(ends[1], 1e-6), size)
+            return np.where(ends[1] > 0, drawn, 1.0)
         case "bernoulli":
             return (random.random(size) < ends[0]).astype(float)
         case "truncated_normal":

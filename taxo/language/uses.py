@@ -86,12 +86,17 @@ def _check_settings(call: Call, used: Method | None, shapes: Shapes) -> None:
             message = f"`{call.name}` has no parameter `{shortened(name)}`"
             shapes.findings.error("T403", message, name.span, suggest(name.text, names))
         seen |= {name.text} if name else set()
-        _check_value(argument.value, shapes)
+        _check_value(argument.value, names or [], shapes)
 
 
-def _check_value(value: Expression, shapes: Shapes) -> None:
-    """A setting is a word of the used method, or made of numbers and parameters."""
-    if isinstance(value, String) or (isinstance(value, Name) and not shapes.scope.knows(value.text)):
+def _check_value(value: Expression, own: list[str], shapes: Shapes) -> None:
+    """A setting is a word of the used method, or made of numbers and parameters: not of that one's `own`."""
+    if isinstance(value, String):
+        return
+    if isinstance(value, Name) and not shapes.scope.knows(value.text):
+        if value.text in own:
+            hint = "write its value, or declare it here and set both"
+            shapes.findings.error("T203", f"a setting cannot read the other's `{value}`", value.span, hint)
         return
     shape = shapes.of(value, SETTING)
     if shapes.among(value, shape, (Shape.SCALAR, Shape.WORD, Shape.TRUTH), "is no setting") is None:

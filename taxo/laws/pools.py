@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from taxo.catalog import whole
 from taxo.compiler import Graph, lower, simplify
+from taxo.compiler.closed import base_of
 from taxo.compiler.graph import Act
 from taxo.language.calling import given
 from taxo.language.constants import constant
@@ -72,6 +73,11 @@ def chances(method: Method) -> list[Reason]:
     return in_order([*draws, *starts])
 
 
+def meets_points(method: Method) -> bool:
+    """Whether the labels of a method are points, of which each sample meets the nearest."""
+    return base_of(whole(method)) == "icp"
+
+
 def in_order(found: list[Reason]) -> list[Reason]:
     """Each reason once, in the order of the text."""
     return sorted(dict.fromkeys(found), key=lambda one: one.span.start if one.span else -1)
@@ -104,7 +110,9 @@ def is_split(method: Method) -> bool:
 
 
 def _cuts(method: Method) -> Iterator[Reason]:
-    """What cuts or copies the batch as a whole, and what is learned once a step."""
+    """What cuts, copies or compares the batch as a whole, and what is learned once a step."""
+    if meets_points(method) and method.loss is not None:
+        yield Reason("a sample looks for the nearest of all labels", method.loss.span)
     if is_split(method) and method.split is not None:
         yield Reason("`split` cuts the batch into parts", method.split.span)
     for branch in method.branches():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from taxo.catalog import library_for, whole
 from taxo.compiler import lower
 from taxo.language.method import Method
-from taxo.laws.pools import Reason, chances, is_split, pools, simple
+from taxo.laws.pools import Reason, chances, is_split, meets_points, pools, simple
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,21 @@ def coupled(method: Method) -> Reason | None:
     return next(iter((*pools(found), *chances(found))), None)
 
 
+def _foreign(method: Method) -> Reason | None:
+    """Why the digits are no data for a method."""
+    if meets_points(method):
+        return Reason("the labels of the digits are no points")
+    for call in whole(method).needs:
+        if call.name.text in ("views", "outputs"):
+            return Reason("the digits have one view, and their net one output for each class", call.span)
+    return None
+
+
 def unclaimed(method: Method) -> Reason | None:
     """Why a method makes no claim that a measurement on its own samples could contradict."""
+    foreign = _foreign(method)
+    if foreign is not None:
+        return foreign
     acts = lower(simple(method)).acts()
     if any(act.item.direction.text != "mixed" and act.item.against is None for act in acts):
         return None

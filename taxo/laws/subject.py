@@ -16,9 +16,10 @@ from taxo.language.constants import constant
 from taxo.language.method import Method
 from taxo.language.scope import Scope
 from taxo.language.syntax import Name
-from taxo.laws.pools import Reason, simple
+from taxo.laws.pools import Reason, meets_points, simple
 from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, viewed
 from taxo.runtime.bind import compile_step
+from taxo.runtime.known import Outside
 from taxo.runtime.step import Step
 
 BatchNorm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  # all of them
@@ -62,7 +63,7 @@ class Subject:
         """A batch; another one for every number."""
         x, y, index = self.toy.batch(self.rows, number)
         x = x.to(self.real) if x.is_floating_point() else x
-        return viewed(x, views(self.method)), y, index
+        return viewed(x, views(self.method)), labels(self.method, y, self.real), index
 
 
 def attached(step: Step) -> Step:
@@ -92,6 +93,11 @@ def views(method: Method) -> int:
     return asked(method, "views", 1)
 
 
+def labels(method: Method, y: Tensor, real: torch.dtype, classes: int = CLASSES) -> Tensor:
+    """Classes as a method takes them: corners of a simplex where it aligns points with points."""
+    return nn.functional.one_hot(y, classes).to(real) if meets_points(method) else y
+
+
 def asked(method: Method, need: str, otherwise: int, classes: int = CLASSES) -> int:
     """The number that a method's `needs` gives for something."""
     method = whole(method)
@@ -110,7 +116,7 @@ def given_for(method: Method, toy: Toy, seed: int = 5) -> Given:
         if make is not None:
             wanted[call.name.text] = make(method, toy)
     # a version that does not take one of them says so itself, and better
-    taken = inspect.signature(compile_step).parameters
+    taken = {*inspect.signature(compile_step).parameters, *Outside.__annotations__}
     return {name: value for name, value in wanted.items() if name in taken}
 
 

@@ -50,11 +50,23 @@ def train(subject: Subject, step: Step, numbers: Sequence[int] = range(3)) -> Nu
 def update(step: Step, batch: Batch, lr: float = LR, longest: float | None = None) -> Numbers:
     """One step of plain gradient descent, clipped to a length: the loss, the losses and the gradients."""
     loss = step(*batch)
-    slopes = torch.autograd.grad(loss, weights(step.model), materialize_grads=True)
+    slopes = backward(loss, step.model)
     if longest is not None:
         lr *= longest / max(float(norm_of_all(list(slopes))), longest)
     descend(step.model, slopes, lr)
     return [loss.detach(), step.losses, *slopes]
+
+
+def backward(loss: Tensor, model: nn.Module) -> Numbers:
+    """The slopes that a user's own backward brings, which unknowns of the training pass wait for."""
+    before = [weight.grad for weight in weights(model)]
+    for weight in weights(model):
+        weight.grad = None
+    loss.backward()
+    slopes = [torch.zeros_like(one) if one.grad is None else one.grad for one in weights(model)]
+    for weight, grad in zip(weights(model), before, strict=True):
+        weight.grad = grad
+    return slopes
 
 
 @torch.no_grad()

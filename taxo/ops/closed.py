@@ -89,7 +89,7 @@ def cross_entropy_linf(u: Tensor, y: Tensor, radius: Number, maximize: bool) -> 
     exact = u.to(real_type(u))
     reach = torch.as_tensor(of_each(positive(radius), exact), dtype=exact.dtype, device=u.device)
     if not y.is_floating_point():
-        sign = 2.0 * functional.one_hot(y, u.shape[1]) - 1
+        sign = 2 * functional.one_hot(y, u.shape[1]).to(exact.dtype) - 1
         return (reach * (-sign if maximize else sign)).to(u.dtype)
     solve = _worst_corner if maximize else _soft_linf
     return solve(exact, y.to(exact.dtype), reach).to(u.dtype)

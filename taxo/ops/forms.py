@@ -65,8 +65,8 @@ def softmax(u: Tensor) -> Tensor:
 
 
 def entropy(p: Tensor) -> Tensor:
-    """The entropy of each row."""
-    return -torch.xlogy(p, p).sum(-1)
+    """The entropy of each row; shares of zero count nothing, and have a finite slope."""
+    return -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum(-1)
 
 
 def argmax(e: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def filled(value: Tensor | float, like: Tensor) -> Tensor:
         value = torch.full((), value, dtype=real_type(like), device=like.device)
     elif not value.dim() and value.is_floating_point():
         value = value.to(real_type(like))  # one number makes nothing finer
-    return value.expand_as(like)
+    return value if value.shape == like.shape else value.expand_as(like)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def check_inputs(x: Tensor, low: float, high: float) -> None:
     """A box pulls inputs onto it, however small the radius: those outside are a mistake."""
     if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():
         return
-    least, most = float(x.detach().min()), float(x.detach().max())
+    least, most = map(float, x.detach().aminmax())
     if least < low - ROUNDING or most > high + ROUNDING:
         message = f"the inputs reach from {least:.3g} to {most:.3g}, outside the box [{low:g}, {high:g}]"
         fail("T408", message, None, "make normalisation the model's first layer, or set the box")
@@ -89,7 +89,7 @@ def check_inputs(x: Tensor, low: float, high: float) -> None:
 def _check_range(code: str, what: str, values: Tensor, count: int) -> None:
     if values.device.type != "cpu" or not values.numel() or torch.compiler.is_compiling():
         return
-    least, most = int(values.min()), int(values.max())
+    least, most = map(int, values.aminmax())
     if not 0 <= least <= most < count:
         fail(
             code,

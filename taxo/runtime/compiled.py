@@ -61,7 +61,7 @@ class Front:
 
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
-        named = {self._prefix + name: weight for name, weight in (weights or {}).items()}
+        named = {self._prefix + name: weight for name, weight in weights.items()} if weights else {}
         with self._guarded(), recomputed(self.module, named):
             return functional_call(self.module, named, inputs) if named else self.module(*inputs)
 
@@ -69,14 +69,18 @@ class Front:
         """Passes through the model as it is written, compiled code left aside."""
         return _uncompiled() if self._compiled else nullcontext()
 
-    @contextmanager
-    def open(self, notes: bool, changes: bool) -> Generator[None]:
+    def open(self, notes: bool, changes: bool) -> AbstractContextManager[object]:
         """Passes with hooks on inner modules that note values or change them.
 
         A user's compiled code overlooks both; what a checkpoint computes again comes after the changes.
         """
-        eager = _uncompiled() if self._foreign and (notes or changes) else nullcontext()
-        with eager, stored() if changes else nullcontext():
+        if not changes:
+            return _uncompiled() if self._foreign and notes else nullcontext()
+        return self._open()
+
+    @contextmanager
+    def _open(self) -> Generator[None]:
+        with _uncompiled() if self._foreign else nullcontext(), stored():
             yield
 
     @contextmanager
@@ -89,17 +93,18 @@ class Front:
                 stack.enter_context(torch.backends.cudnn.flags(enabled=False))
             yield
 
-    @contextmanager
-    def _guarded(self) -> Generator[None]:
+    def _guarded(self) -> AbstractContextManager[object]:
         """Compile, where something must be compiled, so that hooks are noticed and gradients can be kept."""
-        if not self._compiled:
-            yield
-            return
-        seen = _patched("dynamo", skip_nnmodule_hook_guards=False, recompile_limit=_MOST_VARIANTS)
-        # a gradient inside a step keeps the graph for the user's own backward
-        with seen, _patched("functorch", donated_buffer=False), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", _LOOKED_AT)
-            yield
+        return _compiling() if self._compiled else nullcontext()
+
+
+@contextmanager
+def _compiling() -> Generator[None]:
+    seen = _patched("dynamo", skip_nnmodule_hook_guards=False, recompile_limit=_MOST_VARIANTS)
+    # a gradient inside a step keeps the graph for the user's own backward
+    with seen, _patched("functorch", donated_buffer=False), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _LOOKED_AT)
+        yield
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

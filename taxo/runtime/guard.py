@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NoReturn
+
 import torch
 from torch import Tensor
 
 from taxo.language.errors import fail
+from taxo.language.source import Span
+from taxo.runtime.meters import Delta
 
 ROUNDING = 1e-3  # how far from 1 the sum of a distribution may be: half precision rounds
 
@@ -14,18 +19,28 @@ class Guard:
     """What was found wrong: said at once on the CPU, noted on other devices until someone asks."""
 
     def __init__(self) -> None:
+        self.places: Mapping[str, Span | None] = {}
+        self._watched: list[tuple[str, Delta]] = []
         self._noted: dict[tuple[str, str], Tensor] = {}
 
-    def finite(self, name: str, *parts: Tensor) -> None:
-        """A perturbation without NaN and infinity."""
-        if torch.compiler.is_compiling() or not parts:
+    def begin(self) -> None:
+        """Forget what a step that broke off has left."""
+        self._watched.clear()
+
+    def watch(self, name: str, delta: Delta) -> None:
+        """A perturbation that is to be finite."""
+        if not torch.compiler.is_compiling():
+            self._watched.append((name, delta))
+
+    def look(self, outcome: Tensor) -> None:
+        """Look for what is not finite: on the CPU only if what all of them led to is not."""
+        watched, self._watched = self._watched, []
+        if not watched or (outcome.device.type == "cpu" and bool(_total(outcome).isfinite())):
             return
-        with torch.no_grad():
-            total = sum(
-                (part.sum(dtype=torch.promote_types(part.dtype, torch.float32)) for part in parts[1:]),
-                parts[0].sum(dtype=torch.promote_types(parts[0].dtype, torch.float32)),
-            )
-            self._note("finite", name, ~torch.isfinite(total))
+        for name, delta in watched:
+            parts = [delta] if isinstance(delta, Tensor) else list(delta.values())
+            if parts:
+                self._note("finite", name, ~torch.stack([_total(part) for part in parts]).isfinite().all())
 
     def simplex(self, name: str, labels: Tensor) -> None:
         """Perturbed labels that are distributions."""
@@ -39,7 +54,7 @@ class Guard:
     def _note(self, kind: str, name: str, wrong: Tensor) -> None:
         if wrong.device.type == "cpu":
             if bool(wrong):
-                _complain(kind, name)
+                self._complain(kind, name)
             return
         before = self._noted.get((kind, name))
         self._noted[kind, name] = wrong if before is None else before | wrong
@@ -49,12 +64,18 @@ class Guard:
         noted, self._noted = self._noted, {}
         for (kind, name), wrong in noted.items():
             if bool(wrong):
-                _complain(kind, name)
+                self._complain(kind, name)
+
+    def _complain(self, kind: str, name: str) -> NoReturn:
+        place = self.places.get(name)
+        if kind == "finite":
+            hint = "look for the logarithm or root of what can be zero, and at the step size and the radius"
+            fail("T409", f"the perturbation `{name}` is not finite", place, hint)
+        hint = "`a * (q - y)` with `q` a distribution and `a` from 0 to 1 stays"
+        fail("T304", f"`{name}` moved labels off the simplex", place, hint)
 
 
-def _complain(kind: str, name: str) -> None:
-    if kind == "finite":
-        hint = "look for the logarithm or root of what can be zero, and at the step size and the radius"
-        fail("T409", f"the perturbation `{name}` is not finite", None, hint)
-    hint = "`a * (q - y)` with `q` a distribution and `a` from 0 to 1 stays"
-    fail("T304", f"`{name}` moved labels off the simplex", None, hint)
+@torch.no_grad()
+def _total(part: Tensor) -> Tensor:
+    """The sum of all entries, which is finite where they are, wide enough for half precision."""
+    return part.sum(dtype=torch.promote_types(part.dtype, torch.float32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -39,20 +39,29 @@ def entering(changes: Sequence[Change]) -> Enter:
     return enter
 
 
-def leaving(changes: Sequence[Change]) -> Leave:
-    """Changes of what a module returns, in order."""
+def leaving(changes: Sequence[Change], alike: bool = False) -> Leave:
+    """Changes of what a module returns, in order; `alike` where others take it in and want its type."""
+
+    def changed(value: Tensor) -> Tensor:
+        kind = value.dtype
+        for change in changes:
+            value = change(value)
+        return value.to(kind) if alike else value
 
     def leave(_: Inputs, output: object) -> object:
-        for change in changes:
-            output = with_logits(output, change)
-        return output
+        return with_logits(output, changed)
 
     return leave
 
 
-@contextmanager
-def hooked(hooks: Iterable[Hook]) -> Generator[None]:
+def hooked(hooks: Iterable[Hook]) -> AbstractContextManager[object]:
     """Run with hooks in place, whatever happens meanwhile."""
+    wanted = list(hooks)
+    return _hooked(wanted) if wanted else nullcontext()
+
+
+@contextmanager
+def _hooked(hooks: list[Hook]) -> Generator[None]:
     with ExitStack() as stack:
         for module, enter, leave in hooks:
             _hook(stack, module, enter, leave)

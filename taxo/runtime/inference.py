@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -12,12 +12,13 @@ from torch import Tensor
 Given = TypeVar("Given", Tensor, Tensor | None)
 
 
-@contextmanager
-def searchable() -> Generator[None]:
+def searchable() -> AbstractContextManager[object]:
     """Leave inference mode for the time of a step, which then has no gradient outside its own searches."""
-    if not torch.is_inference_mode_enabled():
-        yield
-        return
+    return _left() if torch.is_inference_mode_enabled() else nullcontext()
+
+
+@contextmanager
+def _left() -> Generator[None]:
     with torch.inference_mode(False), torch.no_grad():
         yield
 

@@ -133,6 +133,11 @@ class Known(Stage):
         if following is not None and losses.requires_grad:
             following.follow(table, unknown, losses, goal, update)
 
+    def forget(self) -> None:
+        """Leave what was to move where it is: another state has been loaded."""
+        self._following.clear()
+        self._moved.clear()
+
     def settle(self) -> None:
         """Move the unknowns whose slope has come."""
         for following in self._moved:

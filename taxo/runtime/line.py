@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
 
 
+class Present:
+    """A pass for the time of a block, on top of those under way; what is called meanwhile finds it."""
+
+    __slots__ = ("_line", "_lines")
+
+    def __init__(self, lines: list[Line], line: Line) -> None:
+        self._lines, self._line = lines, line
+
+    def __enter__(self) -> None:
+        self._lines.append(self._line)
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.pop()
+
+
 class Outputs(dict[str, Tensor]):
     """What modules gave in a pass so far, by name."""
 

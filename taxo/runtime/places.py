@@ -71,7 +71,9 @@ class Places:
             yield Hook(self.model, entering((*changes, note)))
             return
         for module in self.find(site).values():
-            yield Hook(module, entering(changes)) if site == "z" else Hook(module, None, leaving(changes))
+            yield (
+                Hook(module, entering(changes)) if site == "z" else Hook(module, None, leaving(changes, True))
+            )
 
     def records(self, line: Line, sees: Sequence[str]) -> Iterator[Hook]:
         """The hooks that note what was seen inside: `z` with the head's weight, and outputs of modules."""
@@ -99,7 +101,9 @@ class Places:
 
             for module in self.find(site).values():
                 yield (
-                    Hook(module, entering([change])) if site == "z" else Hook(module, None, leaving([change]))
+                    Hook(module, entering([change]))
+                    if site == "z"
+                    else Hook(module, None, leaving([change], True))
                 )
         whole = Line(lines[0].stage, lines[0].x, None)
         for module, enter, leave in self.records(whole, sees):

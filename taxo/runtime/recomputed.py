@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import cast
 
 import torch
@@ -31,8 +31,7 @@ class _Within(nn.Module):
         return function(*inputs, **named)
 
 
-@contextmanager
-def recomputed(module: nn.Module, weights: Mapping[str, Tensor]) -> Generator[None]:
+def recomputed(module: nn.Module, weights: Mapping[str, Tensor]) -> AbstractContextManager[object]:
     """A pass whose checkpoints, when the backward pass computes them again, find things as they are now.
 
     By then the pass is over: the module has its own weights back, and its norms the modes they had. Running
@@ -40,35 +39,33 @@ def recomputed(module: nn.Module, weights: Mapping[str, Tensor]) -> Generator[No
     """
     usual: Frames | None = getattr(checkpoint, _FRAMES, None)
     if usual is None or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        yield
-        return
+        return nullcontext()
 
     def frames(function: Function, *settings: object, **named: object) -> object:
         return usual(_again(function, module, weights), *settings, **named)
 
-    with _replaced(usual, frames):
-        yield
+    return _Replaced(usual, frames)
 
 
-@contextmanager
-def stored() -> Generator[None]:
+def stored() -> AbstractContextManager[object]:
     """A pass without checkpoints: hooks inside one would be gone when it is computed again."""
     usual: Frames | None = getattr(checkpoint, _FRAMES, None)
     if usual is None or torch.compiler.is_compiling():
-        yield
-        return
-    with _replaced(usual, _nothing):
-        yield
+        return nullcontext()
+    return _Replaced(usual, _nothing)
 
 
-@contextmanager
-def _replaced(usual: Frames, frames: Frames) -> Generator[None]:
-    """Let torch begin its checkpoints by something else."""
-    setattr(checkpoint, _FRAMES, frames)
-    try:
-        yield
-    finally:
-        setattr(checkpoint, _FRAMES, usual)
+class _Replaced:
+    """Lets torch begin its checkpoints by something else."""
+
+    def __init__(self, usual: Frames, frames: Frames) -> None:
+        self.usual, self.frames = usual, frames
+
+    def __enter__(self) -> None:
+        setattr(checkpoint, _FRAMES, self.frames)
+
+    def __exit__(self, *_: object) -> None:
+        setattr(checkpoint, _FRAMES, self.usual)
 
 
 def _nothing(*_: object, **__: object) -> Generator[None]:

@@ -19,7 +19,7 @@ from taxo.runtime.checks import check_width
 from taxo.runtime.compiled import Front, Options
 from taxo.runtime.guard import Guard
 from taxo.runtime.hooks import Change, Hook, Pair, Triple, entering, hooked, leaving, norms
-from taxo.runtime.line import Line
+from taxo.runtime.line import Line, Present
 from taxo.runtime.masks import same_masks
 from taxo.runtime.meters import Delta
 from taxo.runtime.places import Places
@@ -57,7 +57,8 @@ class Stage(nn.Module):
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
         self.quiet = False
-        self._line: Line | None = None
+        self._lines: list[Line] = []
+        self._found: dict[str, Weights] | None = None
 
     # Passes
 
@@ -77,7 +78,7 @@ class Stage(nn.Module):
         """One pass from input to loss with perturbations in place; without labels, to the logits."""
         line = Line(self, x, y)
         hooks = self._hooks(line, features, inner or {}, logits)
-        with self._at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
+        with self.at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
             output = self.front(x, weights=self._replaced(weights))
         u = logits_of(output)
         check_width(u, len(x), self.outputs)
@@ -112,7 +113,7 @@ class Stage(nn.Module):
         y = line.labels
         if y is None:
             return line
-        with self._at(line), hooked(objective_hooks(line, self.objective, predictions, labels, loss)):
+        with self.at(line), hooked(objective_hooks(line, self.objective, predictions, labels, loss)):
             line.seen["y"] = y
             line.seen["loss"] = self.objective(u, y)
         line.seen.setdefault("base", line.seen["loss"])
@@ -122,41 +123,38 @@ class Stage(nn.Module):
         """Several passes in one through the model, up to their logits; its norms see them all."""
         lines = [Line(self, x, y) for _ in batches]
         for line, batch in zip(lines, batches, strict=True):
-            with self._at(line):
+            with self.at(line):
                 for change in batch.get("features", ()):
                     line.x = change(line.x).to(x.dtype)
-        hooks = self.places.together(
-            lines, [batch.get("inner", {}) for batch in batches], self.sees, self._at
-        )
+        hooks = self.places.together(lines, [batch.get("inner", {}) for batch in batches], self.sees, self.at)
         changes = any(batch.get("inner") for batch in batches)
         with self.front.open(bool(self.sees), changes), hooked(hooks):
             u = logits_of(self.front(torch.cat([line.x for line in lines])))
         check_width(u, len(x) * len(lines), self.outputs)
         for line, batch, part in zip(lines, batches, u.tensor_split(len(lines)), strict=True):
             line.seen["raw"] = part
-            with self._at(line):
+            with self.at(line):
                 for change in batch.get("logits", ()):
                     part = change(part)
             line.seen["u"] = part
         return lines
 
-    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Tensor:
-        """The input as it is after changes of it, without a pass through the model."""
+    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Line:
+        """A pass that has come no further than the model's input, after changes of that."""
         line = Line(self, x, y)
-        with self._at(line):
+        with self.at(line):
             for change in changes:
                 line.x = change(line.x).to(x.dtype)
-        return line.x
+        return line
 
     def at(self, line: Line) -> AbstractContextManager[None]:
         """Computations that belong to a pass that is over."""
-        return self._at(line)
+        return Present(self._lines, line)
 
     @property
     def here(self) -> Line:
         """The pass that a hook is called in."""
-        assert self._line is not None
-        return self._line
+        return self._lines[-1]
 
     def taught(self, x: Tensor) -> Line:
         """The teacher's pass on an input; a gradient reaches the input only where one is searched."""
@@ -202,14 +200,6 @@ class Stage(nn.Module):
             with norms(self.model, norm):
                 yield
 
-    @contextmanager
-    def _at(self, line: Line) -> Generator[None]:
-        before, self._line = self._line, line
-        try:
-            yield
-        finally:
-            self._line = before
-
     # Where perturbations act
 
     def add(
@@ -233,7 +223,7 @@ class Stage(nn.Module):
         full = keep(where, full)
         if not self.quiet:
             self.deltas[name] = full.detach()
-            self.guard.finite(name, full)
+            self.guard.watch(name, full)
             if simplex:
                 self.guard.simplex(name, value + full)
         return value + full
@@ -250,12 +240,16 @@ class Stage(nn.Module):
         }
         if not self.quiet:
             self.deltas[name] = constant
-            self.guard.finite(name, *constant.values())
+            self.guard.watch(name, constant)
         return weights | {key: weights[key] + part for key, part in constant.items()}
 
     def weights(self, pattern: str = "*") -> Weights:
-        """The trainable parameters whose name matches."""
-        return weights_at(self.model, pattern)
+        """The trainable parameters whose name matches; a step looks for them once."""
+        if self._found is None:
+            return weights_at(self.model, pattern)
+        if pattern not in self._found:
+            self._found[pattern] = weights_at(self.model, pattern)
+        return self._found[pattern]
 
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
@@ -267,7 +261,8 @@ class Stage(nn.Module):
         replaced = self.auxiliary.present() if self.auxiliary is not None else {}
         if not changes:
             return replaced
-        weights = self.weights() | {name: replaced[name] for name in self.weights() if name in replaced}
+        own = self.weights()
+        weights = own | {name: part for name, part in replaced.items() if name in own}
         for change in changes:
             weights = weights | change(weights)
         return replaced | weights

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
+from taxo.language.errors import TaxoError
 from taxo.language.method import Method
+from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.inference import ordinary, searchable
@@ -36,6 +38,13 @@ class Step(Known):
         self._open = False
         self._program: Program | None = None
         self.setup()
+        # what is kept agrees on all processes by itself: DDP need not send it at every forward
+        self._ddp_params_and_buffers_to_ignore = [
+            f"{owner}.{name}"
+            for owner, module in cast("Iterator[tuple[str, nn.Module]]", self.named_modules())
+            if isinstance(module, Lazy)
+            for name in module.state_dict()
+        ]
 
     # What a program fills in
 
@@ -72,7 +81,8 @@ class Step(Known):
             index = check_index(views[0], index, self.samples or 0, type(self).__name__)
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
-        self.deltas = {}
+        self.deltas, self._found = {}, {}
+        self.guard.begin()
         self.settle()
         self.draw_apart()
         try:
@@ -80,8 +90,11 @@ class Step(Known):
         except Exception as error:
             self._annotate(error)
             raise
+        finally:
+            self._found = None
+        self.guard.look(losses)
         if self.training:
-            self.steps += 1
+            self.steps.add_(1)
         self.losses = losses.detach()
         return losses.mean()
 
@@ -130,8 +143,11 @@ class Step(Known):
         self.views, self._done = (x,), {}
         try:
             self.eval()
+            self.guard.begin()
             with searchable():
-                return self.predicted(ordinary(x))
+                logits = self.predicted(ordinary(x))
+            self.guard.look(logits)
+            return logits
         finally:
             for module, mode in modes:
                 module.training = mode
@@ -142,6 +158,12 @@ class Step(Known):
         """For each perturbation of the last step: the share of samples it moved, and its mean size there."""
         self.guard.ask()
         return {name: measure(delta) for name, delta in self.deltas.items()}
+
+    @property
+    def kept_bytes(self) -> int:
+        """The memory of tables and states, as far as their shapes are known."""
+        owners = [module for module in self.modules() if isinstance(module, Lazy)]
+        return sum(kept.nbytes for owner in owners for kept in owner.buffers())
 
     def parameter_groups(self, lr: float) -> list[dict[str, object]]:
         """What an optimizer moves: the model's parameters, and those of second norms if a branch has them."""
@@ -174,7 +196,7 @@ class Step(Known):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program = program
+        self._program, self.guard.places = program, program.acts
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -184,6 +206,7 @@ class Step(Known):
     def set_extra_state(self, state: Tensor) -> None:
         """Go on with the random numbers of a saved step."""
         self.draws.restore(state)
+        self.forget()
         self._taken = None
 
     # What a program's text calls
@@ -208,8 +231,8 @@ class Step(Known):
         return self.run(views[0], y, index)
 
     def _annotate(self, error: Exception) -> None:
-        """Say which clause of which file an exception comes from."""
-        if self._program is None:
+        """Say which clause of which file an exception comes from, where it does not."""
+        if self._program is None or (isinstance(error, TaxoError) and error.diagnostics[0].span):
             return
         place = self._program.place_of(error)
         if place is not None:

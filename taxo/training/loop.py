@@ -78,13 +78,14 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
 
 
 def _update(run: Run, rows: Tensor) -> Tensor:
-    train = run.data.train
-    loss = run.step(train.x[rows], train.y[rows], rows)
-    loss.backward()
-    if run.settings.clip is not None:
-        torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
-    run.optimizer.step()
-    run.optimizer.zero_grad()
+    train, loss = run.data.train, run.losses.new_zeros(())
+    for _ in range(run.step.replays):
+        loss = run.step(train.x[rows], train.y[rows], rows)
+        loss.backward()
+        if run.settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
+        run.optimizer.step()
+        run.optimizer.zero_grad()
     return loss.detach()
 
 

@@ -81,11 +81,11 @@ def restore(run: Run, state: Checkpoint) -> None:
 
 
 def _optimizer(step: Step, settings: Settings) -> Optimizer:
-    weights = [weight for weight in step.model.parameters() if weight.requires_grad]
     lr, decay = settings.lr, settings.weight_decay
+    groups = step.parameter_groups(lr)
     if settings.optimizer == "adamw":
-        return AdamW(weights, lr=lr, betas=(settings.momentum, 0.999), weight_decay=decay)
-    return SGD(weights, lr=lr, momentum=settings.momentum, weight_decay=decay)
+        return AdamW(groups, lr=lr, betas=(settings.momentum, 0.999), weight_decay=decay)
+    return SGD(groups, lr=lr, momentum=settings.momentum, weight_decay=decay)
 
 
 def _optimizer_state(optimizer: Optimizer) -> Mapping[int, Mapping[str, Tensor | None]]:

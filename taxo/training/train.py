@@ -90,6 +90,8 @@ def _show(run: Run, typed: str, as_json: bool) -> None:
         "steps": f"{len(run.losses)} per epoch",
         "weights": f"{sum(weight.numel() for weight in run.step.model.parameters()):,}",
     }
+    if run.step.kept_bytes:
+        facts["kept"] = f"{run.step.kept_bytes / 1e6:,.2f} MB of tables and states"
     settings = to_json(run.settings)
     if as_json:
         print(json.dumps(facts | {"settings": settings}))

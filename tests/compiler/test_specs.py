@@ -340,7 +340,7 @@ def test_steps_in_a_euclidean_ball(net: str, steps: int, step: float, radius: fl
     [
         ("", "0.2 * progress"),
         ("let grown = 0.2 * progress ", "grown"),
-        ("draw s ~ uniform(0.1, 0.1) per batch ", "s"),
+        ("draw s ~ uniform(0.1, 0.1 + 1e-12) per batch ", "s"),
     ],
 )
 @pytest.mark.parametrize("start", ["zero", "uniform"])

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+import taxo
+from taxo.catalog import whole
+from taxo.language.objectives import objective_of
+from taxo.laws.subject import given_for, views
+from taxo.laws.toys import MLP
+from taxo.runtime.step import Step
 
 torch.set_num_threads(1)  # the nets are too small to gain from more, and the machine is shared
 
@@ -13,6 +21,9 @@ CLASSES = 5
 SAMPLES = 40
 COUNTS = (16, 10, 8, 4, 2)
 SIDE = 6
+
+# The parts of these nets are not called layers; this is one of each.
+NAMED = {"manifold_mixup": 'manifold_mixup(layers: "*[1t]")'}
 
 
 def conv(classes: int = CLASSES, seed: int = 0) -> nn.Module:
@@ -34,6 +45,28 @@ def mlp(classes: int = CLASSES, seed: int = 0) -> nn.Module:
     """A net of two layers without batch norm, for the same images."""
     torch.manual_seed(seed)
     return nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 7), nn.Tanh(), nn.Linear(7, classes))
+
+
+def _trains_on_images(name: str) -> bool:
+    """Whether a method takes one view of each image, and its class."""
+    method = whole(taxo.load(name))
+    asked = {call.name.text for call in method.needs}
+    return views(method) == 1 and objective_of(method).compares and not asked & {"outputs", "teacher"}
+
+
+METHODS = tuple(NAMED.get(name, name) for name in taxo.methods() if _trains_on_images(name))
+
+
+def made(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
+    """The step of a method, given all that it asks for."""
+    method = taxo.load(spec) if isinstance(spec, str) else spec
+    asked = given_for(method, MLP)
+    if "teacher" in asked:
+        asked["teacher"] = mlp(seed=9).to(next(model.parameters()).dtype)
+    usual = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
+    step = taxo.compile(method, model, **(asked | usual | given))
+    step.attach(torch.optim.SGD(model.parameters(), lr=0.1))
+    return step
 
 
 NETS = {"conv": conv, "mlp": mlp}

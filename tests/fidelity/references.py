@@ -123,7 +123,13 @@ def logpert(
 
 
 def attacked(
-    model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int, step: float, start: Tensor
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    eps: float | Tensor,
+    steps: int,
+    step: float | Tensor,
+    start: Tensor,
 ) -> Tensor:
     """Madry et al. 2018: x <- clip(x + step sign(grad)) to the ball, then to the box; statistics frozen."""
     frozen = deepcopy(model).eval()

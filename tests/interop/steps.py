@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 import taxo
 from taxo.runtime.step import Step
-from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, descend, weights
+from tests.covering import covering
+from tests.fidelity.nets import METHODS, batch, descend, made, weights
 
-SPECS = (*taxo.methods(), "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
+SPECS = (*covering(METHODS), "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 
 
 def compiled(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
     """The step of a method, given all that a method may ask for."""
-    usual: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
-    return taxo.compile(spec, model, **(usual | given))
+    return made(spec, model, **given)
 
 
 def trained(step: Step, steps: int = 2, rows: int = 8, dtype: torch.dtype = torch.float32) -> list[Tensor]:

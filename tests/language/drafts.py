@@ -11,6 +11,7 @@ from taxo.language.coordinates import derive, probed
 from taxo.language.method import Method, Perturbation
 from taxo.language.probe import probe
 from taxo.language.scope import Scope
+from taxo.resources import methods_folder
 
 FOLDER = Path(__file__).parent / "methods"
 DRAFTS = sorted(path.stem for path in FOLDER.glob("*.taxo"))
@@ -18,14 +19,19 @@ SOME = 0.01  # of the samples
 METHODS = sorted([*DRAFTS, *shipped()])
 
 
+def path_of(stem: str) -> Path:
+    """The file of a draft, or of the shipped method of that name."""
+    return (FOLDER if stem in DRAFTS else methods_folder()) / f"{stem}.taxo"
+
+
 def text_of(stem: str) -> str:
-    return (FOLDER / f"{stem}.taxo").read_text(encoding="utf-8")
+    return path_of(stem).read_text(encoding="utf-8")
 
 
 @cache
 def method_of(stem: str) -> Method:
     """A draft, or the shipped method of that name."""
-    return load(FOLDER / f"{stem}.taxo" if stem in DRAFTS else stem)
+    return load(path_of(stem))
 
 
 @dataclass(frozen=True)

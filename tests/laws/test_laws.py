@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import taxo
+from taxo.catalog import source_of, whole
 from taxo.laws.judge import FUNCTIONS, QUICK, judged, toy_for
 from taxo.laws.pools import simple
 from taxo.laws.reasons import LAWS, SLOW, no_null
@@ -81,7 +82,8 @@ def test_the_laws_are_those_of_the_table():
 def test_null_runs_the_program_of_plain(spec: str):
     one = subject(spec)
     step, nothing = one.step(method=at_null(one.method)), one.step(method=plain(one.method))
-    assert body(step) == body(nothing) == body(compiled("plain"))
+    assert body(step) == body(nothing)
+    assert one.method.loss is not None or body(step) == body(compiled("plain"))
     assert step.plan == nothing.plan
     step(*one.batch(0))
     assert step.deltas == {}
@@ -96,9 +98,10 @@ def body(step: Step) -> str:
 
 
 @pytest.mark.parametrize("spec", SHIPPED)
-def test_a_method_that_perturbs_names_its_null_point(spec: str):
+def test_a_method_that_perturbs_names_its_null_point_or_says_why_not(spec: str):
     method = taxo.load(spec)
-    assert bool(method.null) == bool(list(method.perturbations()))
+    excused = "\n# No null point: " in source_of(spec).text
+    assert bool(method.null) != (excused or not whole(method).clauses)
 
 
 # Text, JSON and printed program.
@@ -171,7 +174,13 @@ def test_passes_run_in_the_plans_order_with_its_norms(spec: str):
     step = one.step()
     with counted(step.model) as passes:
         step(*one.batch(0))
-    planned = [(one.norm, round(one.share * ROWS)) for one in step.plan.passes for _ in range(one.count)]
+    # second norms look like others; what is learned goes backwards only
+    modes = {"auxiliary": "update"}
+    planned = [
+        (modes.get(one.norm, one.norm), round(one.share * ROWS))
+        for one in step.plan.passes
+        for _ in range(one.count * one.forwards)
+    ]
     parts = [(norm, rows // step.parts) for norm, rows in planned] * step.parts
     assert list(zip(passes.norms, passes.forward_rows, strict=True)) == parts
 
@@ -220,13 +229,19 @@ def test_running_statistics_start_as_those_of_clean_or_perturbed_images(spec: st
     one = subject(spec)
     step, twin = one.step(), one.net()
     step(*one.batch(0))
-    for part in one.batch(0)[0].tensor_split(step.parts):
-        twin(part)
+    for part in zip(*(view.tensor_split(step.parts) for view in views_of(one)), strict=True):
+        twin(torch.cat(part) if step.wanted_views > 1 else part[0])
     found, expected = (
         model.get_submodule("layer1.1").get_buffer("running_mean") for model in (step.model, twin)
     )
     assert float((found - expected).abs().max()) < 0.1
     assert float(found.abs().max()) > 0
+
+
+def views_of(one: Subject) -> tuple[torch.Tensor, ...]:
+    """The views of the first batch."""
+    x = one.batch(0)[0]
+    return (x,) if isinstance(x, torch.Tensor) else x
 
 
 # Evaluation.
@@ -247,11 +262,13 @@ def test_predict_gives_the_model_back_as_it_was(spec: str):
     one = subject(spec, change=with_a_frozen_norm)
     step = one.step()
     before, values = footprint(step), [value.clone() for value in tensors(step)]
-    logits = step.predict(one.batch(0)[0])
+    x = views_of(one)[0]
+    logits = step.predict(x)
     assert list(footprint(step)) == list(before)
     assert equal(list(tensors(step)), values)
     assert not logits.requires_grad
-    assert torch.equal(logits, deepcopy(step.model).eval()(one.batch(0)[0]))
+    if type(step).predicted is Step.predicted:
+        assert torch.equal(logits, deepcopy(step.model).eval()(x))
 
 
 def test_what_is_left_at_the_null_point_perturbs_nothing():

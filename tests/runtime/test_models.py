@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import taxo
-from taxo.compiler import simplify
-from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, conv, descend, mlp, weights
+from taxo.laws.pools import simple
+from tests.covering import covering
+from tests.fidelity.nets import CLASSES, COUNTS, METHODS, batch, conv, descend, made, mlp, weights
 
-SPECS = (*taxo.methods(), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
+SPECS = (*covering(METHODS), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 
 
@@ -77,7 +78,7 @@ class Wrapped(nn.Module):
 
 def outcome(spec: str | taxo.Method, model: nn.Module, dtype: torch.dtype = torch.float32) -> list[Tensor]:
     """Two steps: the loss and the gradients of each."""
-    step = taxo.compile(spec, model, classes=CLASSES, samples=SAMPLES, class_counts=COUNTS, seed=2)
+    step = made(spec, model, seed=2)
     found: list[Tensor] = []
     for seed in (1, 2):
         loss = step(*batch(seed=seed, dtype=dtype))
@@ -189,7 +190,7 @@ class Tied(nn.Module):
 @each_spec
 def test_tied_and_unused_weights(spec: str):
     model = Tied()
-    step = taxo.compile(spec, model, classes=CLASSES, samples=SAMPLES, class_counts=COUNTS)
+    step = made(spec, model)
     step(*batch(dtype=torch.float32)).backward()
     assert model.first.weight is model.second.weight
     assert model.first.weight.grad is not None
@@ -225,7 +226,7 @@ class Words(nn.Module):
 
 def without_attack() -> list[str]:
     """The methods that leave the input alone."""
-    found = {name: simplify(taxo.load(name)).perturbations() for name in SPECS}
+    found = {name: simple(taxo.load(name)).perturbations() for name in SPECS}
     return [name for name, items in found.items() if all(item.target.text != "features" for item in items)]
 
 
@@ -240,7 +241,7 @@ perturb logits by r * s * u { direction mixed infer prior granularity sample }
 @pytest.mark.parametrize("spec", [*without_attack(), DRAWN])
 def test_word_numbers_as_input(spec: str):
     method = taxo.parse(spec) if spec.startswith("\n") else spec
-    step = taxo.compile(method, Words(), classes=CLASSES, samples=SAMPLES, class_counts=COUNTS)
+    step = made(method, Words())
     dice = torch.Generator().manual_seed(0)
     x, (_, y, index) = torch.randint(9, (8, 4), generator=dice), batch()
     step(x, y, index).backward()
@@ -255,7 +256,7 @@ def test_instance_norms_with_running_statistics_move_once(spec: str):
     torch.manual_seed(0)
     norm = nn.InstanceNorm2d(3, track_running_stats=True)
     model = nn.Sequential(nn.Conv2d(1, 3, 3), norm, nn.Flatten(), nn.Linear(3 * 16, CLASSES))
-    step = taxo.compile(spec, model, classes=CLASSES, samples=SAMPLES, class_counts=COUNTS)
+    step = made(spec, model)
     x, y, index = batch(dtype=torch.float32)
     mean = float(model[0](x).detach().mean((0, 2, 3)).norm())
     step(x, y, index).backward()
@@ -267,10 +268,10 @@ def test_instance_norms_with_running_statistics_move_once(spec: str):
 def test_two_steps_on_one_model_do_not_meet(spec: str):
     """A second compiled step changes nothing for the first."""
     model, twin = mlp(), mlp()
-    given: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 4}
-    step = taxo.compile(spec, model, **given)
-    other = taxo.compile("pgd_at(steps: 1)", model, **given)
-    alone = taxo.compile(spec, twin, **given)
+    given: dict[str, Any] = {"seed": 4}
+    step = made(spec, model, **given)
+    other = made("pgd_at(steps: 1)", model, **given)
+    alone = made(spec, twin, **given)
     for seed in (1, 2):
         found = step(*batch(seed=seed, dtype=torch.float32))
         other(*batch(seed=seed + 9, dtype=torch.float32))
@@ -279,7 +280,7 @@ def test_two_steps_on_one_model_do_not_meet(spec: str):
 
 @each_spec
 def test_a_step_moved_to_another_precision(spec: str):
-    step = taxo.compile(spec, conv(), classes=CLASSES, samples=SAMPLES, class_counts=COUNTS).double()
+    step = made(spec, conv()).double()
     loss = step(*batch())
     assert loss.dtype == torch.float64
     loss.backward()
@@ -290,8 +291,8 @@ def test_a_step_moved_to_another_precision(spec: str):
 
 @each_spec
 def test_autocast_to_bfloat16(spec: str):
-    step = taxo.compile(spec, conv(), classes=CLASSES, samples=SAMPLES, class_counts=COUNTS)
-    exact = taxo.compile(spec, conv(), classes=CLASSES, samples=SAMPLES, class_counts=COUNTS)
+    step = made(spec, conv())
+    exact = made(spec, conv())
     for seed in (1, 2):
         parts = batch(seed=seed, dtype=torch.float32)
         with torch.autocast("cpu", torch.bfloat16):

@@ -15,9 +15,10 @@ from torch.nn import functional
 import taxo
 from taxo.resources import methods_folder
 from taxo.runtime.step import Step
-from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, SIDE, batch, conv, mlp, weights
+from tests.covering import covering
+from tests.fidelity.nets import CLASSES, COUNTS, METHODS, SAMPLES, SIDE, batch, conv, made, mlp, weights
 
-SPECS = (*taxo.methods(), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
+SPECS = (*covering(METHODS), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
 RAMP = """
 method ramp
@@ -35,7 +36,7 @@ perturb loss by loss / N { direction negative infer prior granularity sample }
 
 def compiled(spec: str | taxo.Method, model: nn.Module | None = None, **given: Any) -> Step:
     given = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS} | given
-    return taxo.compile(spec, model or mlp(), **given)
+    return made(spec, model or mlp(), **given)
 
 
 def failure(call: Callable[[], object]) -> Any:
@@ -53,7 +54,7 @@ def single(rows: int = 8, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def learned() -> list[str]:
-    return [name for name in taxo.methods() if compiled(name).reads_index]
+    return [name for name in METHODS if compiled(name).reads_index]
 
 
 @pytest.mark.parametrize("label", [CLASSES, -1, -100])

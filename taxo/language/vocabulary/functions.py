@@ -41,8 +41,8 @@ FUNCTIONS: dict[str, Function] = {
     "argmax": Function("the class of the largest entry", (_ROWS,), Result.REDUCED, flat=True),
     "argmin": Function("the class of the smallest entry", (_ROWS,), Result.REDUCED, flat=True),
     "onehot": Function(
-        "the distribution that is sure of a class, such as an `argmax`; `y` is one already",
-        ((Shape.SAMPLE,),),
+        "the distribution that is sure of a class, such as an `argmax` or a number; `y` is one already",
+        ((Shape.SAMPLE, Shape.SCALAR),),
         Shape.ROW,
         flat=True,
         gives=DISTRIBUTION,

@@ -10,6 +10,7 @@ from taxo.language.check import WEIGHT
 from taxo.language.method import Branch, Choices, Goal, Inference, Method, Perturbation, Use
 from taxo.language.scope import acts_at
 from taxo.language.syntax import Argument, Binary, Call, Expression, Name, Number, String, Word
+from taxo.language.syntax import names as names_in
 from taxo.language.vocabulary import (
     FUNCTIONS,
     HELD,
@@ -108,7 +109,10 @@ class Clauses(Declarations):
     def _use(self, other: Method) -> Use:
         """Another method, with some of its parameters at other values of their domains."""
         given: list[Argument] = []
+        own = {param.name.text for param in other.params}
         for param in other.params:
+            if own & {name.text for name in names_in(param.default)}:
+                continue  # it follows others of that method, which nobody else can name
             values = [*param.domain.choices] if isinstance(param.domain, Choices) else [param.default]
             if self.make.chance(0.5):
                 given.append(Argument(param.name, self.make.one(values)))

@@ -1,0 +1,88 @@
+"""How far a run is, for references that depend on it, and the two runs that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import taxo
+from taxo.runtime.step import Step
+from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, close, descend, weights
+from tests.fidelity.references import SEED, Reference
+
+LR = 0.1
+
+
+@dataclass
+class Clock:
+    """The number of finished epochs, and of how many."""
+
+    epoch: int = 0
+    epochs: int = 1
+
+    @property
+    def progress(self) -> float:
+        """The finished share of the run."""
+        return self.epoch / self.epochs
+
+
+Timed = Callable[[Clock], Reference]
+Batches = Sequence[Sequence[tuple[Tensor, Tensor, Tensor]]]
+
+
+def prior_of(counts: Sequence[int]) -> Tensor:
+    """Each class's share of the data set."""
+    return torch.tensor(counts, dtype=torch.float64) / sum(counts)
+
+
+def unbiased(model: nn.Module) -> nn.Module:
+    """The model with a last layer that has a weight alone, as a cosine head has."""
+    assert isinstance(model, nn.Sequential)
+    model[-1].bias = None
+    return model
+
+
+def compiled(spec: str, model: nn.Module, counts: Sequence[int] = COUNTS) -> Step:
+    """The step of a method that may ask for counts, a prior and the learning rate."""
+    needs = [call.name.text for call in taxo.load(spec).needs]
+    prior = {"prior": prior_of(counts)} if "prior" in needs else {}
+    step = taxo.compile(
+        spec, model, classes=len(counts), samples=SAMPLES, class_counts=counts, seed=SEED, **prior
+    )
+    step.attach(torch.optim.SGD(model.parameters(), lr=LR))
+    return step
+
+
+def epochs_of(epochs: int, size: int, classes: int = CLASSES) -> Batches:
+    """A number of batches for each epoch."""
+    seeds = [[10 * epoch + number for number in range(size)] for epoch in range(epochs)]
+    return [[batch(8, classes, seed=seed) for seed in row] for row in seeds]
+
+
+def agree(
+    spec: str, timed: Timed, model: nn.Module, batches: Batches, counts: Sequence[int] = COUNTS
+) -> Step:
+    """The compiled step and the reference give the same losses, gradients, weights and statistics."""
+    if any(call.name.text == "cosine_head" for call in taxo.load(spec).needs):
+        model = unbiased(model)
+    twin, clock = deepcopy(model), Clock(0, len(batches))
+    step, reference = compiled(spec, model, counts), timed(clock)
+    for epoch in step.epochs(len(batches)):
+        clock.epoch = epoch
+        for x, y, index in batches[epoch]:
+            loss = step(x, y, index)
+            slopes = torch.autograd.grad(loss, weights(model))
+            expected, expected_slopes = reference(twin, x, y, index)
+            close(loss.detach(), expected)
+            for slope, other in zip(slopes, expected_slopes, strict=True):
+                close(slope, other)
+            descend(model, slopes)
+            descend(twin, expected_slopes)
+    for name, value in model.state_dict().items():
+        if "num_batches" not in name:
+            close(value, twin.state_dict()[name])
+    return step
