@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Present:
-    """A pass for the time of a block, on top of those that are under way; what is called meanwhile finds it."""
+    """A pass for the time of a block, on top of those under way; what is called meanwhile finds it."""
 
     __slots__ = ("_line", "_lines")
 
