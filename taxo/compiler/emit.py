@@ -93,6 +93,7 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
             text.block(head)
             with text.indented():
                 text.extend(body)
+    text.wrap()
     return Program(
         method,
         plan,

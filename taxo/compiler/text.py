@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from taxo.compiler.wrapping import wrapped
 from taxo.language.source import Span
 
 INDENT = "    "
@@ -69,6 +70,10 @@ class Text:
         before, self.origin = self.origin, origin
         yield
         self.origin = before
+
+    def wrap(self) -> None:
+        """Break the lines that are too long."""
+        self.written = [(line, origin) for long, origin in self.written for line in wrapped(long)]
 
     def joined(self) -> str:
         """The whole text."""
