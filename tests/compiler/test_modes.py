@@ -114,7 +114,7 @@ def test_second_norms():
     assert [len(list(group["params"])) for group in groups] == [9, 4]  # pyright: ignore[reportArgumentType, reportCallIssue]
     for seed in (1, 2, 3):
         x, y, index = batch(seed=seed)
-        shared = {
+        shared: dict[str, Tensor] = {
             name: weight for name, weight in twin.named_parameters() if name.split(".")[0] not in ("1", "4")
         }
 
