@@ -15,7 +15,7 @@ from taxo.language.calling import given
 from taxo.language.method import Method
 from taxo.language.objectives import base_objective
 from taxo.language.printer import ATOM
-from taxo.language.syntax import Binary, Call, Expression, Name, Number, Unary, names, rebuilt
+from taxo.language.syntax import Binary, Call, Expression, Name, Number, Unary, names, rebuilt, walk
 from taxo.language.vocabulary import REGIONS, Place, Shape
 
 SQUARED = {"features": ("kmeans", "icp"), "labels": ("mse",)}
@@ -138,6 +138,15 @@ def _on_squares(
     if norm == "l2" and not moves:
         return None
     return Minimiser("affine", act, price, norm)
+
+
+def adds_to_loss(node: Expression) -> bool:
+    """Whether a goal is the loss, or the loss with terms beside it that do not read it."""
+    while isinstance(node, Binary) and node.operator in ("+", "-"):
+        if any(isinstance(part, Name) and part.text == "loss" for part in walk(node.right)):
+            return False
+        node = node.left
+    return isinstance(node, Name) and node.text == "loss"
 
 
 def _penalty(node: Expression, unknown: str) -> tuple[Expression | None, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from taxo.compiler.closed import adds_to_loss
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, site_of
 from taxo.compiler.names import identifier
@@ -20,7 +21,7 @@ from taxo.language.printer import PRODUCT
 from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
-from taxo.language.syntax import Attribute, Binary, Call, Expression, Name, names, walk
+from taxo.language.syntax import Attribute, Call, Expression, Name, names, walk
 from taxo.language.vocabulary import OBJECTIVES, SOLVERS, Place, Shape
 
 BASES = {
@@ -241,6 +242,7 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]
         yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE)
 
 
+<<<<<<< HEAD
 def adds_to_loss(node: Expression) -> bool:
     """Whether a goal is the loss, or the loss with terms beside it that do not read it."""
     while isinstance(node, Binary) and node.operator in ("+", "-"):
@@ -248,6 +250,13 @@ def adds_to_loss(node: Expression) -> bool:
             return False
         node = node.left
     return isinstance(node, Name) and node.text == "loss"
+=======
+def counted(act: Act, graph: Graph) -> str:
+    """What keeps an unknown where samples are selected: of the others no penalty is due."""
+    found = act.solved and act.item.where is not None and act.item.infer.manner.text == "regularization"
+    gathered = any(gathers(graph, line, act) for line in graph.lines if act in line.acts)
+    return f"counted_{identifier(act.key)}" if found and not gathered and act.place != Place.WEIGHTS else ""
+>>>>>>> feat
 
 
 def write_descents(text: Text, graph: Graph, writer: Writer) -> None:

@@ -88,13 +88,15 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
     """The one pass that moves the running statistics.
 
     It is the one said to; else the first unperturbed one of a search in the weights; else the training pass
-    of the last line, so that no attack of this step runs on statistics that the step has moved.
+    of the last line, so that no attack of this step runs on statistics that the step has moved; of a line
+    said to have `norm batch` only where all are.
     """
     said = [one for one in passes if one.norm == "update"]
     carried = {line.name for line in graph.lines if line.carry is not None}
     last = [one for one in passes if one.kind == "train" and one.norm == "batch" and one.name not in carried]
     unmoved = [one for one in passes if one.unmoved and one.norm == "batch"]
-    return (said or unmoved or last[::-1] or [None])[0]
+    unsaid = [one for one in last if any(line.name == one.name and not line.norm for line in graph.lines)]
+    return (said or unmoved or (unsaid or last)[::-1] or [None])[0]
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:

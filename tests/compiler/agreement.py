@@ -152,17 +152,12 @@ def failure(call: Callable[[], object]) -> Diagnostic:
 
 
 def noted(call: Callable[[], object]) -> tuple[Diagnostic, str]:
-    """The diagnostic of a step that fails, and the note that says where it came from."""
+    """The diagnostic of a step that fails, and where it says that it came from."""
     with pytest.raises(taxo.TaxoError) as caught:
         call()
     (found,) = caught.value.diagnostics
-    (note,) = caught.value.__notes__
-    return found, note
-
-
-def normal(*shape: int, seed: int = 3) -> Tensor:
-    """Numbers that nothing else draws."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    notes = getattr(caught.value, "__notes__", [])
+    return found, " ".join([str(found.span), *notes])
 
 
 def delta(step: Step, name: str) -> Tensor:

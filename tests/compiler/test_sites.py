@@ -426,7 +426,7 @@ def test_every_site_whatever_the_model_returns(kind: str):
 class Parallel(nn.Module):
     """A wrapper that puts its model under `module`, as torch's parallel ones do."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: Any) -> None:
         super().__init__()
         self.module = module
 
