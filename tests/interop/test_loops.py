@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from taxo.laws.watch import backward
 from taxo.runtime.step import Step
 from tests.fidelity.nets import SAMPLES, batch, conv, mlp, weights
 from tests.interop.steps import compiled, each_spec, hooks_of, statistics
@@ -45,7 +46,7 @@ def test_accumulated_steps_go_on_together(spec: str):
     sums = [torch.zeros_like(weight) for weight in weights(apart.model)]
     for seed in (1, 2):
         (together(*single(seed=seed)) / 2).backward()
-        slopes = torch.autograd.grad(apart(*single(seed=seed)) / 2, weights(apart.model))
+        slopes = backward(apart(*single(seed=seed)) / 2, apart.model)
         sums = [one + other for one, other in zip(sums, slopes, strict=True)]
     torch.testing.assert_close([weight.grad for weight in weights(together.model)], sums)
 
