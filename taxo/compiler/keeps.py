@@ -242,23 +242,6 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]
         yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE)
 
 
-<<<<<<< HEAD
-def adds_to_loss(node: Expression) -> bool:
-    """Whether a goal is the loss, or the loss with terms beside it that do not read it."""
-    while isinstance(node, Binary) and node.operator in ("+", "-"):
-        if any(isinstance(part, Name) and part.text == "loss" for part in walk(node.right)):
-            return False
-        node = node.left
-    return isinstance(node, Name) and node.text == "loss"
-=======
-def counted(act: Act, graph: Graph) -> str:
-    """What keeps an unknown where samples are selected: of the others no penalty is due."""
-    found = act.solved and act.item.where is not None and act.item.infer.manner.text == "regularization"
-    gathered = any(gathers(graph, line, act) for line in graph.lines if act in line.acts)
-    return f"counted_{identifier(act.key)}" if found and not gathered and act.place != Place.WEIGHTS else ""
->>>>>>> feat
-
-
 def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
     """The steps of tables beside the weights, in training only."""
     lines: list[tuple[Span | None, list[str]]] = []

@@ -20,7 +20,7 @@ WEAKNESS = (
 
 
 def wrapped(line: str, inside: bool = False) -> list[str]:
-    """A line, or the lines that it is broken into where it is too long; terms `inside` brackets part first."""
+    """A line, or those it is broken into where it is too long; `inside` brackets, terms part first."""
     body = line.lstrip(" ")
     indent = line[: len(line) - len(body)]
     if len(line) <= WIDTH or body.startswith(("#", '"""')):
