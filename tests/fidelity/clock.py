@@ -42,16 +42,16 @@ def prior_of(counts: Sequence[int]) -> Tensor:
 def unbiased(model: nn.Module) -> nn.Module:
     """The model with a last layer that has a weight alone, as a cosine head has."""
     assert isinstance(model, nn.Sequential)
-    model[-1].bias = None
+    model[-1].register_parameter("bias", None)
     return model
 
 
 def compiled(spec: str, model: nn.Module, counts: Sequence[int] = COUNTS) -> Step:
     """The step of a method that may ask for counts, a prior and the learning rate."""
     needs = [call.name.text for call in taxo.load(spec).needs]
-    prior = {"prior": prior_of(counts)} if "prior" in needs else {}
+    prior = prior_of(counts) if "prior" in needs else None
     step = taxo.compile(
-        spec, model, classes=len(counts), samples=SAMPLES, class_counts=counts, seed=SEED, **prior
+        spec, model, classes=len(counts), samples=SAMPLES, class_counts=counts, seed=SEED, prior=prior
     )
     step.attach(torch.optim.SGD(model.parameters(), lr=LR))
     return step

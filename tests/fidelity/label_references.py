@@ -161,7 +161,7 @@ def d2l(k: int, window: int) -> Timed:
             gathered.clear()
             if len(dimensions) > window:
                 before = dimensions[-window - 1 : -1]
-                turned[0] |= dimensions[-1] - numpy.mean(before) > 2 * numpy.std(before)
+                turned[0] |= bool(dimensions[-1] - numpy.mean(before) > 2 * numpy.std(before))
 
         def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
             if clock.epoch != seen[0]:

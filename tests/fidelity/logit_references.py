@@ -41,8 +41,9 @@ def features_and_vectors(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 def bias_of(model: nn.Module) -> Tensor:
     """The bias of the last layer."""
     assert isinstance(model, nn.Sequential)
-    assert isinstance(model[-1], nn.Linear)
-    return model[-1].bias
+    head = model[-1]
+    assert isinstance(head, nn.Linear)
+    return head.bias
 
 
 def cosines(model: nn.Module, x: Tensor) -> Tensor:
@@ -220,7 +221,7 @@ def selfpaced_logpert(start: float, growth: float) -> Timed:
             u = model(x)
             room = 2 * max(float(row.norm()) for row in u.detach())
             hard = softmax_loss(u.detach(), y) >= start * growth**clock.epoch
-            sign = 2.0 * functional.one_hot(y, u.shape[1]) - 1
+            sign = 2.0 * functional.one_hot(y, u.shape[1]).to(u.dtype) - 1
             return differentiated(softmax_loss(u + hard[:, None] * room * sign, y).mean(), model)
 
         return reference
