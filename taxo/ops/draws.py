@@ -155,7 +155,7 @@ class Draws:
 
     def _units(self, like: Tensor, kind: torch.dtype) -> Tensor:
         """Uniform numbers between 0 and 1."""
-        return torch.empty_like(like, dtype=kind).uniform_(generator=self.generator(like.device))
+        return torch.rand(like.shape, generator=self.generator(like.device), dtype=kind, device=like.device)
 
     def _log_gamma(self, pull: Tensor) -> Tensor:
         """Logarithms of gamma numbers; those of a small pull are too small themselves, and of none are 0."""

@@ -71,7 +71,9 @@ def test_a_program_is_one_class_of_its_methods_name(spec: str):
     assert {node.name for node in kind.body if isinstance(node, ast.FunctionDef)} <= {
         "setup",
         "run",
+        "carried",
         "predicted",
+        "end_epoch",
     }
 
 
