@@ -7,7 +7,6 @@ from typing import cast
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 import taxo
 from taxo.runtime.attack import AttackMode
@@ -204,12 +203,23 @@ def test_norms_that_are_exchanged():
             torch.testing.assert_close(seen(model), expected)
 
 
-def test_attacks_are_quicker_in_another_layout_where_nobody_asks_for_it():
-    for model, layout in ((Block(), True), (Viewing(), False)):
-        block = cast(Block, trained(model, torch.float32).eval())
-        with attacked(AttackMode(block)):
-            assert block.conv(X).is_contiguous(memory_format=torch.channels_last) is layout
-            assert functional.relu(block(X)).shape == (6, 3)
+class Views(nn.Module):
+    """Asks for rows that lie one after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], -1)
+
+
+@pytest.mark.parametrize(
+    ("depth", "last", "layout"), [(4, nn.Flatten(), True), (4, Views(), False), (2, nn.Flatten(), False)]
+)
+def test_deep_models_take_another_layout_where_nobody_asks_for_it(depth: int, last: nn.Module, layout: bool):
+    body = [part for _ in range(depth) for part in (nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))]
+    model = nn.Sequential(*body, last).eval()
+    expected = seen(model)
+    with attacked(AttackMode(model)):
+        assert body[0](X).is_contiguous(memory_format=torch.channels_last) is layout
+        torch.testing.assert_close(seen(model), expected)
 
 
 def test_parametrised_layers_stay():
