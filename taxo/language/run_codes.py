@@ -53,8 +53,8 @@ RUN_CODES: dict[str, Code] = {
     ),
     "T409": Code(
         "a perturbation that is not finite",
-        "A perturbation became NaN or infinite, and everything behind it with it; the note below the message "
-        "names the clause. Usually it is the logarithm, root or quotient of something that can be zero or "
+        "A perturbation became NaN or infinite, and the losses behind it with it; the message quotes the "
+        "clause. Usually it is the logarithm, root or quotient of something that can be zero or "
         "less; in a search, a step size or radius that is too large. Keep the argument away from zero, "
         "such as by `max(p, 1e-6)`. On a GPU this is said at the end of the epoch, since asking costs time.",
     ),

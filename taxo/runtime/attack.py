@@ -23,6 +23,7 @@ FOLDS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: nn.BatchNorm2d,
     nn.Conv3d: nn.BatchNorm3d,
 }
+DEEP = 4  # folded layers from which another layout is worth its change at both ends of the model
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -47,11 +48,12 @@ class _Pair:
         def forward(x: Tensor) -> Tensor:
             return self.layer._conv_forward(x, weight, shift)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
 
-        self.layer.forward, self.norm.forward = forward, _unchanged
+        # in the instances, so that the model's modules and their names stay
+        vars(self.layer)["forward"], vars(self.norm)["forward"] = forward, _unchanged
 
     def unfold(self) -> None:
         """Let both work again."""
-        del self.layer.forward, self.norm.forward
+        del vars(self.layer)["forward"], vars(self.norm)["forward"]
 
     @torch.no_grad()
     def _folded(self) -> tuple[Tensor, Tensor]:
@@ -137,13 +139,15 @@ def _pairs(model: nn.Module) -> list[_Pair]:
     named = cast("Iterator[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=False))
     modules = dict(named)
     calls = Counter(id(modules[str(node.target)]) for node in graph.nodes if node.op == "call_module")
-    any_layout = not any(node.op == "call_method" and node.target in LAYOUT for node in graph.nodes)
-    found: list[_Pair] = []
-    for first, second in _followers(graph):
-        layer, norm = modules[first], modules[second]
-        if FOLDS.get(type(layer)) is type(norm) and calls[id(layer)] == calls[id(norm)] == 1:
-            found.append(_Pair(cast(Layer, layer), cast(Norm, norm), any_layout))
-    return found
+    followers = [(modules[first], modules[second]) for first, second in _followers(graph)]
+    folding = [
+        (layer, norm)
+        for layer, norm in followers
+        if FOLDS.get(type(layer)) is type(norm) and calls[id(layer)] == calls[id(norm)] == 1
+    ]
+    asked = any(node.op == "call_method" and node.target in LAYOUT for node in graph.nodes)
+    any_layout = len(folding) >= DEEP and not asked
+    return [_Pair(cast(Layer, layer), cast(Norm, norm), any_layout) for layer, norm in folding]
 
 
 def _skeleton(model: nn.Module) -> nn.Module:

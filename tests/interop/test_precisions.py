@@ -98,5 +98,7 @@ def test_images_whose_channels_come_last_stay_so(spec: str):
     assert seen
     assert all(seen)
     assert model[3].weight.grad.is_contiguous(memory_format=torch.channels_last)
-    if "self.draws" not in step.source:  # numbers are drawn in the order of memory
+    if (
+        "self.draws" not in step.source and "self.noise" not in step.source
+    ):  # numbers are drawn in the order of memory
         torch.testing.assert_close(loss, plain(x, y, index), atol=1e-5, rtol=1e-5)

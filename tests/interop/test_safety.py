@@ -48,7 +48,7 @@ def test_a_step_that_is_stopped_leaves_nothing_behind(spec: str, error: type[Bas
         try:
             step(*single()).detach()
         except error:
-            assert stopping.left == -1
+            assert stopping.left in (-1, 0)  # 0 where torch traced a copy of the model, which then stopped
         else:
             assert stopping.left >= 0  # the step has fewer passes
             assert number

@@ -1,12 +1,14 @@
 """A model in the mode of attacks: the same values, the same slopes, and as it was afterwards."""
 
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+import taxo
 from taxo.runtime.attack import AttackMode
 from taxo.runtime.hooks import norms
 
@@ -68,6 +70,7 @@ class Line(nn.Module):
         return self.body(x.flatten(2)).mean(2)
 
 
+NORMS = nn.BatchNorm1d | nn.BatchNorm2d
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -92,8 +95,16 @@ def seen(model: nn.Module) -> tuple[Tensor, Tensor]:
     return output.detach(), slope
 
 
-def layers(model: nn.Module) -> list[type[nn.Module]]:
-    return [type(module) for module in model.modules()]
+def folded(model: nn.Module) -> list[nn.Module]:
+    """The norms whose work is done elsewhere."""
+    return [module for module in model.modules() if isinstance(module, NORMS) and "forward" in vars(module)]
+
+
+@contextmanager
+def attacked(mode: AttackMode, spared: Sequence[nn.Module] = ()) -> Generator[None]:
+    with mode.open():
+        mode.fold(spared)
+        yield
 
 
 @pytest.mark.parametrize(
@@ -115,8 +126,8 @@ def test_values_and_slopes_are_the_same(model: nn.Module, folds: int, dtype: tor
     mode = AttackMode(model)
     with norms(model, "frozen"):
         expected = seen(model)
-        with mode():
-            assert layers(model).count(nn.Identity) == folds
+        with attacked(mode):
+            assert len(folded(model)) == folds
             torch.testing.assert_close(seen(model), expected)
 
 
@@ -124,8 +135,10 @@ def test_everything_is_given_back():
     model = trained(Block())
     modules, state = list(model.modules()), list(model.state_dict())
     weights = [weight.clone() for weight in model.parameters()]
-    with pytest.raises(KeyError), norms(model, "frozen"), AttackMode(model)():
+    with pytest.raises(KeyError), norms(model, "frozen"), attacked(AttackMode(model)):
         raise KeyError
+    assert folded(model) == []
+    assert not any("forward" in vars(module) for module in model.modules())
     assert [id(module) for module in model.modules()] == [id(module) for module in modules]
     assert list(model.state_dict()) == state
     assert all(
@@ -140,7 +153,7 @@ def test_it_follows_the_weights():
     for _ in range(2):
         with norms(model, "frozen"):
             expected = seen(model)
-            with mode():
+            with attacked(mode):
                 torch.testing.assert_close(seen(model), expected)
         with torch.no_grad():
             model.get_parameter("conv.weight").add_(1)
@@ -150,21 +163,21 @@ def test_it_follows_the_weights():
 
 def test_norms_of_the_batch_stay():
     model = trained(Block())
-    with AttackMode(model)():
-        assert nn.Identity not in layers(model)
+    with attacked(AttackMode(model)):
+        assert folded(model) == []
 
 
 def test_norms_without_statistics_stay():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
-    with AttackMode(model)():
-        assert nn.Identity not in layers(model)
+    with attacked(AttackMode(model)):
+        assert folded(model) == []
 
 
 def test_sites_stay():
     model = cast(Block, trained(Block()).eval())
-    with AttackMode(model, [model.conv])():
-        assert layers(model).count(nn.Identity) == 1
-        assert isinstance(model.norm, nn.BatchNorm2d)
+    with attacked(AttackMode(model), [model.conv]):
+        assert len(folded(model)) == 1
+        assert model.norm not in folded(model)
 
 
 def test_hooks_see_what_they_always_saw():
@@ -172,7 +185,7 @@ def test_hooks_see_what_they_always_saw():
     outputs: list[Tensor] = []
     handle = model.conv.register_forward_hook(lambda *call: outputs.append(call[2].detach()))
     seen(model)
-    with AttackMode(model)():
+    with attacked(AttackMode(model)):
         seen(model)
     torch.testing.assert_close(outputs[1], outputs[0])
     handle.remove()
@@ -181,40 +194,143 @@ def test_hooks_see_what_they_always_saw():
 def test_norms_that_are_exchanged():
     model = cast(Block, trained(Block()).eval())
     mode, first = AttackMode(model), model.norm
-    with mode():
+    with attacked(mode):
         pass
     for norm in (nn.BatchNorm2d(4).double().eval(), nn.Identity(), first):
         model.norm = cast(nn.BatchNorm2d, norm)
         expected = seen(model)
-        with mode():
+        with attacked(mode):
             torch.testing.assert_close(seen(model), expected)
 
 
-def test_attacks_are_quicker_in_another_layout_where_nobody_asks_for_it():
-    for model, layout in ((Block(), True), (Viewing(), False)):
-        block = cast(Block, trained(model, torch.float32).eval())
-        with AttackMode(block)():
-            assert block.conv.weight.is_contiguous(memory_format=torch.channels_last) is layout
-            assert functional.relu(block(X)).shape == (6, 3)
+class Views(nn.Module):
+    """Asks for rows that lie one after another."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], -1)
+
+
+@pytest.mark.parametrize(
+    ("depth", "last", "layout"), [(4, nn.Flatten(), True), (4, Views(), False), (2, nn.Flatten(), False)]
+)
+def test_deep_models_take_another_layout_where_nobody_asks_for_it(depth: int, last: nn.Module, layout: bool):
+    body = [part for _ in range(depth) for part in (nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))]
+    model = nn.Sequential(*body, last).eval()
+    expected = seen(model)
+    with attacked(AttackMode(model)):
+        assert body[0](X).is_contiguous(memory_format=torch.channels_last) is layout
+        torch.testing.assert_close(seen(model), expected)
 
 
 def test_parametrised_layers_stay():
     model = cast(Block, trained(Block()).eval())
     nn.utils.parametrizations.weight_norm(model.conv)
     expected = seen(model)
-    with AttackMode(model)():
-        assert layers(model).count(nn.Identity) == 1
+    with attacked(AttackMode(model)):
+        assert len(folded(model)) == 1
         torch.testing.assert_close(seen(model), expected)
 
 
-def test_compiled_models():
+def test_layers_with_a_forward_of_their_own_stay():
+    model = cast(Block, trained(Block()).eval())
+    usual = model.conv.forward
+    model.conv.forward = lambda input: 2 * usual(input)
+    expected = seen(model)
+    with attacked(AttackMode(model)):
+        assert len(folded(model)) == 1
+        torch.testing.assert_close(seen(model), expected)
+    torch.testing.assert_close(seen(model), expected)
+
+
+class Noting(Block):
+    """Keeps what it saw, counts its calls and draws numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.last = 0, torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.last = super().forward(x + torch.rand(()))
+        return self.last
+
+
+def test_looking_at_a_model_leaves_no_trace():
+    model = Noting().eval()
+    with torch.random.fork_rng():
+        before = torch.get_rng_state()
+        with attacked(AttackMode(model)):
+            assert len(folded(model)) == 2
+        assert torch.equal(torch.get_rng_state(), before)
+    assert (model.calls, float(model.last)) == (0, 0)
+
+
+def test_it_is_open_till_the_outermost_end():
     model = trained(Block()).eval()
+    mode = AttackMode(model)
+    mode.fold()
+    assert folded(model) == []
+    with mode.open():
+        with mode.open():
+            mode.fold()
+        assert len(folded(model)) == 2
+    assert folded(model) == []
+
+
+# Searches of compiled methods
+
+ATTACK = """
+perturb features by d {
+  direction   negative
+  infer       adversarial maximize loss within linf(0.1) via pgd(steps: 2, step: 0.05)
+  granularity sample
+}
+"""
+MOVED = """
+perturb weights by 0.5 * w {
+  direction   mixed
+  infer       prior
+  granularity corpus
+}
+"""
+INSIDE = """
+perturb features at "conv" by v {
+  direction   negative
+  infer       adversarial maximize loss within linf(0.1) via pgd(steps: 2, step: 0.05)
+  granularity sample
+}
+"""
+
+
+def deltas(text: str, folds: bool) -> tuple[dict[str, Tensor], set[int]]:
+    """What a step found, and how many norms its passes had folded."""
+    model = trained(Block())
+    step = taxo.compile(taxo.parse(f'method probe "A probe."\n{text}'), model, classes=3)
+    if not folds:
+        step.attack.fold = lambda spared=(): None
+    counts: set[int] = set()
+    with model.register_forward_hook(lambda *_: counts.add(len(folded(model)))):
+        step(X.double(), torch.arange(6) % 3)
+    return {name: found for name, found in step.deltas.items() if isinstance(found, Tensor)}, counts
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [(ATTACK, {2, 0}), (MOVED + ATTACK, {0}), (INSIDE, {1, 0}), (ATTACK + INSIDE, {1, 0})],
+)
+def test_searches_find_the_same(text: str, counts: set[int]):
+    found, seen_counts = deltas(text, True)
+    expected, _ = deltas(text, False)
+    assert seen_counts == counts
+    assert found.keys() == expected.keys()
+    for name, delta in expected.items():
+        torch.testing.assert_close(found[name], delta, rtol=0, atol=1e-8)
+
+
+def test_compiled_models_are_not_folded():
+    model = trained(Block())
     compiled = cast(nn.Module, torch.compile(model, backend="eager"))
-    mode = AttackMode(compiled)
-    with torch.no_grad():
-        expected = compiled(X.double())
-        for _ in range(3):
-            with mode():
-                assert nn.Identity in layers(model)
-                torch.testing.assert_close(compiled(X.double()), expected)
-            torch.testing.assert_close(compiled(X.double()), expected)
+    step = taxo.compile(taxo.parse(f'method probe "A probe."\n{ATTACK}'), compiled, classes=3)
+    with step.searching("frozen"):
+        step.line(X.double(), torch.arange(6) % 3)
+        assert folded(model) == []
