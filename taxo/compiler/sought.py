@@ -53,8 +53,10 @@ class Sought:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
         act = self.act
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
+        # a hook's own labels are soft; those of the batch have to be made so where a search is apart
+        y = "y" if (own or {}).get("y") == "y" else self.own.get("y", "y")
         own, spelt = self.own | (own or {}), frozenset(self.spelt)
-        return Spot(reader, line="self.here", own=own, soft="y" in own, unknown=unknown, spelt=spelt)
+        return Spot(reader, line="self.here", own=own, y=y, soft="y" in own, unknown=unknown, spelt=spelt)
 
     def ahead(self) -> Spot:
         """Where the search is set up: no pass is under way, but the value to be moved is at hand."""

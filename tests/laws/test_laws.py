@@ -83,7 +83,8 @@ def test_null_runs_the_program_of_plain(spec: str):
     one = subject(spec)
     step, nothing = one.step(method=at_null(one.method)), one.step(method=plain(one.method))
     assert body(step) == body(nothing)
-    assert one.method.loss is not None or body(step) == body(compiled("plain"))
+    headed = any(call.name.text == "cosine_head" for call in one.method.needs)
+    assert headed or one.method.loss is not None or body(step) == body(compiled("plain"))
     assert step.plan == nothing.plan
     step(*one.batch(0))
     assert step.deltas == {}
