@@ -23,12 +23,16 @@ from taxo.laws.reasons import LAWS
 from taxo.variants import variant
 
 BACK = "[All methods](README.md) · [The laws](../laws.md) · [How the language works](../language.md)"
+FIDELITY = (
+    "Its values and gradients are compared with its equation written out in plain torch, in `tests/fidelity`."
+)
 NOT_NOTED = Notes("", "", "", "", "")
 
 
 def page(method: Method, notation: Notation, pairs: Sequence[Pair] | None = None) -> str:
     """The card as Markdown; `pairs` are what the checker says of it beside each shipped method."""
-    notes = notes_of(method.name.text) or NOT_NOTED
+    noted = notes_of(method.name.text)
+    notes = noted or NOT_NOTED
     found = meetings(method) if pairs is None else pairs
     sections = {
         "Formula": _formula(method, notation),
@@ -38,7 +42,7 @@ def page(method: Method, notation: Notation, pairs: Sequence[Pair] | None = None
         "Parameters": _joined("\n".join(_parameters(method)), "\n".join(_needs(method)), notes.defaults),
         "Paper and code": notes.differences,
         "Known good settings": notes.settings,
-        "How it was checked": _joined("\n".join(_laws(method)), notes.checks),
+        "How it was checked": _joined(FIDELITY if noted else "", "\n".join(_laws(method)), notes.checks),
         "With other methods": "\n".join(_others(method, found)),
         "Citation": "\n".join(f"- {cite}" for cite in method.cite),
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from taxo.cli.columns import columns
 from taxo.cli.notation import Notation, Row
 from taxo.language.printer import ATOM, MINUS, OR, PRODUCT
 from taxo.language.syntax import Binary, Conditional
 
+SPECIAL = re.compile(r"[_%#$&{}]")
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 UNICODE = {
     "alpha": "α",
@@ -63,7 +66,8 @@ class Latex(Notation):
 
     def word(self, text: str) -> str:
         """A word of several letters, in upright type."""
-        return self.functions.get(text) or rf"\mathrm{{{text.replace('_', chr(92) + '_')}}}"
+        escaped = SPECIAL.sub(r"\\\g<0>", text)
+        return self.functions.get(text) or rf"\mathrm{{{escaped}}}"
 
     def number(self, text: str) -> str:
         """A number; one in powers of ten has them as such."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
-from taxo.compiler.keeps import counted
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import Plan, gathers, is_plain, simultaneous
+from taxo.compiler.plan import Plan, counted, gathers, is_plain, simultaneous
 from taxo.compiler.regions import Regions
 from taxo.compiler.solve import Solve
 from taxo.compiler.sought import as_arguments, list_of

@@ -109,9 +109,9 @@ def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Tex
     """The methods of the program, each with its head."""
     keeps, run, carried, predicted, ends = Text(), Text(), Text(), Text(), Text()
     main, other = parted(graph)
-    RunWriter(main, plan, writer).write(run)
+    RunWriter(main, plan, writer, graph).write(run)
     if other is not None:
-        RunWriter(other, plan, writer, second=True).write(carried)
+        RunWriter(other, plan, writer, graph, second=True).write(carried)
     after = lower(graph.method, "eval")
     if after.acts():
         write_prediction(predicted, after, schedule(after), writer)

@@ -43,12 +43,16 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A method as a graph of values and deeds, edges from what is read to what reads it."""
+    """A method as a graph of values and deeds, edges from what is read to what reads it.
+
+    Behind its lines it updates the states it reads, and those that it `keeps` for others.
+    """
 
     method: Method
     scope: Scope
     lines: tuple[Line, ...]
     net: networkx.DiGraph[Value | Deed]
+    keeps: frozenset[str] = frozenset()
     _read: list[Expression] = field(default_factory=list[Expression], compare=False, repr=False)
 
     def acts(self) -> list[Act]:
@@ -119,6 +123,7 @@ class Graph:
         scope, method = self.scope, self.method
         parts = [part for act in self.acts() for part in self.expressions(act)]
         parts += [line.weight for line in self.lines]
+        parts += [state.value for name, state in scope.states.items() if name in self.keeps]
         parts += [act.item.at for act in self.acts() if act.item.at is not None]
         parts += [] if method.loss is None else [method.loss]
         parts += [infer.goal.objective for infer in method.infers if infer.goal is not None]
@@ -148,11 +153,13 @@ def lower(method: Method, phase: str = "training") -> Graph:
     return of_lines(method, scope, in_order(list(lines_of(method, scope, phase)), scope))
 
 
-def of_lines(method: Method, scope: Scope, lines: Iterable[Line]) -> Graph:
+def of_lines(
+    method: Method, scope: Scope, lines: Iterable[Line], keeps: frozenset[str] = frozenset()
+) -> Graph:
     """The graph of some lines of a method."""
     import networkx
 
-    graph = Graph(method, scope, tuple(lines), networkx.DiGraph())
+    graph = Graph(method, scope, tuple(lines), networkx.DiGraph(), keeps)
     for number, line in enumerate(graph.lines):
         _draw_line(graph, number, line)
     return graph

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, site_of
 from taxo.compiler.names import identifier
-from taxo.compiler.plan import first_word, gathers, simultaneous
+from taxo.compiler.plan import counted, first_word, simultaneous
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.states import attribute, kept, made, shaped
+from taxo.compiler.states import attribute, kept, made
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
@@ -120,7 +120,7 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
     for state in scope.states.values():
         if kept(state, graph):
             with text.of(state.span):
-                text.line(f"self.{attribute(state)} = {made(state, writer)}", *shaped(state, writer))
+                text.line(f"self.{attribute(state)} = {made(state, writer)}")
     if any(line.carry is not None for line in graph.lines):
         text.line(f"self.carry = {writer.use('Carry')}()")
 
@@ -239,13 +239,6 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]
         spot = of_line(last, reader, unknown=unknown, spelt=frozenset(graph.scope.lets))
         spot.own["loss"] = "losses"  # pyright: ignore[reportIndexIssue]
         yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE)
-
-
-def counted(act: Act, graph: Graph) -> str:
-    """What keeps an unknown where samples are selected: of the others no penalty is due."""
-    found = act.solved and act.item.where is not None and act.item.infer.manner.text == "regularization"
-    gathered = any(gathers(graph, line, act) for line in graph.lines if act in line.acts)
-    return f"counted_{identifier(act.key)}" if found and not gathered and act.place != Place.WEIGHTS else ""
 
 
 def adds_to_loss(node: Expression) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.names import identifier
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope
@@ -242,3 +243,10 @@ def selected_share(scope: Scope, node: Expression | None) -> float:
     if found is None or share is None:
         return 1.0
     return 1 - share if found[1] else share
+
+
+def counted(act: Act, graph: Graph) -> str:
+    """What keeps an unknown where samples are selected: of the others no penalty is due."""
+    found = act.solved and act.item.where is not None and act.item.infer.manner.text == "regularization"
+    gathered = any(gathers(graph, line, act) for line in graph.lines if act in line.acts)
+    return f"counted_{identifier(act.key)}" if found and not gathered and act.place != Place.WEIGHTS else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from taxo.compiler.acts import ActWriter, early, read_lets, reads
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Graph, Line, lower, of_lines
+from taxo.compiler.graph import Graph, Line, of_lines
 from taxo.compiler.keeps import (
     is_constant,
     learned_params,
@@ -34,7 +34,10 @@ def parted(graph: Graph) -> tuple[Graph, Graph | None]:
     if not carried:
         return graph, None
     own = [line for line in graph.lines if line.carry is None]
-    return of_lines(graph.method, graph.scope, own), of_lines(graph.method, graph.scope, carried)
+    method, scope = graph.method, graph.scope
+    # what the other lines read is kept behind these
+    keeps = frozenset(name for name in scope.states if graph.used(name))
+    return of_lines(method, scope, own, keeps), of_lines(method, scope, carried)
 
 
 @dataclass(slots=True)
@@ -44,6 +47,7 @@ class RunWriter:
     graph: Graph
     plan: Plan
     writer: Writer
+    whole: Graph
     second: bool = False
     done: list[str] = field(default_factory=list[str])
 
@@ -99,9 +103,9 @@ class RunWriter:
                 with text.of(draw.span):
                     text.line(draw_line(draw, writer))
         for state in scope.states.values():
-            if kept(state, graph) and not is_before(state):
+            if graph.used(state.name.text) and not is_before(state):
                 with text.of(state.span):
-                    text.line(read_line(state))
+                    text.line(read_line(state, writer))
 
     def lets(self, text: Text, number: int) -> None:
         """The named expressions that can be computed before a line and that it, or one after it, reads."""
@@ -181,9 +185,9 @@ class RunWriter:
                 text.line(f"losses = {code}")
         write_descents(text, graph, writer)
         # a branch on the previous batch reads states as that batch left them
-        if parted(lower_again(graph))[1] is not None:
+        if parted(self.whole)[1] is not None:
             text.line("losses = self.with_carried(losses, y, index)")
-        write_updates(text, graph, writer)
+        write_updates(text, graph, self.whole, writer)
         text.line("return losses")
 
     def _penalty(self, penalty: Expression) -> str:
@@ -202,15 +206,10 @@ class RunWriter:
         states = [
             name
             for name, state in self.graph.scope.states.items()
-            if kept(state, self.graph) and not is_before(state)
+            if kept(state, self.whole) and not is_before(state)
         ]
-        carried = ["carry"] if parted(lower_again(self.graph))[1] is not None else []
+        carried = ["carry"] if parted(self.whole)[1] is not None else []
         return states + carried
-
-
-def lower_again(graph: Graph) -> Graph:
-    """The graph with all lines of its method."""
-    return lower(graph.method)
 
 
 def _learns(graph: Graph) -> bool:
@@ -226,7 +225,7 @@ def _penalties(graph: Graph) -> list[Expression]:
 
 def write_prediction(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
     """The body of `predicted`: the logits, with what acts on predictions in place."""
-    run = RunWriter(graph, plan, writer)
+    run = RunWriter(graph, plan, writer, graph)
     text.line("y = index = None")
     run.given(text)
     if graph.reads_clean() and not graph.clean_is_shared():

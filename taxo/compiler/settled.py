@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from taxo.compiler.states import inner_of, is_before, is_late, reads_batch
+from taxo.compiler.states import form_of, inner_of, is_before, is_late, reads_batch
 from taxo.language.method import Method, Perturbation
 from taxo.language.objectives import base_objective
 from taxo.language.scope import Scope
@@ -31,6 +31,10 @@ def _beside(method: Method, scope: Scope) -> Iterator[Expression]:
     for state in method.states:
         if state.start is not None and state.per.text != "sample":
             yield state.start
+        form = form_of(state)
+        for argument in () if form is None else form.arguments[1:]:
+            if argument.name is not None and argument.name.text != "where":
+                yield argument.value
         if is_late(state) and not reads_batch(state.value, scope):
             yield inner_of(state)
 

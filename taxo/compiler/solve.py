@@ -74,13 +74,14 @@ class Solve(Sought):
             text.line(f"w = {self._weights()}")
         elif self.act.inner:
             self._value_inside(text)
+        start, found, around = len(text.written), Text(origin=text.origin), self._around()
         self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
-        with text.under(self._heading()):
-            around = self._around()
-            if not around.isidentifier():
-                text.line(f"x_{self.name} = {around}")
-                around = f"x_{self.name}"
-            self._solver(text, around)
+        if not around.isidentifier():
+            found.line(f"x_{self.name} = {around}")
+            around = f"x_{self.name}"
+        self._solver(found, around)
+        with text.under(self._heading("here" in Text(text.written[start:] + found.written).words())):
+            text.extend(found)
         self._keep(text)
 
     def _value_inside(self, text: Text) -> None:

@@ -52,19 +52,23 @@ class Sought:
         if self.act.grain == "category":
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
         act = self.act
-        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape)
+        value = act.spot.value
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
         # a hook's own labels are soft; those of the batch have to be made so where a search is apart
         y = "y" if (own or {}).get("y") == "y" else self.own.get("y", "y")
-        own, spelt = self.own | (own or {}), frozenset(self.spelt)
-        return Spot(reader, line="self.here", own=own, y=y, soft="y" in own, unknown=unknown, spelt=spelt)
+        own, spelt = self._at_hand() | self.own | (own or {}), frozenset(self.spelt)
+        moved = act.place != Place.LOSS or any(one.place == Place.LABELS for one in self.line.acts)
+        soft = own.get("y", "y") != "y" or ("y" in own and moved)
+        return Spot(reader, line="self.here", own=own, y=y, soft=soft, unknown=unknown, spelt=spelt)
 
     def ahead(self) -> Spot:
         """Where the search is set up: no pass is under way, but the value to be moved is at hand."""
         if self.own:
             return self.spot()
+        if not self.act.inner:
+            return self.spot({"x": "x"} if self.act.place == Place.WEIGHTS else {})
         seen = "clean" if value_is_clean(self.graph, self.line, self.act) else "line"
-        x = f"{seen}.x" if self.act.inner else "x" if self.act.place == Place.WEIGHTS else self._around()
-        return self.spot({self.act.spot.value: self._around(), "x": x})
+        return self.spot({"x": f"{seen}.x"})
 
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
@@ -120,9 +124,22 @@ class Sought:
             return "w"
         if self.act.inner:
             return f"h_{self.name}"
+        return f"{self._entered()}.x" if self._on_features() else "x"
+
+    def _on_features(self) -> list[str]:
+        """The hooks of what acts on the input above."""
         above = sorted(self.line.above(self.act), key=lambda other: other.order)
-        hooks = [self.hooks[other.key] for other in above if other.place == Place.FEATURES]
-        return f"self.entered({', '.join(['x', 'y', *hooks])})" if hooks else "x"
+        return [self.hooks[other.key] for other in above if other.place == Place.FEATURES]
+
+    def _entered(self) -> str:
+        """The pass as far as it has come where a search begins."""
+        return f"self.entered({', '.join(['x', 'y', *self._on_features()])})"
+
+    def _at_hand(self) -> dict[str, str]:
+        """The values that a search of passes of its own has variables of."""
+        if self.act.place == Place.FEATURES:
+            return {"x": f"x_{self.name}" if self._on_features() else "x"}
+        return {self.act.spot.value: f"h_{self.name}"} if self.act.inner else {}
 
     def _weights(self) -> str:
         site = self.act.item.at
@@ -142,10 +159,11 @@ class Sought:
         gathered = rows and self.writer.shape(value, self.ahead()) == Shape.SAMPLE
         return f"{self.writer.held(value, self.ahead(), ATOM)}[{rows}]" if gathered else code
 
-    def _heading(self) -> str:
+    def _heading(self, here: bool = False) -> str:
         masks = ", masks=True" if self.act.place == Place.WEIGHTS else ""
         second = "self.auxiliary.instead(), " if self.line.norm == "auxiliary" else ""
-        return f"with {second}self.searching({quoted(self.norm)}{masks}):"
+        at = f", self.at({self._entered()})" if here else ""
+        return f"with {second}self.searching({quoted(self.norm)}{masks}){at}:"
 
     def _seen(self, line: str) -> str:
         """The value at its inner site that a pass has noted."""

@@ -21,7 +21,7 @@ KEEPERS = {
     "covariance": "Covariance",
     "prototypes": "Prototypes",
 }
-WIDTHS = {Shape.SAMPLE: "1", Shape.ROW: "1, self.outputs", Shape.Z: "1, self.places.width"}
+WIDTHS = {"C": "self.outputs", "D": "self.places.width"}
 ROWS = {"sample": "self.samples", "category": "self.outputs", "corpus": "1"}
 
 
@@ -69,11 +69,16 @@ def reads_batch(node: Expression, scope: Scope) -> bool:
     return False
 
 
+def is_fresh(state: State, scope: Scope) -> bool:
+    """Whether a sample's first value is made of the batch that the sample is first in."""
+    return state.start is not None and state.per.text == "sample" and reads_batch(state.start, scope)
+
+
 def made(state: State, writer: Writer) -> str:
     """The keeper of a state, as `setup` makes it."""
     form, per = form_of(state), state.per.text
     arguments = [quoted(per), ROWS[per]]
-    if state.start is not None:
+    if state.start is not None and not is_fresh(state, writer.scope):
         arguments.append(f"start={writer.code(state.start, EARLY)}")
     if is_late(state) and state.every is not None:
         arguments.append(f"every={quoted(state.every.text)}")
@@ -93,20 +98,14 @@ def made(state: State, writer: Writer) -> str:
 
 
 def _shaped(state: State, writer: Writer) -> str:
-    """The shape of a row, where it is known before the first batch and may matter till then."""
+    """The shape of a row, where it is known before the first batch."""
     shape = writer.shapes.state(state.name.text)
     axes = None if shape is None else shape.axes
     row = axes if axes is None or state.per.text == "corpus" else axes[1:]
-    whole = row is not None and not row.strip("C") and (row or state.per.text != "corpus")
-    return f".shaped({', '.join(['self.outputs'] * len(row))})" if whole and row is not None else ""
-
-
-def shaped(state: State, writer: Writer) -> list[str]:
-    """The line that gives a keeper its shape, and its memory, where that is known from the start."""
-    width = WIDTHS.get(writer.shapes.quietly(inner_of(state)) or Shape.TRUTH)
-    if width is None:
-        return []
-    return [f"self.{attribute(state)}.shape_as(self.anchor.new_empty({width}))"]
+    known = (
+        row is not None and not row.strip("CD") and row.count("D") < 2 and (row or state.per.text != "corpus")
+    )
+    return f".shaped({', '.join(WIDTHS[axis] for axis in row)})" if known and row is not None else ""
 
 
 def _is_pooled(state: State, writer: Writer) -> bool:
@@ -133,7 +132,7 @@ def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: boo
         found = call(f"{keeper}.update", arguments)
     text.block(f"if self.learning({quoted(state.name.text)}):", *found)
     if read:
-        text.line(f"{identifier(state.name.text)} = {keeper}.value")
+        text.line(read_line(state, writer, spot))
 
 
 def _whose(state: State, batched: bool) -> list[str]:
@@ -148,14 +147,19 @@ def _where(form: Call | None, writer: Writer, spot: Spot) -> list[str]:
     return [] if where is None else [f"where={writer.mask(where, spot)}"]
 
 
-def read_line(state: State, index: str = "index") -> str:
+def read_line(state: State, writer: Writer, spot: Spot = EARLY) -> str:
     """The line that reads what is kept, for a whole step."""
     name, keeper = identifier(state.name.text), f"self.{attribute(state)}"
-    return f"{name} = {keeper}.rows({index})" if state.per.text == "sample" else f"{name} = {keeper}.value"
+    if state.per.text != "sample":
+        return f"{name} = {keeper}.value"
+    if state.start is None or not is_fresh(state, writer.scope):
+        return f"{name} = {keeper}.rows(index)"
+    shape = writer.shapes.quietly(inner_of(state)) or Shape.SAMPLE
+    return f"{name} = {keeper}.rows(index, {writer.expanded(state.start, spot, shape)})"
 
 
-def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
-    """The updates behind the passes of a step, in source order."""
+def write_updates(text: Text, graph: Graph, whole: Graph, writer: Writer) -> None:
+    """The updates behind the passes of a step, of all states that the `whole` method reads, in order."""
     first = next((line for line in graph.lines if not line.name), graph.lines[0])
     spot = Spot(
         ANYWHERE,
@@ -165,7 +169,7 @@ def write_updates(text: Text, graph: Graph, writer: Writer) -> None:
     )
     for state in graph.scope.states.values():
         waits = is_late(state) and not reads_batch(inner_of(state), graph.scope)
-        if kept(state, graph) and not is_before(state) and not waits:
+        if kept(state, whole) and not is_before(state) and not waits:
             with text.of(state.span):
                 update_lines(text, state, writer, spot)
 
@@ -178,7 +182,7 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
     read = {name for state in unbatched for name in scope.reads(state.value)}
     if unbatched:
         text.line("x = self.anchor")
-    text.line(*(read_line(state) for name, state in scope.states.items() if name in read))
+    text.line(*(read_line(state, writer) for name, state in scope.states.items() if name in read))
     for state in late:
         name, keeper = state.name.text, f"self.{attribute(state)}"
         with text.of(state.span):
@@ -191,4 +195,4 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
 
 def kept(state: State, graph: Graph) -> bool:
     """Whether the program has a use for a state."""
-    return graph.used(state.name.text)
+    return graph.used(state.name.text) or state.name.text in graph.keeps

@@ -11,13 +11,13 @@ from taxo.compiler.graph import Graph, lower
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
-from taxo.compiler.states import inner_of, is_before, reads_batch
+from taxo.compiler.states import form_of, inner_of, is_before, is_fresh, reads_batch
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
 from taxo.language.method import Branch, Inference, Method, Perturbation, State
 from taxo.language.scope import Scope
 from taxo.language.syntax import Attribute, Call, Expression, Name
-from taxo.language.vocabulary import LABELLED, Place
+from taxo.language.vocabulary import LABELLED, VALUES, Place
 
 NEEDS = ("validation", "rounds", "generator")
 HELD = ("lookahead", "implicit", "influence")
@@ -71,6 +71,13 @@ def _state(state: State, scope: Scope) -> Iterator[Refusal]:
         yield "a state of every round", state.every.span, "keep it every epoch"
     if state.start is not None and reads_batch(state.start, scope) and state.per.text != "sample":
         yield "this first value of a state", state.start.span, "start from a number"
+    if is_fresh(state, scope) and state.start is not None:
+        late = [
+            name for name in scope.reads(state.start) if name in VALUES and VALUES[name].place > Place.DATA
+        ]
+        if late or form_of(state) is not None:
+            hint = "a value that is kept as it is may start from `y` or `x`"
+            yield "this first value of a state", state.start.span, hint
     read = {name for name in scope.reads(inner_of(state)) if name in scope.states}
     if is_before(state) and any(is_before(scope.states[name]) for name in read):
         yield f"the state `{state.name}`", state.name.span, "read no other state that is kept before"

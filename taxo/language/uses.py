@@ -90,13 +90,15 @@ def _check_settings(call: Call, used: Method | None, shapes: Shapes) -> None:
 
 
 def _check_value(value: Expression, own: list[str], shapes: Shapes) -> None:
-    """A setting is a word of the used method, or made of numbers and parameters: not of that one's `own`."""
+    """A setting is a word of the used method, or made of numbers and parameters, not of that one's own."""
     if isinstance(value, String):
         return
     if isinstance(value, Name) and not shapes.scope.knows(value.text):
         if value.text in own:
             hint = "write its value, or declare it here and set both"
-            shapes.findings.error("T203", f"a setting cannot read the other's `{value}`", value.span, hint)
+            shapes.findings.error(
+                "T203", f"a setting cannot read the other's `{value.text}`", value.span, hint
+            )
         return
     shape = shapes.of(value, SETTING)
     if shapes.among(value, shape, (Shape.SCALAR, Shape.WORD, Shape.TRUTH), "is no setting") is None:

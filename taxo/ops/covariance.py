@@ -77,10 +77,6 @@ class Covariance(State):
             self.count.zero_()
             self.mean.zero_()
 
-    def shape_as(self, values: Tensor) -> None:
-        """Get the shape from the first values, one for each sample."""
-        self._make_room(per_row(values))
-
     def _make_room(self, rows: Tensor) -> None:
         if self.is_shaped("count"):
             return

@@ -39,7 +39,7 @@ class Draws:
 
     def normal(self, mean: float | Tensor, deviation: float | Tensor, like: Tensor) -> Tensor:
         """Normal numbers in the shape of `like`."""
-        drawn, generator = torch.empty_like(like), self.generator(like.device)
+        drawn, generator = _blank(like), self.generator(like.device)
         if isinstance(mean, Tensor) or isinstance(deviation, Tensor):
             drawn.normal_(generator=generator)
             return (drawn * _fit(deviation, like) + _fit(mean, like)).to(like.dtype)
@@ -47,7 +47,7 @@ class Draws:
 
     def uniform(self, low: float | Tensor, high: float | Tensor, like: Tensor) -> Tensor:
         """Uniform numbers in the shape of `like`."""
-        drawn, generator = torch.empty_like(like), self.generator(like.device)
+        drawn, generator = _blank(like), self.generator(like.device)
         if isinstance(low, Tensor) or isinstance(high, Tensor):
             low, high = _fit(low, like), _fit(high, like)
             return (drawn.uniform_(generator=generator) * (high - low) + low).to(like.dtype)
@@ -162,6 +162,11 @@ class Draws:
         generator = self.generator(pull.device)
         more = torch._standard_gamma(pull + 1, generator=generator)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         return more.log() - torch.empty_like(pull).exponential_(generator=generator) / pull
+
+
+def _blank(like: Tensor) -> Tensor:
+    """Room for real numbers in the shape of `like`."""
+    return torch.empty_like(like, dtype=like.dtype if like.is_floating_point() else torch.get_default_dtype())
 
 
 def _fit(value: float | Tensor, like: Tensor) -> float | Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from taxo.language.errors import fail
-from taxo.ops.forms import distribution, margin, pick
+from taxo.ops.forms import distribution, margin, pick, real_type
 
 
 class CrossEntropy(nn.Module):
@@ -39,8 +39,14 @@ class Hinge(nn.Module):
         super().__init__()
         self.margin = margin
 
+    def __getstate__(self) -> dict[str, object]:
+        """A copy goes its own way: it has the value of a margin that is learned, not its graph."""
+        margin = self.margin
+        return {**vars(self), "margin": margin.detach() if isinstance(margin, Tensor) else margin}
+
     def forward(self, u: Tensor, y: Tensor) -> Tensor:
         """The loss of each sample; under soft labels the mean over them."""
+        u = u.to(real_type(u))
         if not y.is_floating_point():
             return (self.margin - margin(u, y)).clamp(min=0)
         best = u.topk(2, dim=-1).values

@@ -87,10 +87,6 @@ class Prototypes(State):
         chosen = torch.cat([prototypes(recent[part], self.seen[part], self.count) for part in parts])
         self.show(None, chosen, self.seen > 0)
 
-    def shape_as(self, values: Tensor) -> None:
-        """Get the shape from the first values, one for each sample."""
-        self._make_room(per_row(values))
-
     def _make_room(self, rows: Tensor) -> None:
         if self.is_shaped("seen"):
             return

@@ -50,7 +50,7 @@ def smaller(a: Tensor | float, b: Tensor | float) -> Tensor:
 
 def mean_batch(e: Tensor) -> Tensor:
     """The mean over the batch."""
-    return e.mean(0)
+    return (e if e.is_floating_point() else e.to(real_type(e))).mean(0)
 
 
 def quantile(e: Tensor, share: Tensor | float) -> Tensor:

@@ -122,6 +122,7 @@ class Running(State):
     def turn(self, value: Tensor | None = None) -> None:
         """Make the statistic of what was gathered the value; a value that is given counts as one more."""
         if value is not None:
+            assert self.length is not None
             given = value.detach()
             rows = (
                 given[None]

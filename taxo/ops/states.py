@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Self
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from taxo.ops.forms import Top, per_sample, real_type
 from taxo.ops.groups import shares_of, wide
 from taxo.ops.lazy import Lazy
+from taxo.ops.memory import check_fits
 from taxo.ops.ranks import averaged, gathered
 from taxo.ops.repeats import last_of_repeats
 
@@ -36,7 +38,11 @@ class State(Lazy):
         self.add_empty("kept")
 
     def shaped(self, *row: int) -> Self:
-        """The state, which has rows of this shape from the start on."""
+        """The state, which has rows of this shape from the start on, and so its memory."""
+        assert self.length is not None
+        check_fits(
+            self.length * prod(row) * self.home.itemsize, self.home.device, f"a state's rows of {list(row)}"
+        )
         self.row = row
         return self
 
@@ -153,8 +159,10 @@ class Held(State):
     def rows(self, key: Tensor, fresh: Tensor | None = None) -> Tensor:
         """The values at the samples' places, or of their classes; `fresh` for samples that have none yet."""
         found = super().rows(key, fresh)
-        if fresh is None or self.granule != "sample" or not self.is_shaped("kept"):
+        if fresh is None or self.granule != "sample":
             return found
+        if not self.is_shaped("known"):
+            return fresh
         return torch.where(per_sample(self.known[key], found), found, fresh.to(found.dtype))
 
     def _whole(self, value: Tensor) -> Tensor:

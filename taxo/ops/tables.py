@@ -91,7 +91,7 @@ class Table(Lazy):
         """Take one momentum step down a loss; a negative `lr` climbs."""
         if not loss.requires_grad:
             return  # the user asked for a loss without gradients: nothing is learned from it
-        (slopes,) = torch.autograd.grad(loss, rows, retain_graph=True)
+        (slopes,) = torch.autograd.grad(loss, rows, retain_graph=True, materialize_grads=True)
         self.descend_by(slopes, rows, index, lr, momentum, dense, within)
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from taxo.ops.forms import distribution
+from taxo.runtime.checks import check_width
 from taxo.runtime.hooks import Change, Hook, Pair, Triple
 from taxo.runtime.line import Line
 
@@ -18,8 +19,10 @@ def noting(line: Line, name: str) -> Change:
     def note(value: Tensor) -> Tensor:
         if name == "x":
             line.x = value
-        else:
-            line.seen[name] = value
+            return value
+        if name == "raw":
+            check_width(value, len(line.x), line.stage.outputs)
+        line.seen[name] = value
         return value
 
     return note

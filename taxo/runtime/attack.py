@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,28 +23,38 @@ FOLDS: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: nn.BatchNorm2d,
     nn.Conv3d: nn.BatchNorm3d,
 }
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A layer whose output goes into a norm and nowhere else, and the layer that does the work of both."""
+    """A layer whose output goes into a norm and nowhere else."""
 
     layer: Layer
     norm: Norm
-    places: tuple[tuple[nn.Module, str], tuple[nn.Module, str]]
-    folded: Layer
     any_layout: bool
 
-    @property
     def ready(self) -> bool:
-        """Whether nobody looks in between, and the norm is one map for all batches."""
-        hooks = [*self.layer._forward_hooks, *self.norm._forward_pre_hooks, *self.norm._forward_hooks]  # pyright: ignore[reportPrivateUsage]
-        hooks += [*self.layer._forward_pre_hooks]  # pyright: ignore[reportPrivateUsage]
-        return not hooks and not self.norm.training and self.norm.running_mean is not None
+        """Whether nobody looks in between or does the work, and the norm is one map for all batches."""
+        free = not any(getattr(part, name) for part in (self.layer, self.norm) for name in _HOOKS)
+        own = "forward" in vars(self.layer) or "forward" in vars(self.norm)
+        return free and not own and not self.norm.training and self.norm.running_mean is not None
+
+    def fold(self) -> None:
+        """Let the layer do the work of both, with the weights as they are now."""
+        weight, shift = self._folded()
+
+        def forward(x: Tensor) -> Tensor:
+            return self.layer._conv_forward(x, weight, shift)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+
+        self.layer.forward, self.norm.forward = forward, _unchanged
+
+    def unfold(self) -> None:
+        """Let both work again."""
+        del self.layer.forward, self.norm.forward
 
     @torch.no_grad()
-    def fold(self) -> None:
-        """Take the weights as they are now."""
+    def _folded(self) -> tuple[Tensor, Tensor]:
         mean, variance = cast(Tensor, self.norm.running_mean), cast(Tensor, self.norm.running_var)
         factor = (variance + self.norm.eps).rsqrt()
         shift = -mean * factor
@@ -54,8 +64,7 @@ class _Pair:
             shift = shift + self.layer.bias * factor
         weight = self.layer.weight * factor.reshape(-1, *[1] * (self.layer.weight.dim() - 1))
         own = self.layer.weight.dtype
-        self.folded.weight = nn.Parameter(self._laid_out(weight.to(own)), requires_grad=False)
-        self.folded.bias = nn.Parameter(shift.to(own), requires_grad=False)
+        return self._laid_out(weight.to(own)), shift.to(own)
 
     def _laid_out(self, weight: Tensor) -> Tensor:
         """The weight as its device's convolutions are fastest; what follows takes its layout from there."""
@@ -65,44 +74,64 @@ class _Pair:
         return weight.contiguous(memory_format=torch.channels_last)
 
 
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
 class AttackMode:
     """Runs a model for attacks on its inputs: to the same values, faster.
 
-    Only the layers whose way is the same for every input are folded: those of models that torch can trace.
-    A module among `sites`, or with a hook, is left as it is.
+    Only layers whose way is the same for every input are folded: those of models that torch can trace. A
+    module with a hook is left as it is.
     """
 
-    def __init__(self, model: nn.Module, sites: Collection[nn.Module] = ()) -> None:
-        self.model = cast(nn.Module, getattr(model, "_orig_mod", model))
-        self.sites = sites
-        self._pairs: dict[tuple[int, ...], list[_Pair]] = {}
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._found: dict[tuple[tuple[nn.Module, bool], ...], list[_Pair]] = {}
+        self._is_open = False
+        self._spared: set[nn.Module] | None = None
+        self._folded: list[_Pair] = []
 
     @contextmanager
-    def __call__(self) -> Generator[None]:
-        """The model in this mode, and as it was afterwards."""
-        with ExitStack() as stack:
-            for pair in self._found():
-                if pair.ready:
-                    pair.fold()
-                    for (parent, name), module in zip(pair.places, (pair.folded, nn.Identity()), strict=True):
-                        stack.callback(setattr, parent, name, getattr(parent, name))
-                        setattr(parent, name, module)
+    def open(self) -> Generator[None]:
+        """Passes that may be folded; the model is as it was afterwards."""
+        before, self._is_open = self._is_open, True
+        try:
             yield
+        finally:
+            self._is_open = before
+            if not before:
+                self.unfold()
 
-    def _found(self) -> list[_Pair]:
+    def fold(self, spared: Collection[nn.Module] = ()) -> None:
+        """Fold for the passes to come, if that is open, all but the modules that somebody will look at."""
+        if not self._is_open or self._spared == set(spared):
+            return
+        self.unfold()
+        self._spared = set(spared)
+        for pair in self._pairs():
+            if pair.ready() and not self._spared & {pair.layer, pair.norm}:
+                pair.fold()
+                self._folded.append(pair)
+
+    def unfold(self) -> None:
+        """Give the model back as it was, to be folded again when it is asked for."""
+        self._spared = None
+        while self._folded:
+            self._folded.pop().unfold()
+
+    def _pairs(self) -> list[_Pair]:
         """The pairs of the model as it is made up now: norms may have been exchanged."""
-        key = tuple(id(module) for module in self.model.modules())
-        if key not in self._pairs:
-            self._pairs[key] = [pair for pair in _pairs(self.model) if not self._touched(pair)]
-        return self._pairs[key]
-
-    def _touched(self, pair: _Pair) -> bool:
-        return any(site is pair.layer or site is pair.norm for site in self.sites)
+        key = tuple((module, module.training) for module in self.model.modules())
+        if key not in self._found:
+            self._found[key] = _pairs(self.model)
+        return self._found[key]
 
 
 def _pairs(model: nn.Module) -> list[_Pair]:
     try:
-        graph = Tracer().trace(model)
+        with torch.random.fork_rng(devices=[]):
+            graph = Tracer().trace(_skeleton(model))
     except Exception:  # whatever a model does that cannot be traced, it can still be run
         return []
     named = cast("Iterator[tuple[str, nn.Module]]", model.named_modules(remove_duplicate=False))
@@ -113,10 +142,18 @@ def _pairs(model: nn.Module) -> list[_Pair]:
     for first, second in _followers(graph):
         layer, norm = modules[first], modules[second]
         if FOLDS.get(type(layer)) is type(norm) and calls[id(layer)] == calls[id(norm)] == 1:
-            places = (_place(model, first), _place(model, second))
-            folded = cast(Layer, copy.deepcopy(layer).requires_grad_(False))
-            found.append(_Pair(cast(Layer, layer), cast(Norm, norm), places, folded, any_layout))
+            found.append(_Pair(cast(Layer, layer), cast(Norm, norm), any_layout))
     return found
+
+
+def _skeleton(model: nn.Module) -> nn.Module:
+    """A copy to be traced, without numbers and hooks: a forward may note what it sees."""
+    tensors = [*model.parameters(), *model.buffers()]
+    copy = deepcopy(model, {id(one): one.detach().to("meta") for one in tensors})
+    for module in copy.modules():
+        for name in _HOOKS:
+            getattr(module, name).clear()
+    return copy
 
 
 def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
@@ -125,8 +162,3 @@ def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
         users: list[Node] = list(node.users)
         if node.op == "call_module" and len(users) == 1 and users[0].op == "call_module":
             yield str(node.target), str(users[0].target)
-
-
-def _place(model: nn.Module, name: str) -> tuple[nn.Module, str]:
-    parent, _, last = name.rpartition(".")
-    return model.get_submodule(parent), last

@@ -6,6 +6,7 @@ import linecache
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from types import ModuleType
 from typing import Unpack, cast
@@ -46,6 +47,8 @@ def compile_step(
     **outside: Unpack[Outside],
 ) -> Step:
     """The step that trains `model` by a method: a name, a path, a variant, a `Method` or a builder."""
+    if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fail("T401", f"`model` is a `{type(model).__name__}`", None, "give an `nn.Module`")
     built = method.build() if isinstance(method, Builder) else method
     found = built if isinstance(built, Method) else load(built)
     said = variant(found, params or {}, library_for(found))
@@ -78,7 +81,7 @@ def _check_given(program: Program, classes: int, given: Mapping[str, object]) ->
     least_classes = 2 if program.compares else 1
     for name, least in (("classes", least_classes), ("samples", 1)):
         count = {"classes": classes, **given}[name]
-        if count is not None and not (isinstance(count, int) and count >= least):
+        if count is not None and not (isinstance(count, Integral) and int(count) >= least):
             fail("T401", f"`{name}` is {count!r}", None, f"give a whole number from {least} on")
     for name, span in program.needs.items():
         if given.get(name) is None:

@@ -45,6 +45,9 @@ def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Ten
     if index is None:
         message = f"`{name}` keeps a table per sample and was given no index"
         fail("T406", message, None, "call `step(x, y, index)` with each sample's place in the data set")
+    if index.dim() != 1 or index.is_floating_point():
+        kind = f"{list(index.shape)} of {str(index.dtype).removeprefix('torch.')}"
+        fail("T406", f"the indices are {kind}", None, "give one whole number for each sample")
     if len(index) != len(x):
         fail("T406", f"{len(x)} samples, {len(index)} indices", None, "one index for each sample")
     _check_range("T406", "index", index, samples)
@@ -53,9 +56,16 @@ def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Ten
 
 def check_width(u: Tensor, samples: int, classes: int) -> None:
     """A row of logits for each sample, one for each class."""
-    if u.dim() != 2 or u.shape[1] != classes:
+    if u.dim() != 2 or u.shape[1] != classes or len(u) != samples:
         hint = "set `classes=` to the width of the model's output"
         fail("T405", f"the model returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
+
+
+def check_tensors(**given: object) -> None:
+    """A batch is made of tensors."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Tensor):
+            fail("T401", f"`{name}` is a `{type(value).__name__}`, no tensor", None, "give tensors")
 
 
 def check_real(x: Tensor) -> None:
@@ -70,7 +80,7 @@ def check_inputs(x: Tensor, low: float, high: float) -> None:
     """A box pulls inputs onto it, however small the radius: those outside are a mistake."""
     if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():
         return
-    least, most = map(float, x.aminmax())
+    least, most = map(float, x.detach().aminmax())
     if least < low - ROUNDING or most > high + ROUNDING:
         message = f"the inputs reach from {least:.3g} to {most:.3g}, outside the box [{low:g}, {high:g}]"
         fail("T408", message, None, "make normalisation the model's first layer, or set the box")

@@ -49,7 +49,7 @@ class Front:
         self.model = unwrapped(model)
         self.module, self._prefix = _front(model, self.model, options)
         self._foreign = any(_is_compiled(module) for module in self.model.modules())
-        self._compiled = self._foreign or _is_compiled(self.module)
+        self.compiled = self._foreign or _is_compiled(self.module)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Front:
         # compiled code cannot be copied; a copy compiles its own model
@@ -67,7 +67,7 @@ class Front:
 
     def plain(self) -> AbstractContextManager[None]:
         """Passes through the model as it is written, compiled code left aside."""
-        return _uncompiled() if self._compiled else nullcontext()
+        return _uncompiled() if self.compiled else nullcontext()
 
     def open(self, notes: bool, changes: bool) -> AbstractContextManager[object]:
         """Passes with hooks on inner modules that note values or change them.
@@ -95,7 +95,7 @@ class Front:
 
     def _guarded(self) -> AbstractContextManager[object]:
         """Compile, where something must be compiled, so that hooks are noticed and gradients can be kept."""
-        return _compiling() if self._compiled else nullcontext()
+        return _compiling() if self.compiled else nullcontext()
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from taxo.ops.sites import with_logits
 
@@ -57,45 +58,63 @@ def leaving(changes: Sequence[Change], alike: bool = False) -> Leave:
 def hooked(hooks: Iterable[Hook]) -> AbstractContextManager[object]:
     """Run with hooks in place, whatever happens meanwhile."""
     wanted = list(hooks)
-    return _hooked(wanted) if wanted else nullcontext()
+    return _Hooked(wanted) if wanted else nullcontext()
 
 
-@contextmanager
-def _hooked(hooks: list[Hook]) -> Generator[None]:
-    with ExitStack() as stack:
-        for module, enter, leave in hooks:
-            _hook(stack, module, enter, leave)
-        yield
+class _Hooked:
+    """Installs hooks for the time of a block."""
+
+    __slots__ = ("_handles", "_hooks")
+
+    def __init__(self, hooks: list[Hook]) -> None:
+        self._hooks, self._handles = hooks, list[RemovableHandle]()
+
+    def __enter__(self) -> None:
+        for module, enter, leave in self._hooks:
+            busy = _Busy()
+            if enter is not None:
+                self._handles.append(module.register_forward_pre_hook(_before(enter, busy)))
+            if leave is not None:
+                self._handles.append(module.register_forward_hook(_after(leave, busy)))
+
+    def __exit__(self, *_: object) -> None:
+        while self._handles:
+            self._handles.pop().remove()
 
 
-def _hook(stack: ExitStack, module: nn.Module, enter: Enter | None, leave: Leave | None) -> None:
-    """Hook one module; a call that a hook itself makes to the module passes untouched."""
-    busy = False
+class _Busy:
+    """Whether a hook is at work: a call that it itself makes to its module passes untouched."""
 
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def __enter__(self) -> None:
+        self.now = True
+
+    def __exit__(self, *_: object) -> None:
+        self.now = False
+
+
+def _before(enter: Enter, busy: _Busy) -> Callable[[nn.Module, Inputs], Inputs | None]:
     def before(_: nn.Module, inputs: Inputs) -> Inputs | None:
-        nonlocal busy
-        if busy or enter is None:
+        if busy.now:
             return None
-        busy = True
-        try:
+        with busy:
             return enter(inputs)
-        finally:
-            busy = False
 
+    return before
+
+
+def _after(leave: Leave, busy: _Busy) -> Callable[[nn.Module, Inputs, object], object]:
     def after(_: nn.Module, inputs: Inputs, output: object) -> object:
-        nonlocal busy
-        if busy or leave is None:
+        if busy.now:
             return None
-        busy = True
-        try:
+        with busy:
             return leave(inputs, output)
-        finally:
-            busy = False
 
-    if enter is not None:
-        stack.callback(module.register_forward_pre_hook(before).remove)
-    if leave is not None:
-        stack.callback(module.register_forward_hook(after).remove)
+    return after
 
 
 @contextmanager

@@ -107,7 +107,7 @@ class Known(Stage):
     @property
     def anchor(self) -> Tensor:
         """A parameter of the model, whose type and device what is kept takes."""
-        return next(self.model.parameters())
+        return next(self.model.parameters(), torch.empty(0))
 
     def take_outputs(self, count: int) -> None:
         """Expect another number of logits than there are classes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from taxo.ops.forms import Top, filled, keep
 from taxo.ops.objectives import CrossEntropy
 from taxo.ops.sites import logits_of, weights_at
 from taxo.runtime.around import noting, objective_hooks
+from taxo.runtime.attack import AttackMode
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.checks import check_width
 from taxo.runtime.compiled import Front, Options
@@ -52,6 +53,7 @@ class Stage(nn.Module):
         self.draws = Draws(seed)
         self.deltas: dict[str, Delta] = {}
         self.guard = Guard()
+        self.attack = AttackMode(self.model)
         self.auxiliary: Auxiliary | None = None
         self.muted: set[str] = set()
         self.places = Places(self.model, classes, head)
@@ -77,9 +79,10 @@ class Stage(nn.Module):
     ) -> Line:
         """One pass from input to loss with perturbations in place; without labels, to the logits."""
         line = Line(self, x, y)
-        hooks = self._hooks(line, features, inner or {}, logits)
+        hooks, replaced = [*self._hooks(line, features, inner or {}, logits)], self._replaced(weights)
+        self._fold(hooks, replaced)
         with self.at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
-            output = self.front(x, weights=self._replaced(weights))
+            output = self.front(x, weights=replaced)
         u = logits_of(output)
         check_width(u, len(x), self.outputs)
         line.seen.setdefault("raw", u)
@@ -126,7 +129,9 @@ class Stage(nn.Module):
             with self.at(line):
                 for change in batch.get("features", ()):
                     line.x = change(line.x).to(x.dtype)
-        hooks = self.places.together(lines, [batch.get("inner", {}) for batch in batches], self.sees, self.at)
+        changed = [batch.get("inner", {}) for batch in batches]
+        hooks = [*self.places.together(lines, changed, self.sees, self.at)]
+        self._fold(hooks)
         changes = any(batch.get("inner") for batch in batches)
         with self.front.open(bool(self.sees), changes), hooked(hooks):
             u = logits_of(self.front(torch.cat([line.x for line in lines])))
@@ -139,13 +144,13 @@ class Stage(nn.Module):
             line.seen["u"] = part
         return lines
 
-    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Tensor:
-        """The input as it is after changes of it, without a pass through the model."""
+    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Line:
+        """A pass that has come no further than the model's input, after changes of that."""
         line = Line(self, x, y)
         with self.at(line):
             for change in changes:
                 line.x = change(line.x).to(x.dtype)
-        return line.x
+        return line
 
     def at(self, line: Line) -> AbstractContextManager[None]:
         """Computations that belong to a pass that is over."""
@@ -175,8 +180,11 @@ class Stage(nn.Module):
     def searching(self, norm: str, masks: bool = False) -> Generator[None]:
         """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
         before, self.quiet = self.quiet, True
+        # a search for weights needs their own slopes, and compiled code overlooks what is folded
+        fixed = norm == "frozen" and not masks and not self.front.compiled
         try:
-            with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks):
+            attack = self.attack.open() if fixed else nullcontext()
+            with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks), attack:
                 yield
         finally:
             self.quiet = before
@@ -184,8 +192,12 @@ class Stage(nn.Module):
     @contextmanager
     def apart(self, norm: str) -> Generator[None]:
         """Passes whose values are read and that no gradient goes through."""
-        with self.searching(norm), torch.no_grad():
-            yield
+        before, self.quiet = self.quiet, True
+        try:
+            with torch.no_grad(), self.normed(norm):
+                yield
+        finally:
+            self.quiet = before
 
     @contextmanager
     def normed(self, norm: str) -> Generator[None]:
@@ -199,6 +211,13 @@ class Stage(nn.Module):
         else:
             with norms(self.model, norm):
                 yield
+
+    def _fold(self, hooks: Sequence[Hook], replaced: Mapping[str, Tensor] | None = None) -> None:
+        """Make the model ready for a pass of an attack, unless the pass brings weights of its own."""
+        if replaced:
+            self.attack.unfold()
+        else:
+            self.attack.fold([hook.module for hook in hooks])
 
     # Where perturbations act
 

@@ -13,7 +13,7 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
-from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, views_of
+from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.known import Given, Known
 from taxo.runtime.meters import Delta, joined, measure
@@ -67,6 +67,7 @@ class Step(Known):
 
     def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
+        check_tensors(y=y, index=index, **{"x": x} if isinstance(x, Tensor) else dict(_named(x)))
         with searchable():
             given = ordinary(x) if isinstance(x, Tensor) else [ordinary(view) for view in x]
             return self._loss(given, ordinary(y), ordinary(index))
@@ -136,6 +137,7 @@ class Step(Known):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """The logits in evaluation mode; model and random numbers are given back as they were."""
+        check_tensors(x=x)
         modes = [(module, module.training) for module in self.modules()]
         drawn, noted = self.draws.state(), self.deltas
         self.views, self._done = (x,), {}
@@ -235,3 +237,12 @@ class Step(Known):
         place = self._program.place_of(error)
         if place is not None:
             error.add_note(f"in {self._program.method.name}, {place}:\n{place.excerpt()}")
+
+
+def _named(views: object) -> Iterator[tuple[str, object]]:
+    """The views of a batch by name; what is no list of them is one."""
+    if isinstance(views, (list, tuple)):
+        for number, view in enumerate(cast("Sequence[object]", views)):
+            yield f"x[{number}]", view
+    else:
+        yield "x", views

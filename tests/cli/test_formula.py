@@ -30,6 +30,7 @@ TABLE = [
     ("a^(1 / 4)", r"{a}^{\frac{1}{4}}", "a^(1 / 4)"),
     ("p[y]", "{p}_{y}", "p[y]"),
     ("clean.loss", r"{\ell}^{\mathrm{clean}}", "clean.ℓ"),
+    ('named("a_#*")', r"\mathrm{named}(\mathrm{a\_\#*})", "named(a_#*)"),
     ("eps_sample", r"{\varepsilon}_{\mathrm{sample}}", "ε_sample"),
     ("clean_share", r"\mathrm{clean\_share}", "clean_share"),
     ("abs(w)", r"\left| w \right|", "|w|"),

@@ -434,11 +434,11 @@ class Parallel(nn.Module):
         return self.module(x)
 
 
-PREFIXES: dict[str, Callable[[nn.Module], nn.Module]] = {
+PREFIXES: dict[str, Callable[[nn.Module], Any]] = {
     "module": Parallel,
     "module twice": lambda model: Parallel(Parallel(model)),
-    "_orig_mod": lambda model: torch.compile(model, backend="eager"),  # pyright: ignore[reportReturnType]
-    "module._orig_mod": lambda model: Parallel(torch.compile(model, backend="eager")),  # pyright: ignore[reportArgumentType]
+    "_orig_mod": lambda model: torch.compile(model, backend="eager"),
+    "module._orig_mod": lambda model: Parallel(torch.compile(model, backend="eager")),
 }
 
 

@@ -12,7 +12,15 @@ import taxo
 from taxo.laws.subject import labels, views
 from taxo.laws.toys import viewed
 from taxo.laws.watch import backward
-from tests.fidelity import image_references, test_labels, test_logits, test_loss, test_svm, test_weights
+from tests.fidelity import (
+    attack_references,
+    blend_references,
+    offset_references,
+    test_labels,
+    test_logits,
+    test_loss,
+    test_weights,
+)
 from tests.fidelity import references as paper
 from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, close, descend, made, mlp
 from tests.fidelity.references import Reference
@@ -49,7 +57,9 @@ CASES: dict[str, Making] = {
     "mixpert(eta: 0, eps: 10/255)": lambda: paper.mixpert(0, 10 / 255),
     "mixpert(eps: 8/255, pro: 45%, clean_share: 0.4)": lambda: paper.mixpert(3, 8 / 255, 0.45, 0.4),
     "mixpert(eta: 0, eps: 8/255, clean_share: 0.4)": lambda: paper.mixpert(0, 8 / 255, 0.15, 0.4),
-    **image_references.CASES,
+    **attack_references.CASES,
+    **blend_references.CASES,
+    **offset_references.CASES,
 }
 
 
@@ -80,8 +90,8 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    others = (test_labels, test_logits, test_loss, test_svm, test_weights)
-    specs = [*CASES, *(spec for module in others for spec in getattr(module, "CASES", ("svm", "nu_svm")))]
+    others = (test_labels, test_logits, test_loss, test_weights)
+    specs = [*CASES, *(spec for module in others for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 
 
