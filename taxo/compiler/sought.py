@@ -54,10 +54,12 @@ class Sought:
         act = self.act
         value = act.spot.value
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
+        # a hook's own labels are soft; those of the batch have to be made so where a search is apart
+        y = "y" if (own or {}).get("y") == "y" else self.own.get("y", "y")
         own, spelt = self._at_hand() | self.own | (own or {}), frozenset(self.spelt)
         moved = act.place != Place.LOSS or any(one.place == Place.LABELS for one in self.line.acts)
         soft = own.get("y", "y") != "y" or ("y" in own and moved)
-        return Spot(reader, line="self.here", own=own, soft=soft, unknown=unknown, spelt=spelt)
+        return Spot(reader, line="self.here", own=own, y=y, soft=soft, unknown=unknown, spelt=spelt)
 
     def ahead(self) -> Spot:
         """Where the search is set up: no pass is under way, but the value to be moved is at hand."""

@@ -221,8 +221,8 @@ def selfpaced_logpert(start: float, growth: float) -> Timed:
             u = model(x)
             room = 2 * max(float(row.norm()) for row in u.detach())
             hard = softmax_loss(u.detach(), y) >= start * growth**clock.epoch
-            sign = 2.0 * functional.one_hot(y, u.shape[1]).to(u.dtype) - 1
-            return differentiated(softmax_loss(u + hard[:, None] * room * sign, y).mean(), model)
+            sign = 2 * functional.one_hot(y, u.shape[1]).double() - 1
+            return differentiated(softmax_loss(u + hard.double()[:, None] * room * sign, y).mean(), model)
 
         return reference
 
