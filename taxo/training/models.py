@@ -1,4 +1,4 @@
-"""The models a run can train; each takes inputs in [0, 1] and normalises them in its first layer."""
+"""The models a run can train; those of layers take inputs in [0, 1] and normalise them in the first."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from taxo.language.errors import fail, suggest
 from taxo.training import seeds
 from taxo.training.data import Data
 from taxo.training.settings import MODEL_NAMES
+from taxo.training.shapes import Centres, Rigid
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a model must know of the data: one sample's shape and the number of classes."""
+    """What a model must know of the data: one sample's shape, the number of outputs, training samples."""
 
     sample: tuple[int, ...]
     classes: int
+    rows: Tensor
 
 
 class Normalize(nn.Module):
@@ -104,6 +106,20 @@ def _resnet20(shape: Shape) -> nn.Module:
     return nn.Sequential(*_convolution(channels, 16), *blocks, *head)
 
 
+def _centres(shape: Shape) -> nn.Module:
+    return Centres(shape.rows, shape.classes, torch.default_generator)
+
+
+def _rigid(shape: Shape) -> nn.Module:
+    if shape.sample == (shape.classes,):
+        return Rigid(shape.classes)
+    fail(
+        "T504",
+        f"model `rigid` moves points, not samples of shape {list(shape.sample)}",
+        help="use `--data playground:points`, or another model",
+    )
+
+
 def _image(shape: Shape, name: str) -> tuple[int, ...]:
     if len(shape.sample) == 3:
         return shape.sample
@@ -119,17 +135,22 @@ MODELS: dict[str, Callable[[Shape], nn.Module]] = {
     "mlp": _mlp,
     "linear": _linear,
     "resnet20": _resnet20,
+    "centres": _centres,
+    "rigid": _rigid,
 }
+# their distances are those of the inputs themselves
+PLACED = ("centres", "rigid")
 
 
-def build(name: str, data: Data, seed: int) -> nn.Module:
+def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Module:
     """The named model for `data`, on its device, with the initial weights of `seed`."""
     if name not in MODELS:
         fail("T504", f"no model `{name}`", help=suggest(name, MODEL_NAMES))
     x = data.train.x
-    shape = Shape(tuple(x.shape[1:]), data.classes)
+    shape = Shape(tuple(x.shape[1:]), outputs or data.classes, x.cpu())
     # torch's initialisers read the global generator only: give it back as it was
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(seed, "model"))
         body = MODELS[name](shape)
-    return nn.Sequential(Normalize(x), body).to(x.device)
+    model = nn.Sequential(body) if name in PLACED else nn.Sequential(Normalize(x), body)
+    return model.to(x.device)
