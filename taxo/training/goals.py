@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from taxo.catalog import library_for, load, whole
 from taxo.language.constants import constant
 from taxo.language.errors import fail
@@ -21,17 +23,32 @@ OBJECTIVES = {
 }
 
 
-def outputs_of(typed: str, settings: Settings, classes: int) -> int:
-    """How many outputs the model has for a method: its clusters, or as many as fit the labels.
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """How many classes a step has, and how many outputs its model."""
 
-    T503 where the method's base objective fits the labels or the model no better than by chance.
+    classes: int
+    outputs: int
+
+
+def widths_of(typed: str, settings: Settings, classes: int) -> Widths:
+    """What a method makes of the classes of the data: as many clusters as it says, outputs as it needs.
+
+    T503 where the method's base objective does not fit the labels or the model.
     """
     found = load(typed)
     method = whole(variant(found, dict(settings.params), library_for(found)))
     call = base_objective(method.loss)[0] if method.loss is not None else None
     objective = call.name.text if call is not None else "cross_entropy"
     _check(method, objective, settings)
-    return _clusters(method, call) or classes if objective == "kmeans" else classes
+    asked = [need for need in method.needs if need.name.text == "outputs"]
+    if objective == "kmeans":
+        clusters = _number(method, call, classes) or classes
+        if clusters < classes:
+            message = f"`{method.name}` finds {clusters} clusters in data of {classes} classes"
+            fail("T503", message, help=f"ask for at least {classes}")
+        return Widths(clusters, clusters)
+    return Widths(classes, _number(method, asked[0], classes) if asked else classes)
 
 
 def _check(method: Method, objective: str, settings: Settings) -> None:
@@ -51,8 +68,9 @@ def _check(method: Method, objective: str, settings: Settings) -> None:
         fail("T503", f"`{name}` needs a teacher", help=help)
 
 
-def _clusters(method: Method, call: Call | None) -> int:
-    """How many centres a method asks for; none where it says nothing."""
+def _number(method: Method, call: Call | None, classes: int) -> int:
+    """The first number that is written in a call; none where nothing is."""
     if call is None or not call.arguments:
         return 0
-    return int(constant(call.arguments[0].value, Scope(method).constants()) or 0)
+    known = {**Scope(method).constants(), "C": float(classes)}
+    return int(constant(call.arguments[0].value, known) or 0)

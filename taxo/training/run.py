@@ -19,7 +19,7 @@ from taxo.training.checkpoint import Checkpoint, Position, random_state, set_ran
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
 from taxo.training.device import pick
-from taxo.training.goals import outputs_of
+from taxo.training.goals import widths_of
 from taxo.training.order import Order
 from taxo.training.settings import Settings
 from taxo.training.teachers import teacher_of
@@ -46,14 +46,14 @@ def prepare(method: str, settings: Settings, data: Data | None = None) -> Run:
     """Data, model, step and optimizer of a run that has not begun."""
     device = pick(settings.device)
     data = data or load(settings, device)
-    outputs = outputs_of(method, settings, data.classes)
+    widths = widths_of(method, settings, data.classes)
     dice = Generator(device)
     step = taxo.compile(
         method,
-        models.build(settings.model, data, settings.seed, outputs),
-        classes=outputs,
+        models.build(settings.model, data, settings.seed, widths.outputs),
+        classes=widths.classes,
         samples=len(data.train),
-        class_counts=data.class_counts if outputs == data.classes else None,
+        class_counts=data.class_counts if widths.classes == data.classes else None,
         params=dict(settings.params),
         seed=settings.seed,
         teacher=teacher_of(settings, data),

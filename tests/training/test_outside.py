@@ -131,3 +131,10 @@ def test_settings_say_what_was_done_to_the_data(run_command, tmp_path: Path):
         change(sensible(), {"imbalance": "exp:10", "noise": "asymmetric:10%"}), torch.device("cpu")
     ).train
     assert int(train.flipped.sum()) == round(0.1 * len(train))
+
+
+def test_a_method_may_need_more_outputs_than_classes(run_command, tmp_path: Path):
+    words = ("--epochs", "1", "--model", "linear", "--quiet", "--output", "a")
+    assert run_command("train", "dac", *words) == 0
+    weight = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.1.1.weight"]
+    assert weight.shape == (11, 64)

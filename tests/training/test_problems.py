@@ -136,6 +136,7 @@ def test_a_comparison_names_what_it_measures(run_command, tmp_path: Path, capsys
         (("plain", "--data", "diabetes"), "T503.*`cross_entropy`.*does not fit the targets of `diabetes`"),
         (("icp", "--data", "iris"), "T503.*`icp`.*does not fit the classes of `iris`"),
         (("kmeans", "--data", "iris"), "T503.*moves centres.*\n.*--model centres"),
+        (("kmeans(2)", "--data", "iris", "--model", "centres"), "T503.*finds 2 clusters.*\n.*at least 3"),
         (("mse", "--data", "diabetes", "--model", "centres"), "T504.*finds clusters"),
         (("plain", "--data", "iris", "--model", "rigid"), "T504.*moves points"),
         (("plain", "--data", "iris", "--model", "cnn"), "T504.*takes images"),
@@ -152,7 +153,7 @@ def test_what_does_not_go_together_is_refused_before_training(
 ):
     from re import search
 
-    first = words[0] if words[0] == "plain" else method(tmp_path / f"{words[0]}_of_mine.taxo", words[0])
+    first = words[0] if words[0] == "plain" else method(tmp_path / f"{words[0][:3]}_of_mine.taxo", words[0])
     assert run_command("train", first, *words[1:]) == 2
     assert search(message, capsys.readouterr().err)
     assert not (tmp_path / "runs").exists()
