@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 import torch
@@ -65,19 +65,24 @@ class Block(nn.Module):
         return functional.relu(self.second_norm(self.second(hidden)) + shortcut)
 
 
+def _named(head: nn.Module, stem: Sequence[nn.Module] = (), *layers: Sequence[nn.Module]) -> nn.Module:
+    """The parts by the names that methods look for: a stem if any, `layer1` and on, and `fc`."""
+    parts = {f"layer{number}": nn.Sequential(*layer) for number, layer in enumerate(layers, 1)}
+    first = {"stem": nn.Sequential(*stem)} if stem else {}
+    return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts, "fc": head}))
+
+
 def _linear(shape: Shape) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape.sample), shape.classes))
+    flat = nn.Flatten()
+    return _named(nn.Linear(prod(shape.sample), shape.classes), (), [flat])
 
 
 def _mlp(shape: Shape) -> nn.Module:
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(prod(shape.sample), 256),
-        nn.ReLU(),
-        nn.Linear(256, 256),
-        nn.ReLU(),
-        nn.Linear(256, shape.classes),
-    )
+    layers = [
+        [nn.Flatten(), nn.Linear(prod(shape.sample), 256), nn.ReLU()],
+        [nn.Linear(256, 256), nn.ReLU()],
+    ]
+    return _named(nn.Linear(256, shape.classes), (), *layers)
 
 
 def _convolution(narrow: int, wide: int, stride: int = 1) -> list[nn.Module]:
@@ -87,23 +92,23 @@ def _convolution(narrow: int, wide: int, stride: int = 1) -> list[nn.Module]:
 def _cnn(shape: Shape) -> nn.Module:
     channels = _image(shape, "cnn")[0]
     # strides rather than pooling: on a CPU, pooling alone would take longer than all of this
-    return nn.Sequential(
-        *_convolution(channels, 32, stride=2),
-        *_convolution(32, 64, stride=2),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(64 * 4, 128),
-        nn.ReLU(),
-        nn.Linear(128, shape.classes),
-    )
+    layers = [
+        _convolution(channels, 32, stride=2),
+        _convolution(32, 64, stride=2),
+        [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64 * 4, 128), nn.ReLU()],
+    ]
+    return _named(nn.Linear(128, shape.classes), (), *layers)
 
 
 def _resnet20(shape: Shape) -> nn.Module:
     channels = _image(shape, "resnet20")[0]
-    widths = (16, *[16] * 3, *[32] * 3, *[64] * 3)
-    blocks = [Block(narrow, wide, 1 if narrow == wide else 2) for narrow, wide in pairwise(widths)]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, shape.classes)]
-    return nn.Sequential(*_convolution(channels, 16), *blocks, *head)
+    stem = _convolution(channels, 16)
+    layers = [
+        [Block(narrow, wide, 1 if narrow == wide else 2), Block(wide, wide, 1), Block(wide, wide, 1)]
+        for narrow, wide in ((16, 16), (16, 32), (32, 64))
+    ]
+    pooled = [*layers[2], nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return _named(nn.Linear(64, shape.classes), stem, layers[0], layers[1], pooled)
 
 
 def _centres(shape: Shape) -> nn.Module:
@@ -152,5 +157,6 @@ def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Mo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(seed, "model"))
         body = MODELS[name](shape)
-    model = nn.Sequential(body) if name in PLACED else nn.Sequential(Normalize(x), body)
-    return model.to(x.device)
+    first = {} if name in PLACED else {"normalize": Normalize(x)}
+    parts = dict(body.named_children()) or {"body": body}
+    return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts})).to(x.device)

@@ -136,5 +136,13 @@ def test_settings_say_what_was_done_to_the_data(run_command, tmp_path: Path):
 def test_a_method_may_need_more_outputs_than_classes(run_command, tmp_path: Path):
     words = ("--epochs", "1", "--model", "linear", "--quiet", "--output", "a")
     assert run_command("train", "dac", *words) == 0
-    weight = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.1.1.weight"]
+    weight = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.fc.weight"]
     assert weight.shape == (11, 64)
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "linear", "resnet20"])
+def test_the_layers_are_where_methods_look_for_them(model: str):
+    settings = change(sensible(), {"model": model})
+    run = prepare("manifold_mixup", settings)
+    x, y = run.data.train.x[:8], run.data.train.y[:8]
+    assert bool(run.step(x, y, torch.arange(8)).isfinite())

@@ -87,7 +87,7 @@ def test_clusters_of_irises_are_nearly_their_species(run_command, tmp_path: Path
     words = ("--data", "iris", "--model", "centres", "--epochs", "40", "--quiet")
     assert run_command("train", name, *words, "--output", "a") == 0
     assert lines(tmp_path / "a")[-1]["test_accuracy"] > 0.8
-    places = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.0.places"]
+    places = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.body.places"]
     x = load(sensible("iris"), CPU).train.x
     near = torch.cdist(x, places).argmin(1)
     means = torch.stack([x[near == number].mean(0) for number in range(3)])
@@ -98,11 +98,11 @@ def test_an_alignment_finds_the_turn(run_command, tmp_path: Path):
     name = method(tmp_path / "mine.taxo", "icp")
     assert run_command("train", name, "--data", "playground:points", "--quiet", "--output", "a") == 0
     tensors = checkpoint.load(tmp_path / "a" / "last").tensors
-    spin = tensors["step.model.0.spin"]
+    spin = tensors["step.model.body.spin"]
     turn = torch.linalg.matrix_exp(spin - spin.T)
     angle = torch.rad2deg(((turn.trace() - 1) / 2).acos())
     assert float(angle) == pytest.approx(30, abs=0.5)
-    assert tensors["step.model.0.shift"].tolist() == pytest.approx([0.3, -0.2, 0.1], abs=0.01)
+    assert tensors["step.model.body.shift"].tolist() == pytest.approx([0.3, -0.2, 0.1], abs=0.01)
     assert lines(tmp_path / "a")[-1]["test_accuracy"] > 0.999
 
 
