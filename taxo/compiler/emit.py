@@ -133,10 +133,8 @@ def _docstring(method: Method) -> Iterator[str]:
 
 
 def _imports(writer: Writer) -> Iterator[str]:
-    for module in sorted(writer.modules):
-        yield f"import {module}"
-    if writer.modules:
-        yield ""
+    for module in sorted(writer.modules):  # torch is not of the standard library, and stands apart
+        yield from (f"import {module}", "")
     wanted: dict[str, list[str]] = {}
     for name in sorted({*writer.imports, "Step"}):
         wanted.setdefault(home(name), []).append(name)

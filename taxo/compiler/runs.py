@@ -233,6 +233,7 @@ def write_prediction(text: Text, graph: Graph, plan: Plan, writer: Writer) -> No
             text.line("clean = self.line(x, y)")
     run.lets(text, 0)
     acts = ActWriter(graph, plan, writer, 0)
+    text.gap()
     acts.write(text)
     passed = call("self.line", ["x", "y", *acts.lists()])
     text.line(f"line = {passed[0]}", *passed[1:])

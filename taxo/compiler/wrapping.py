@@ -25,8 +25,8 @@ def wrapped(line: str, inside: bool = False) -> list[str]:
     indent = line[: len(line) - len(body)]
     if len(line) <= WIDTH or body.startswith(("#", '"""')):
         return [line]
-    comma = "," if inside and body.endswith(",") else ""
-    terms = _terms(body.removesuffix(",") if comma else body) if inside else []
+    comma = "," if body.endswith(",") else ""  # no statement ends so
+    terms = _terms(body.removesuffix(",")) if inside or comma else []
     if len(terms) > 1:
         terms[-1] += comma
         return [one for term in terms for one in wrapped(indent + term, inside=True)]

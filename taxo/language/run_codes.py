@@ -66,8 +66,8 @@ RUN_CODES: dict[str, Code] = {
     ),
     "T501": Code(
         "no such data set",
-        "No data set has this name. The hint gives the nearest one, or all; `taxo train --help` lists them "
-        "too.",
+        "No data set has this name, or the package that it is read from is not installed. The hint gives the "
+        "nearest name, or the command that installs it; `taxo train --help` lists the data sets.",
     ),
     "T503": Code(
         "a setting that cannot be read",

@@ -25,6 +25,7 @@ from taxo.training.device import pick, tuned
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import Recorder, fit
+from taxo.training.measures import Measure
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import bar, describe
@@ -113,7 +114,7 @@ def _run(grid: Grid, place: GridFolder, console: Console, quiet: bool) -> bool:
                 cell = _cell(label, run, watch, stop)
                 place.add(cell)
                 if display.disable and not quiet:
-                    line = f"{name}: {_result(cell)}"
+                    line = f"{name}: {_result(cell, grid.measure)}"
                     console.print(line, soft_wrap=True, highlight=False, markup=False)
     except (Interrupted, KeyboardInterrupt):
         return False
@@ -159,8 +160,8 @@ def _cell(label: str, run: Run, watch: Watch, stop: StopRequest) -> Cell:
     return Cell(label, seed, history[-1].test_accuracy, best(history).test_accuracy, seconds)
 
 
-def _result(cell: Cell) -> str:
-    return f"test {cell.test:.1%}" if cell.test is not None else f"{cell.failure}"
+def _result(cell: Cell, measure: Measure) -> str:
+    return f"test {measure.said(cell.test)}" if cell.test is not None else f"{cell.failure}"
 
 
 def _show(grid: Grid, entrants: Sequence[Entrant], as_json: bool) -> None:
@@ -176,19 +177,19 @@ def _show(grid: Grid, entrants: Sequence[Entrant], as_json: bool) -> None:
 
 
 def _write(found: Sequence[Row], grid: Grid, place: GridFolder) -> None:
-    place.write("table.md", table.to_markdown(found, grid.title))
-    place.write("table.csv", table.to_csv(found))
+    place.write("table.md", table.to_markdown(found, grid.title, grid.measure))
+    place.write("table.csv", table.to_csv(found, grid.measure))
 
 
 def _print(found: Sequence[Row], grid: Grid, place: GridFolder, as_json: bool) -> None:
     if as_json:
-        print(table.to_json(found, str(place.path)))
+        print(table.to_json(found, str(place.path), grid.measure))
         return
     screen = Console()
     if screen.is_terminal:
-        screen.print(table.to_rich(found, grid.title, screen.width))
+        screen.print(table.to_rich(found, grid.title, screen.width, grid.measure))
     else:
-        print(_piped(table.to_rich(found, grid.title)))
+        print(_piped(table.to_rich(found, grid.title, measure=grid.measure)))
     screen.print(f"written to {place.path}", soft_wrap=True, highlight=False, markup=False)
 
 

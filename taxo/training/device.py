@@ -39,7 +39,7 @@ def _threads(settings: Settings) -> int:
     return 1 if settings.model in _LIGHT and datasets.find(settings.data).light else torch.get_num_threads()
 
 
-_LIGHT = ("cnn", "mlp", "linear")
+_LIGHT = ("cnn", "mlp", "linear", "centres", "rigid")
 
 
 @contextmanager

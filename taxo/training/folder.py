@@ -19,6 +19,7 @@ from taxo.runtime.step import Step
 from taxo.training import checkpoint
 from taxo.training.checkpoint import Checkpoint
 from taxo.training.device import describe
+from taxo.training.loaders import DATA_PACKAGES
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
 from taxo.training.run import Run, restore
@@ -198,7 +199,7 @@ def writing(path: Path) -> Generator[None]:
 def versions() -> dict[str, str]:
     """The versions of what the numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors"):
+    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors", *DATA_PACKAGES):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

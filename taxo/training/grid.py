@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from taxo.language.errors import fail
+from taxo.training.datasets import find
 from taxo.training.folder import claim, commit, refuse_change, versions, writing
+from taxo.training.measures import Measure, measure_of
 from taxo.training.settings import Plain, Settings, from_json, to_json
 from taxo.training.summary import Cell
 
@@ -21,6 +23,9 @@ class Entrant:
     label: str
     text: str
     cost: str
+
+
+_WRONG = {"classes": "wrong labels", "targets": "gross errors", "points": "stray points"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,21 @@ class Grid:
         return [cell for cell in cells if cell.label in self.labels and cell.seed < self.seeds]
 
     @property
+    def measure(self) -> Measure:
+        """What all its runs are measured by."""
+        return measure_of(self.settings.data, self.settings.model)
+
+    @property
     def title(self) -> str:
         """What is compared, in one line."""
-        noise = f", wrong labels {self.settings.noise}" if self.settings.noise else ""
-        return f"{self.settings.data}{noise}, {self.settings.model}, {self.settings.epochs} epochs"
+        settings = self.settings
+        named = {
+            _WRONG[find(settings.data).goal]: settings.noise,
+            "long tail": settings.imbalance,
+            "corrupted": settings.corrupt,
+        }
+        changes = "".join(f", {name} {change}" for name, change in named.items() if change is not None)
+        return f"{settings.data}{changes}, {settings.model}, {settings.epochs} epochs"
 
 
 @dataclass(frozen=True, slots=True)

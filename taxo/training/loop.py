@@ -14,10 +14,13 @@ from taxo.language.errors import fail
 from taxo.training import schedule, seeds
 from taxo.training.checkpoint import Checkpoint, Position
 from taxo.training.interrupt import Interrupted, StopRequest
-from taxo.training.metrics import EpochMetrics, accuracies, best
+from taxo.training.measures import measure_of
+from taxo.training.metrics import EpochMetrics, best
 from taxo.training.progress import Reporter
 from taxo.training.run import Run, snapshot
+from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
+from taxo.training.views import views
 
 
 class Recorder:
@@ -65,6 +68,7 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     pieces = batches(rows, settings.batch_size)
     for batch in range(position.batch, len(pieces)):
         _set_rate(run, batch)
+        run.dice.manual_seed(seeds.number(run.settings.seed, f"step {position.epoch} {batch}"))
         run.losses[batch] = _update(run, pieces[batch])
         reporter.batch()
         seconds = position.seconds + perf_counter() - began
@@ -79,8 +83,9 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
 
 def _update(run: Run, rows: Tensor) -> Tensor:
     train, loss = run.data.train, run.losses.new_zeros(())
+    x = views(train.x[rows], run.step.wanted_views, run.dice)
     for _ in range(run.step.replays):
-        loss = run.step(train.x[rows], train.y[rows], rows)
+        loss = run.step(x, train.y[rows], rows)
         loss.backward()
         if run.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
@@ -102,7 +107,8 @@ def _measure(run: Run) -> EpochMetrics:
     data, position = run.data, run.position
     loss = _mean_loss(run)
     _check_weights(run)
-    train, validation, test = accuracies(run.step, (data.train, data.validation, data.test))
+    measure = measure_of(run.settings.data, run.settings.model)
+    train, validation, test = scores(run.step, (data.train, data.validation, data.test), measure)
     return EpochMetrics(
         epoch=position.epoch,
         train_loss=loss,
@@ -112,6 +118,7 @@ def _measure(run: Run) -> EpochMetrics:
         lr=run.optimizer.param_groups[0]["lr"],
         seconds=position.seconds,
         meters=run.step.meters(),
+        measure=measure.name,
     )
 
 

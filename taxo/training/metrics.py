@@ -8,21 +8,17 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import cast
 
-import torch
-from torch import Tensor
-
-from taxo.runtime.step import Step
-from taxo.training.data import Split
-from taxo.training.tensors import numbers
+from taxo.training.measures import ACCURACY
 
 Meters = Mapping[str, Mapping[str, float]]
-
-EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
-    """One line of `metrics.jsonl`; accuracies are shares, None where nothing is held out."""
+    """One line of `metrics.jsonl`; accuracies are shares, None where nothing is held out.
+
+    `measure` says what an accuracy is: that of classes, or another number that takes its place.
+    """
 
     epoch: int
     train_loss: float
@@ -32,6 +28,7 @@ class EpochMetrics:
     lr: float
     seconds: float
     meters: Meters
+    measure: str = ACCURACY.name
 
     def to_line(self) -> str:
         """The metrics as one line of JSON; a meter that has no value is null."""
@@ -58,6 +55,7 @@ class EpochMetrics:
             meters={
                 name: {key: _float(value) for key, value in meter.items()} for name, meter in meters.items()
             },
+            measure=str(plain["measure"]),
         )
 
 
@@ -66,20 +64,6 @@ def best(history: Sequence[EpochMetrics]) -> EpochMetrics:
     if history[-1].validation_accuracy is None:
         return history[-1]
     return max(history, key=lambda metrics: (metrics.validation_accuracy or 0.0, -metrics.epoch))
-
-
-def accuracies(step: Step, splits: Sequence[Split]) -> list[float | None]:
-    """The accuracy on each split by its given labels, None for an empty one, at one synchronisation."""
-    counts = numbers(torch.stack([_hits(step, split) for split in splits]))
-    return [count / len(split) if len(split) else None for count, split in zip(counts, splits, strict=True)]
-
-
-def _hits(step: Step, split: Split) -> Tensor:
-    hits = torch.zeros((), dtype=torch.int64, device=split.y.device)
-    for start in range(0, len(split), EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
-        hits += (step.predict(split.x[rows]).argmax(1) == split.y[rows]).sum()
-    return hits
 
 
 def _float(value: float | None) -> float:

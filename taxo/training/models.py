@@ -1,10 +1,10 @@
-"""The models a run can train; each takes inputs in [0, 1] and normalises them in its first layer."""
+"""The models a run can train; those of layers take inputs in [0, 1] and normalise them in the first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 import torch
@@ -15,14 +15,16 @@ from taxo.language.errors import fail, suggest
 from taxo.training import seeds
 from taxo.training.data import Data
 from taxo.training.settings import MODEL_NAMES
+from taxo.training.shapes import Centres, Rigid
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a model must know of the data: one sample's shape and the number of classes."""
+    """What a model must know of the data: one sample's shape, the number of outputs, training samples."""
 
     sample: tuple[int, ...]
     classes: int
+    rows: Tensor
 
 
 class Normalize(nn.Module):
@@ -63,19 +65,24 @@ class Block(nn.Module):
         return functional.relu(self.second_norm(self.second(hidden)) + shortcut)
 
 
+def _named(head: nn.Module, stem: Sequence[nn.Module] = (), *layers: Sequence[nn.Module]) -> nn.Module:
+    """The parts by the names that methods look for: a stem if any, `layer1` and on, and `fc`."""
+    parts = {f"layer{number}": nn.Sequential(*layer) for number, layer in enumerate(layers, 1)}
+    first = {"stem": nn.Sequential(*stem)} if stem else {}
+    return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts, "fc": head}))
+
+
 def _linear(shape: Shape) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape.sample), shape.classes))
+    flat = nn.Flatten()
+    return _named(nn.Linear(prod(shape.sample), shape.classes), (), [flat])
 
 
 def _mlp(shape: Shape) -> nn.Module:
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(prod(shape.sample), 256),
-        nn.ReLU(),
-        nn.Linear(256, 256),
-        nn.ReLU(),
-        nn.Linear(256, shape.classes),
-    )
+    layers = [
+        [nn.Flatten(), nn.Linear(prod(shape.sample), 256), nn.ReLU()],
+        [nn.Linear(256, 256), nn.ReLU()],
+    ]
+    return _named(nn.Linear(256, shape.classes), (), *layers)
 
 
 def _convolution(narrow: int, wide: int, stride: int = 1) -> list[nn.Module]:
@@ -85,23 +92,37 @@ def _convolution(narrow: int, wide: int, stride: int = 1) -> list[nn.Module]:
 def _cnn(shape: Shape) -> nn.Module:
     channels = _image(shape, "cnn")[0]
     # strides rather than pooling: on a CPU, pooling alone would take longer than all of this
-    return nn.Sequential(
-        *_convolution(channels, 32, stride=2),
-        *_convolution(32, 64, stride=2),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(64 * 4, 128),
-        nn.ReLU(),
-        nn.Linear(128, shape.classes),
-    )
+    layers = [
+        _convolution(channels, 32, stride=2),
+        _convolution(32, 64, stride=2),
+        [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64 * 4, 128), nn.ReLU()],
+    ]
+    return _named(nn.Linear(128, shape.classes), (), *layers)
 
 
 def _resnet20(shape: Shape) -> nn.Module:
     channels = _image(shape, "resnet20")[0]
-    widths = (16, *[16] * 3, *[32] * 3, *[64] * 3)
-    blocks = [Block(narrow, wide, 1 if narrow == wide else 2) for narrow, wide in pairwise(widths)]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, shape.classes)]
-    return nn.Sequential(*_convolution(channels, 16), *blocks, *head)
+    stem = _convolution(channels, 16)
+    layers = [
+        [Block(narrow, wide, 1 if narrow == wide else 2), Block(wide, wide, 1), Block(wide, wide, 1)]
+        for narrow, wide in ((16, 16), (16, 32), (32, 64))
+    ]
+    pooled = [*layers[2], nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return _named(nn.Linear(64, shape.classes), stem, layers[0], layers[1], pooled)
+
+
+def _centres(shape: Shape) -> nn.Module:
+    return Centres(shape.rows, shape.classes, torch.default_generator)
+
+
+def _rigid(shape: Shape) -> nn.Module:
+    if shape.sample == (shape.classes,):
+        return Rigid(shape.classes)
+    fail(
+        "T504",
+        f"model `rigid` moves points, not samples of shape {list(shape.sample)}",
+        help="use `--data playground:points`, or another model",
+    )
 
 
 def _image(shape: Shape, name: str) -> tuple[int, ...]:
@@ -119,17 +140,23 @@ MODELS: dict[str, Callable[[Shape], nn.Module]] = {
     "mlp": _mlp,
     "linear": _linear,
     "resnet20": _resnet20,
+    "centres": _centres,
+    "rigid": _rigid,
 }
+# their distances are those of the inputs themselves
+PLACED = ("centres", "rigid")
 
 
-def build(name: str, data: Data, seed: int) -> nn.Module:
+def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Module:
     """The named model for `data`, on its device, with the initial weights of `seed`."""
     if name not in MODELS:
         fail("T504", f"no model `{name}`", help=suggest(name, MODEL_NAMES))
     x = data.train.x
-    shape = Shape(tuple(x.shape[1:]), data.classes)
+    shape = Shape(tuple(x.shape[1:]), outputs or data.classes, x.cpu())
     # torch's initialisers read the global generator only: give it back as it was
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(seed, "model"))
         body = MODELS[name](shape)
-    return nn.Sequential(Normalize(x), body).to(x.device)
+    first = {} if name in PLACED else {"normalize": Normalize(x)}
+    parts = dict(body.named_children()) or {"body": body}
+    return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts})).to(x.device)

@@ -6,7 +6,16 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
 from taxo.training.datasets import DATA_SETS
-from taxo.training.settings import DEVICES, MODEL_NAMES, OPTIMIZERS, READERS, Settings, flag, from_words
+from taxo.training.settings import (
+    CORRUPTION_NAMES,
+    DEVICES,
+    MODEL_NAMES,
+    OPTIMIZERS,
+    READERS,
+    Settings,
+    flag,
+    from_words,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,24 @@ class Option:
 
 OPTIONS = (
     Option("data", "NAME", f"the data set: {', '.join(DATA_SETS)} (default: digits)"),
-    Option("noise", "KIND:SHARE", "wrong training labels: `pair:30%%` (c becomes c + 1) or `random:20%%`"),
+    Option(
+        "noise",
+        "KIND:SHARE",
+        "wrong training labels: `pair:30%%` (c becomes c + 1), `random:20%%`, `asymmetric:10%%` (c becomes "
+        "the class whose mean is nearest); `random` makes gross errors of a regression's targets, and stray "
+        "points of an alignment's (default: none)",
+    ),
+    Option(
+        "imbalance",
+        "CURVE:RATIO",
+        "a long tail of training classes: `exp:50` falls evenly to a fiftieth, `step:10` makes half of the "
+        "classes small (default: none)",
+    ),
+    Option(
+        "corrupt",
+        "NAME:SEVERITY",
+        f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)} (default: none)",
+    ),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
     Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),
     Option("epochs", "N", "passes over the training data (default: by data set)"),
@@ -32,6 +58,7 @@ OPTIONS = (
     Option("schedule", "NAME", "cosine, linear, constant or multistep:60,80 (default: cosine)"),
     Option("warmup", "EPOCHS", "epochs in which the learning rate rises to its height (default: 0)"),
     Option("clip", "NORM", "largest gradient norm (default: none)"),
+    Option("teacher", "RUN", "a run folder, whose best weights are the teacher of methods that need one"),
     Option("device", "NAME", f"{', '.join(DEVICES)} (default: auto)"),
 )
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from taxo.training.measures import MEASURES
 from taxo.training.metrics import EpochMetrics
 
 
@@ -67,11 +68,12 @@ class Bar:
 
 
 def describe(metrics: EpochMetrics) -> str:
-    """Loss and accuracies in a few words."""
-    parts = [f"loss {metrics.train_loss:.3f}", f"train {metrics.train_accuracy:.1%}"]
+    """Loss and what is measured, in a few words."""
+    said = MEASURES[metrics.measure].said
+    parts = [f"loss {metrics.train_loss:.3f}", f"train {said(metrics.train_accuracy)}"]
     if metrics.validation_accuracy is not None:
-        parts.append(f"validation {metrics.validation_accuracy:.1%}")
-    return "  ".join([*parts, f"test {metrics.test_accuracy:.1%}"])
+        parts.append(f"validation {said(metrics.validation_accuracy)}")
+    return "  ".join([*parts, f"test {said(metrics.test_accuracy)}"])
 
 
 def meters(metrics: EpochMetrics) -> str:

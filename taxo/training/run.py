@@ -8,7 +8,7 @@ from math import ceil
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 import taxo
@@ -16,15 +16,21 @@ from taxo.language.errors import fail
 from taxo.runtime.step import Step
 from taxo.training import models
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
+from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
 from taxo.training.device import pick
+from taxo.training.goals import widths_of
 from taxo.training.order import Order
 from taxo.training.settings import Settings
+from taxo.training.teachers import teacher_of
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """Everything that one run moves: the step, its optimizer, the order of the samples and the position."""
+    """Everything that one run moves: the step, its optimizer, the order of the samples and the position.
+
+    `dice` draws views and corruptions; it begins anew with each step, so that nothing of it must be saved.
+    """
 
     settings: Settings
     data: Data
@@ -32,6 +38,7 @@ class Run:
     optimizer: Optimizer
     order: Order
     losses: Tensor
+    dice: Generator
     position: Position = field(default_factory=Position)
 
 
@@ -39,20 +46,24 @@ def prepare(method: str, settings: Settings, data: Data | None = None) -> Run:
     """Data, model, step and optimizer of a run that has not begun."""
     device = pick(settings.device)
     data = data or load(settings, device)
+    widths = widths_of(method, settings, data.classes)
+    dice = Generator(device)
     step = taxo.compile(
         method,
-        models.build(settings.model, data, settings.seed),
-        classes=data.classes,
+        models.build(settings.model, data, settings.seed, widths.outputs),
+        classes=widths.classes,
         samples=len(data.train),
-        class_counts=data.class_counts,
+        class_counts=data.class_counts if widths.classes == data.classes else None,
         params=dict(settings.params),
         seed=settings.seed,
+        teacher=teacher_of(settings, data),
+        corruption=lambda x, name, severity: corrupt(x, name, severity, dice),
     )
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
     # one loss per step of an epoch: they stay on the device until the epoch ends
     losses = torch.zeros(ceil(len(data.train) / settings.batch_size), device=device)
-    return Run(settings, data, step, optimizer, Order(len(data.train), settings.seed), losses)
+    return Run(settings, data, step, optimizer, Order(len(data.train), settings.seed), losses, dice)
 
 
 def snapshot(run: Run) -> Checkpoint:

@@ -9,8 +9,15 @@ from math import inf
 from taxo.language.errors import fail, suggest
 from taxo.training import datasets, words
 
-MODEL_NAMES = ("cnn", "mlp", "linear", "resnet20")
-NOISE_KINDS = ("pair", "random")
+MODEL_NAMES = ("cnn", "mlp", "linear", "resnet20", "centres", "rigid")
+NOISE_KINDS = ("pair", "random", "asymmetric")
+IMBALANCE_KINDS = ("exp", "step")
+CORRUPTION_NAMES = (
+    *("gaussian_noise", "shot_noise", "impulse_noise"),
+    *("gaussian_blur", "defocus_blur", "motion_blur"),
+    *("brightness", "contrast", "fog"),
+)
+SEVERITIES = (1, 2, 3, 4, 5)
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "linear", "multistep")
 DEVICES = ("auto", "cpu", "cuda")
@@ -31,6 +38,28 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class Imbalance:
+    """Classes of falling size: along which curve, and how much larger the first is than the last."""
+
+    kind: str
+    ratio: float
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.ratio!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupt:
+    """Corrupted training images: how, and how strongly."""
+
+    kind: str
+    severity: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.severity}"
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """How the learning rate falls over the run; milestones are epochs, for `multistep` only."""
 
@@ -47,6 +76,8 @@ class Settings:
 
     data: str
     noise: Noise | None
+    imbalance: Imbalance | None
+    corrupt: Corrupt | None
     validation: float
     model: str
     epochs: int
@@ -58,13 +89,15 @@ class Settings:
     schedule: Schedule
     warmup: int
     clip: float | None
+    teacher: str | None
     params: tuple[tuple[str, str], ...]
     seed: int
     device: str
     deterministic: bool
 
 
-Value = str | int | float | bool | Noise | Schedule | None
+Special = Noise | Imbalance | Corrupt | Schedule
+Value = str | int | float | bool | Special | None
 
 
 def flag(name: str) -> str:
@@ -79,6 +112,8 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
     return Settings(
         data=data,
         noise=None,
+        imbalance=None,
+        corrupt=None,
         validation=recipe.validation,
         model=recipe.model,
         epochs=recipe.epochs,
@@ -90,6 +125,7 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
         schedule=_schedule(recipe.schedule, "--schedule"),
         warmup=0,
         clip=None,
+        teacher=None,
         params=(),
         seed=0,
         device="auto",
@@ -103,6 +139,7 @@ def change(settings: Settings, given: Mapping[str, str]) -> Settings:
     if changes.get("model") == "auto":
         changes["model"] = datasets.find(settings.data).recipe.model
     changed = replace(settings, **changes)
+    _check_data(changed)
     if changed.warmup >= changed.epochs:
         hint = f"warm up for fewer than {changed.epochs} epochs"
         fail("T503", f"`--warmup {changed.warmup}` leaves nothing of `--epochs {changed.epochs}`", help=hint)
@@ -110,6 +147,22 @@ def change(settings: Settings, given: Mapping[str, str]) -> Settings:
         hint = f"every milestone lies below {changed.epochs}"
         fail("T503", f"`--schedule {changed.schedule}` goes beyond `--epochs {changed.epochs}`", help=hint)
     return changed
+
+
+def _check_data(settings: Settings) -> None:
+    """T503 where the data cannot be changed as asked."""
+    row = datasets.find(settings.data)
+    asked = {
+        f"--imbalance {settings.imbalance}": settings.imbalance is not None and row.goal != "classes",
+        f"--corrupt {settings.corrupt}": settings.corrupt is not None and not row.images,
+        f"--noise {settings.noise}": settings.noise is not None
+        and settings.noise.kind != "random"
+        and row.goal != "classes",
+    }
+    for words_typed, wrong in asked.items():
+        if wrong:
+            kind = "images" if "corrupt" in words_typed else "classes"
+            fail("T503", f"`{words_typed}` is about {kind}, and `{row.name}` has none", help="leave it out")
 
 
 def from_words(given: Mapping[str, str], assignments: list[str]) -> Settings:
@@ -141,8 +194,8 @@ def from_json(plain: Mapping[str, Plain]) -> Settings:
     return replace(change(sensible(given["data"]), given), params=tuple(params.items()))
 
 
-def _plain(value: str | int | float | bool | Noise | Schedule | None) -> Plain:
-    return str(value) if isinstance(value, Noise | Schedule) else value
+def _plain(value: Value) -> Plain:
+    return str(value) if isinstance(value, Special) else value
 
 
 def _as_word(value: Plain) -> str:
@@ -158,6 +211,26 @@ def _noise(word: str, flag: str) -> Noise | None:
     if not colon:
         words.unreadable(word, flag, "a kind and a share, such as `pair:30%` or `random:0.2`, or `none`")
     return Noise(words.choice(kind, flag, NOISE_KINDS), words.share(share, flag))
+
+
+def _imbalance(word: str, flag: str) -> Imbalance | None:
+    if word == "none":
+        return None
+    kind, colon, ratio = word.partition(":")
+    expected = "a curve and a ratio, such as `exp:50` or `step:10`, or `none`"
+    if not colon:
+        words.unreadable(word, flag, expected)
+    return Imbalance(words.choice(kind, flag, IMBALANCE_KINDS), words.real(ratio, flag, expected, 1, inf))
+
+
+def _corrupt(word: str, flag: str) -> Corrupt | None:
+    if word == "none":
+        return None
+    kind, _, severity = word.partition(":")
+    words.choice(kind, flag, CORRUPTION_NAMES)
+    if severity not in map(str, SEVERITIES):
+        words.unreadable(word, flag, "a corruption and its severity, such as `fog:3`, from 1 to 5, or `none`")
+    return Corrupt(kind, int(severity))
 
 
 def _schedule(word: str, flag: str) -> Schedule:
@@ -190,6 +263,8 @@ def _not_negative(word: str, flag: str) -> float:
 READERS: dict[str, Callable[[str, str], Value]] = {
     "data": lambda word, _: datasets.find(word).name,
     "noise": _noise,
+    "imbalance": _imbalance,
+    "corrupt": _corrupt,
     "validation": words.share,
     "model": _model,
     "epochs": lambda word, flag: words.whole(word, flag, 1),
@@ -201,6 +276,7 @@ READERS: dict[str, Callable[[str, str], Value]] = {
     "schedule": _schedule,
     "warmup": lambda word, flag: words.whole(word, flag, 0),
     "clip": _clip,
+    "teacher": lambda word, _: None if word == "none" else word,
     "seed": lambda word, flag: words.whole(word, flag, 0),
     "device": lambda word, flag: words.choice(word, flag, DEVICES),
     "deterministic": lambda word, flag: words.choice(word, flag, ("on", "off")) == "on",

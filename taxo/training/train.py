@@ -16,6 +16,7 @@ from taxo.training.device import describe, tuned
 from taxo.training.folder import RunFolder
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import fit
+from taxo.training.measures import MEASURES
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
@@ -104,9 +105,14 @@ def _report(done: Sequence[EpochMetrics], path: Path, namespace: Namespace) -> N
     if namespace.json:
         names = ("epoch", "test_accuracy", "validation_accuracy", "train_accuracy")
         numbers = [{name: getattr(metrics, name) for name in names} for metrics in (final, chosen)]
-        print(json.dumps({"run": str(path), "final": numbers[0], "best": numbers[1]}))
+        found = {"run": str(path), "measure": final.measure, "final": numbers[0], "best": numbers[1]}
+        print(json.dumps(found))
         return
-    print(f"test accuracy {final.test_accuracy:.1%} after {len(done)} epochs")
+    measure = MEASURES[final.measure]
+    test = f"test {measure.name}"
+    print(f"{test} {measure.shown(final.test_accuracy)} after {len(done)} epochs")
     if final.validation_accuracy is not None:
-        print(f"test accuracy {chosen.test_accuracy:.1%} at the best validation, epoch {chosen.epoch + 1}")
+        print(
+            f"{test} {measure.shown(chosen.test_accuracy)} at the best validation, epoch {chosen.epoch + 1}"
+        )
     print(f"run folder    {path}")

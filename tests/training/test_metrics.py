@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 from math import isnan
 
-import pytest
-import torch
-
-from taxo.training.metrics import EpochMetrics, accuracies, best
-from taxo.training.run import prepare
-from taxo.training.settings import change, sensible
+from taxo.training.metrics import EpochMetrics, best
 
 
 def metrics(epoch: int, validation: float | None, test: float = 0.5) -> EpochMetrics:
@@ -18,7 +13,7 @@ def metrics(epoch: int, validation: float | None, test: float = 0.5) -> EpochMet
 
 
 def test_a_line_reads_back():
-    whole = EpochMetrics(3, 1 / 3, 0.75, None, 0.5, 0.1, 1e-9, {"v": {"fired": 0.5}})
+    whole = EpochMetrics(3, 1 / 3, 0.75, None, 0.5, 0.1, 1e-9, {"v": {"fired": 0.5}}, "R²")
     assert EpochMetrics.from_line(whole.to_line()) == whole
 
 
@@ -33,19 +28,3 @@ def test_the_best_is_the_first_of_equals():
     assert best(history).epoch == 1
     assert best([metrics(0, None), metrics(1, None)]).epoch == 1
     assert best([metrics(0, 0.0), metrics(1, 0.0)]).epoch == 0
-
-
-def test_accuracies_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch):
-    run = prepare("plain", change(sensible(), {"model": "linear", "validation": "0"}))
-    data = run.data
-    whole = accuracies(run.step, (data.train, data.validation, data.test))
-    monkeypatch.setattr("taxo.training.metrics.EVALUATION_BATCH", 100)
-    assert accuracies(run.step, (data.train, data.validation, data.test)) == whole
-    hits = run.step.predict(data.train.x).argmax(1) == data.train.y
-    assert whole == [
-        pytest.approx(float(hits.double().mean())),
-        None,
-        pytest.approx(
-            float((run.step.predict(data.test.x).argmax(1) == data.test.y).to(torch.float64).mean())
-        ),
-    ]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ FAST = ("--model", "mlp", "--batch-size", "200", "--lr", "0.1", "--noise", "pair
 SHORT = (*FAST, "--epochs", "3")
 
 
-def lines(folder: Path) -> list[dict[str, object]]:
+def lines(folder: Path) -> list[dict[str, Any]]:
     read = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
 

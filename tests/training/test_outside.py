@@ -1,0 +1,148 @@
+"""What methods ask for from outside and the trainer gives: a teacher, views, corruptions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from taxo.training import checkpoint
+from taxo.training.data import load
+from taxo.training.run import prepare
+from taxo.training.settings import change, sensible
+
+from .conftest import press_ctrl_c
+from .test_train import SHORT, lines, same
+
+SPECS = {
+    "taught": """
+needs teacher
+
+perturb loss by kl(softmax(teacher.u), p) - loss {
+  direction   mixed
+  infer       prior
+  granularity sample
+}""",
+    "viewed": """
+needs views(2)
+
+perturb features by view(1) - x {
+  direction   mixed
+  infer       prior
+  granularity sample
+}""",
+    "foggy": """
+needs corruption(kind, 2)
+
+param kind = "gaussian_noise"
+
+perturb features by corrupted - x {
+  direction   mixed
+  infer       prior
+  granularity sample
+}""",
+}
+
+
+@pytest.fixture
+def spec(tmp_path: Path):
+    """The file name of a method that asks for something."""
+
+    def write(name: str) -> str:
+        text = f'method {name}\n  "A test"\n  "It asks for something."\n{SPECS[name]}\n'
+        (tmp_path / f"{name}.taxo").write_text(text)
+        return f"{name}.taxo"
+
+    return write
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_is_asked_for_is_given_and_resumed_bit_for_bit(
+    run_command, tmp_path: Path, trouble, spec, name: str
+):
+    words = [spec(name), *SHORT, "--quiet"]
+    if name == "taught":
+        assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
+        words += ["--teacher", "teacher"]
+    assert run_command("train", *words, "--output", "whole") == 0
+    patch = trouble(press_ctrl_c, 8, name)
+    assert run_command("train", *words, "--output", "a") == 130
+    patch.undo()
+    assert run_command("train", "--resume", "a", "--quiet") == 0
+    assert same(tmp_path / "whole", tmp_path / "a")
+    assert lines(tmp_path / "whole") == lines(tmp_path / "a")
+
+
+def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, spec):
+    assert run_command("train", "plain", *SHORT, "--quiet", "--output", "runs/of-0", "--seed", "0") == 0
+    settings = change(sensible(), {"model": "linear", "teacher": "runs/of-{seed}"})
+    run = prepare(spec("taught"), settings)
+    assert run.step.teaching is not None
+    taught = run.step.teaching[0]
+    best = checkpoint.load(tmp_path / "runs" / "of-0" / "best").part("step.model")
+    assert all(torch.equal(value, best[name]) for name, value in taught.state_dict().items())
+    assert not any(weight.requires_grad for weight in taught.parameters())
+    data = run.data.train
+    u = run.step.model.train()(data.x[:50]).double()
+    with torch.no_grad():
+        p = taught.eval()(data.x[:50]).double().softmax(1)
+    expected = (p * (p.log() - u.log_softmax(1))).sum(1).mean()
+    assert float(run.step(data.x[:50], data.y[:50]).detach()) == pytest.approx(
+        float(expected.detach()), rel=1e-4
+    )
+
+
+def test_views_are_not_the_samples_and_every_step_draws_others(run_command, tmp_path: Path, spec):
+    assert run_command("train", spec("viewed"), *SHORT, "--quiet", "--output", "a") == 0
+    meters = [line["meters"] for line in lines(tmp_path / "a")]
+    sizes = [float(meter["features"]["size"]) for meter in meters]
+    assert min(sizes) > 0
+    assert len(set(sizes)) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), "T503", "`taught` needs a teacher\n  help: `--teacher RUN`"),
+        (("--teacher", "nothing"), "T507", "`nothing` holds no run"),
+        (("--teacher", "teacher", "--data", "iris"), "T503", "learned on `digits`, and this run has `iris`"),
+        (("--teacher", "teacher", "--seed", "1"), "T503", "of seed 0 has seen test samples of seed 1"),
+    ],
+)
+def test_a_teacher_that_does_not_fit(
+    run_command, capsys, spec, words: tuple[str, ...], code: str, message: str
+):
+    assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
+    run_command("train", spec("taught"), *words, "--model", "mlp", "--epochs", "1")
+    error = capsys.readouterr().err
+    assert f"error[{code}]" in error
+    assert message in error
+
+
+def test_settings_say_what_was_done_to_the_data(run_command, tmp_path: Path):
+    words = ("--imbalance", "exp:10", "--corrupt", "fog:2", "--noise", "asymmetric:10%")
+    assert run_command("train", "plain", *words, "--epochs", "1", "--quiet", "--output", "a") == 0
+    settings = json.loads((tmp_path / "a" / "run.json").read_text())["settings"]
+    assert (settings["imbalance"], settings["corrupt"]) == ("exp:10.0", "fog:2")
+    assert settings["noise"] == "asymmetric:10%"
+    train = load(
+        change(sensible(), {"imbalance": "exp:10", "noise": "asymmetric:10%"}), torch.device("cpu")
+    ).train
+    assert int(train.flipped.sum()) == round(0.1 * len(train))
+
+
+def test_a_method_may_need_more_outputs_than_classes(run_command, tmp_path: Path):
+    words = ("--epochs", "1", "--model", "linear", "--quiet", "--output", "a")
+    assert run_command("train", "dac", *words) == 0
+    weight = checkpoint.load(tmp_path / "a" / "last").tensors["step.model.fc.weight"]
+    assert weight.shape == (11, 64)
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp", "linear", "resnet20"])
+def test_the_layers_are_where_methods_look_for_them(model: str):
+    settings = change(sensible(), {"model": model})
+    run = prepare("manifold_mixup", settings)
+    x, y = run.data.train.x[:8], run.data.train.y[:8]
+    assert bool(run.step(x, y, torch.arange(8)).isfinite())
