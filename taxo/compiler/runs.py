@@ -19,7 +19,7 @@ from taxo.compiler.keeps import (
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.states import is_before, kept, read_line, write_updates
+from taxo.compiler.states import is_before, is_fed, kept, read_line, write_updates
 from taxo.compiler.text import Text, call, quoted, text_sum
 from taxo.language.objectives import base_objective
 from taxo.language.printer import PRODUCT, SUM, expression_text
@@ -103,9 +103,19 @@ class RunWriter:
                 with text.of(draw.span):
                     text.line(draw_line(draw, writer))
         for state in scope.states.values():
-            if graph.used(state.name.text) and not is_before(state):
+            if not is_before(state) and reads(graph, self._computed(), state.name.text):
                 with text.of(state.span):
                     text.line(read_line(state, writer))
+
+    def _computed(self) -> list[Expression]:
+        """What the body computes: of states only what it feeds them."""
+        graph, scope = self.graph, self.graph.scope
+        parts = [part for act in graph.acts() for part in graph.expressions(act)]
+        parts += [line.weight for line in graph.lines]
+        parts += [infer.goal.objective for infer in graph.method.infers if infer.goal is not None]
+        parts += [] if graph.method.loss is None else [graph.method.loss]
+        fed = [state for state in scope.states.values() if kept(state, self.whole) and is_fed(state, scope)]
+        return parts + ([] if self.second else [state.value for state in fed])
 
     def lets(self, text: Text, number: int) -> None:
         """The named expressions that can be computed before a line and that it, or one after it, reads."""

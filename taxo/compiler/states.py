@@ -40,6 +40,11 @@ def is_late(state: State) -> bool:
     return state.every is not None and state.every.text != "step"
 
 
+def is_fed(state: State, scope: Scope) -> bool:
+    """Whether a state takes something in at every step."""
+    return not is_late(state) or reads_batch(inner_of(state), scope)
+
+
 def form_of(state: State) -> Call | None:
     """The form of a state, unless it keeps an expression as it is."""
     value = state.value
@@ -168,8 +173,7 @@ def write_updates(text: Text, graph: Graph, whole: Graph, writer: Writer) -> Non
         spelt=frozenset(graph.scope.lets),
     )
     for state in graph.scope.states.values():
-        waits = is_late(state) and not reads_batch(inner_of(state), graph.scope)
-        if kept(state, whole) and not is_before(state) and not waits:
+        if kept(state, whole) and not is_before(state) and is_fed(state, graph.scope):
             with text.of(state.span):
                 update_lines(text, state, writer, spot)
 
@@ -179,17 +183,27 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
     scope = graph.scope
     late = [state for state in scope.states.values() if is_late(state) and kept(state, graph)]
     unbatched = [state for state in late if not reads_batch(inner_of(state), scope)]
-    read = {name for state in unbatched for name in scope.reads(state.value)}
+    place = {state.name.text: number for number, state in enumerate(late)}
+    readers = {state.name.text: set(scope.reads(state.value)) for state in unbatched}
+    # before its own turn a state has its old value, behind it the new one
+    old = {name for reader, read in readers.items() for name in read if place.get(name, -1) >= place[reader]}
+    old |= {name for read in readers.values() for name in read if name not in place}
+    new = {
+        name
+        for reader, read in readers.items()
+        for name in read
+        if place.get(name, len(late)) < place[reader]
+    }
     if unbatched:
         text.line("x = self.anchor")
-    text.line(*(read_line(state, writer) for name, state in scope.states.items() if name in read))
+    text.line(*(read_line(state, writer) for name, state in scope.states.items() if name in old))
     for state in late:
         name, keeper = state.name.text, f"self.{attribute(state)}"
         with text.of(state.span):
             spot = Spot(ANYWHERE, spelt=frozenset(scope.lets))
             value = writer.code(inner_of(state), spot) if state in unbatched else ""
             text.line(f"{keeper}.turn(self.number({value}, x))" if value else f"{keeper}.turn()")
-            if name in read:
+            if name in new:
                 text.line(f"{identifier(name)} = {keeper}.value")
 
 

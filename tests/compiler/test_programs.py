@@ -128,8 +128,13 @@ def test_compiling_twice_gives_one_text(spec: str):
 
 def test_only_what_a_method_needs_is_asked_for():
     asked = {
-        **{"plain": set(), "sam": set(), "logit_adjustment": {"class_counts"}, "logpert": {"samples"}},
-        **{"knowledge_distillation": {"teacher"}, "zla": {"prior"}, "corruption_training": {"corruption"}},
+        "plain": set(),
+        "sam": set(),
+        "logit_adjustment": {"class_counts"},
+        "logpert": {"samples"},
+        "knowledge_distillation": {"teacher"},
+        "zla": {"prior"},
+        "corruption_training": {"corruption"},
     }
     assert {name: set(program(name).needs) for name in asked} == asked
 

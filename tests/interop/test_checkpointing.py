@@ -43,8 +43,9 @@ def numbers(spec: str, again: bool, dropout: float = 0.0, norm: bool = False) ->
         loss.backward()
         found += [loss.detach(), *(weight.grad for weight in weights(step.model) if weight.grad is not None)]
         step.model.zero_grad()
+    assert len(found) == 2 * (1 + len(weights(step.model)))
     found += statistics(step.model)
-    assert len(found) == 14 + 7 * norm
+    assert len(statistics(step.model)) == 3 * norm
     return found
 
 

@@ -142,10 +142,11 @@ def test_frozen_parameters_get_no_gradient(spec: str):
     model = conv()
     for name, weight in model.named_parameters():
         weight.requires_grad_(name.startswith("7"))
-    before = [weight.detach().clone() for weight in model.parameters()]
     step = compiled(spec, model)
+    before = [weight.detach().clone() for weight in model.parameters()]
     step(*single()).backward()
-    assert [weight.grad is None for weight in model.parameters()] == [True] * 7 + [False] * 2
+    trained = [name for name, weight in model.named_parameters() if weight.grad is not None]
+    assert trained == [name for name, _ in model.named_parameters() if name.startswith("7")] != []
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
 
 
