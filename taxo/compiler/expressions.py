@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from taxo.compiler.calls import CallWriter
 from taxo.compiler.names import identifier
 from taxo.compiler.spots import Spot
@@ -37,6 +39,7 @@ STEP_VALUES = {
     "lr0": "self.lr0",
 }
 PASSES = ("clean", "teacher")
+SIMPLE = re.compile(r"-?[A-Za-z_][\w.]*|-?[\d.]+")  # what stands close to `**`
 
 
 class Writer(CallWriter):
@@ -166,7 +169,9 @@ class Writer(CallWriter):
         shape = together(shapes[0], shapes[1]) or shapes[0]
         if node.operator == "^":
             left = self.expanded(node.left, place, shape, ATOM)
-            return f"{left} ** {self.expanded(node.right, place, shape, MINUS)}", POWER
+            right = self.expanded(node.right, place, shape, MINUS)
+            simple = SIMPLE.fullmatch(left) and SIMPLE.fullmatch(right)
+            return f"{left}**{right}" if simple else f"{left} ** {right}", POWER
         least = own + 1 if own == COMPARISON else own
         left = self.expanded(node.left, place, shape, least)
         right = self.expanded(node.right, place, shape, own + 1)

@@ -235,8 +235,15 @@ def _penalties(graph: Graph) -> list[Expression]:
 
 def write_prediction(text: Text, graph: Graph, plan: Plan, writer: Writer) -> None:
     """The body of `predicted`: the logits, with what acts on predictions in place."""
-    run = RunWriter(graph, plan, writer, graph)
-    text.line("y = index = None")
+    run, body = RunWriter(graph, plan, writer, graph), Text()
+    _predicted(body, run)
+    text.line(*(f"{name} = None" for name in ("y", "index") if name in body.words()))
+    text.gap()
+    text.extend(body)
+
+
+def _predicted(text: Text, run: RunWriter) -> None:
+    graph, plan, writer = run.graph, run.plan, run.writer
     run.given(text)
     if graph.reads_clean() and not graph.clean_is_shared():
         with text.under('with self.apart("batch"):'):

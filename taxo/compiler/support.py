@@ -14,10 +14,12 @@ from taxo.compiler.settled import unsettled
 from taxo.compiler.states import form_of, inner_of, is_before, is_fresh, reads_batch
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
+from taxo.language.findings import Findings
 from taxo.language.method import Branch, Inference, Method, Perturbation, State
 from taxo.language.scope import Scope
+from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
-from taxo.language.vocabulary import LABELLED, VALUES, Place
+from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
 NEEDS = ("validation", "rounds", "generator")
 HELD = ("lookahead", "implicit", "influence")
@@ -156,6 +158,10 @@ def _call(part: Call, graph: Graph) -> Iterator[Refusal]:
         yield "this view", part.span, hint
     elif part.name.text in NUMBERED and known is None:
         yield f"`{part.name}` of this number", part.span, "write a number or a parameter"
+    wanted = FUNCTIONS[part.name.text].shapes[:1] if part.name.text in FUNCTIONS else ()
+    shape = Shapes(graph.scope, Findings()).quietly(part.arguments[0].value) if part.arguments else None
+    if wanted and wanted[0] is not None and shape == Shape.SCALAR and Shape.SCALAR not in wanted[0]:
+        yield f"`{part.name}` of one number", part.span, "give it what varies"
     if part.name.text in REDUCED and _of_weights(part, graph):
         yield f"`{part.name}` of the weights", part.span, "take a norm of them"
 

@@ -32,6 +32,8 @@ def no_null(method: Method) -> Reason | None:
             return Reason(f"`{part.name}` names no null point", acts[0].span)
     if not whole(method).null:
         return Reason("nothing is perturbed")
+    if any(setting.name.text.count(".") > 1 for setting in whole(method).null):
+        return Reason("its parts use other methods, whose parameters cannot be set from here")
     left = simple(method)
     if is_split(left) and left.split is not None:
         return Reason("`split` shows the norms other batches", left.split.span)

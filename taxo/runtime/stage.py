@@ -79,7 +79,9 @@ class Stage(nn.Module):
     ) -> Line:
         """One pass from input to loss with perturbations in place; without labels, to the logits."""
         line = Line(self, x, y)
-        hooks, replaced = [*self._hooks(line, features, inner or {}, logits)], self._replaced(weights)
+        hooks = [*self._hooks(line, features, inner or {}, logits)]
+        with self.at(line):
+            replaced = self._replaced(weights)
         self._fold(hooks, replaced)
         with self.at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
             output = self.front(x, weights=replaced)

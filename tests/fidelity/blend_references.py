@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from math import sqrt
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +70,7 @@ def manifold_mixup(alpha: float = 1, pattern: str = "*") -> Reference:
         handle = None
         if chosen:
             module = model.get_submodule(chosen)
-            handle = module.register_forward_hook(lambda _, __, h: blended(h, lam, pair))
+            handle = module.register_forward_hook(lambda _, __, h: blended(cast(Tensor, h), lam, pair))
         u = model(x if chosen else blended(x, lam, pair))
         if handle is not None:
             handle.remove()

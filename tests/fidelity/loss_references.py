@@ -33,8 +33,9 @@ def divergence(q: Tensor, p: Tensor) -> Tensor:
 def head_weight(model: nn.Module) -> Tensor:
     """The weight of the last layer."""
     assert isinstance(model, nn.Sequential)
-    assert isinstance(model[-1], nn.Linear)
-    return model[-1].weight
+    head = model[-1]
+    assert isinstance(head, nn.Linear)
+    return head.weight
 
 
 def knowledge_distillation(lam: float, temperature: float) -> LongReference:

@@ -60,12 +60,13 @@ METHODS = tuple(NAMED.get(name, name) for name in taxo.methods() if _trains_on_i
 def made(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
     """The step of a method, given all that it asks for."""
     method = taxo.load(spec) if isinstance(spec, str) else spec
-    asked = given_for(method, MLP)
+    asked: dict[str, Any] = given_for(method, MLP)
     if "teacher" in asked:
         asked["teacher"] = mlp(seed=9).to(next(model.parameters()).dtype)
-    usual = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
+    usual: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
     step = taxo.compile(method, model, **(asked | usual | given))
-    step.attach(torch.optim.SGD(model.parameters(), lr=0.1))
+    if weights(model):
+        step.attach(torch.optim.SGD(weights(model), lr=0.1))
     return step
 
 

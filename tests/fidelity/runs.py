@@ -39,7 +39,7 @@ def viewed(x: Tensor, count: int) -> Inputs:
 def compiled(spec: str, model: nn.Module, given: Given, classes: int = CLASSES) -> Step:
     """The step of a method."""
     taught = any(call.name.text == "teacher" for call in taxo.load(spec).needs)
-    more = {"teacher": given.teacher} if taught else {}
+    more: dict[str, Any] = {"teacher": given.teacher} if taught else {}
     step = taxo.compile(spec, model, classes=classes, samples=SAMPLES, seed=SEED, **more)
     step.attach(torch.optim.SGD(model.parameters(), lr=LR))
     return step

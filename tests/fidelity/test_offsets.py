@@ -106,7 +106,9 @@ def test_the_offset_is_the_soft_threshold_of_the_distance_to_the_centre(lam: flo
     o = thresholded(x - nearest, lam / 2)
     left = (x - o - nearest).square().sum(1) + lam * o.norm(dim=1)
     close(step.losses, left)
-    close(step.deltas["o"], -o)
+    moved = step.deltas["o"]
+    assert isinstance(moved, torch.Tensor)
+    close(moved, -o)
     length = (x - nearest).norm(dim=1)
     huber = torch.where(length > lam / 2, lam * length - lam**2 / 4, length.square())
     close(step.losses, huber)

@@ -56,7 +56,7 @@ def test_with_weights_of_equal_size_asam_is_sam_of_another_radius():
     """T = t 1 gives rho t^2 g / |t g| = (rho t) g / |g|."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, CLASSES, bias=False)).double()
     with torch.no_grad():
-        model[1].weight.copy_(0.2 * model[1].weight.sign())
+        weights(model)[0].copy_(0.2 * weights(model)[0].sign())
     x, y, index = batch()
     expected, slopes = references.sam(0.2 * 2)(deepcopy(model), x, y, index)
     loss = taxo.compile("asam(rho: 2)", model, classes=CLASSES)(x, y)
@@ -71,8 +71,8 @@ def test_asam_does_not_depend_on_the_scale_that_two_layers_share():
     ).double()
     scaled = deepcopy(model)
     with torch.no_grad():
-        scaled[1].weight.mul_(8)
-        scaled[3].weight.div_(8)
+        weights(scaled)[0].mul_(8)
+        weights(scaled)[1].div_(8)
     x, y, _ = batch()
     found = [taxo.compile("asam", one, classes=CLASSES)(x, y).detach() for one in (model, scaled)]
     close(found[0], found[1])

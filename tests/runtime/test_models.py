@@ -17,7 +17,7 @@ from torch.nn import functional
 import taxo
 from taxo.laws.pools import simple
 from tests.covering import covering
-from tests.fidelity.nets import CLASSES, COUNTS, METHODS, batch, conv, descend, made, mlp, weights
+from tests.fidelity.nets import CLASSES, COUNTS, METHODS, batch, close, conv, descend, made, mlp, weights
 
 SPECS = (*covering(METHODS), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
@@ -95,7 +95,8 @@ def equal(found: list[Tensor], expected: list[Tensor]) -> bool:
 @each_spec
 @pytest.mark.parametrize("kind", WRAPPINGS)
 def test_whatever_a_model_returns(spec: str, kind: str):
-    assert equal(outcome(spec, Wrapped(conv(), WRAPPINGS[kind])), outcome(spec, conv()))
+    # to rounding: attacks fold norms into convolutions where they can see through the model
+    close(outcome(spec, Wrapped(conv(), WRAPPINGS[kind])), outcome(spec, conv()), 1e-5)
 
 
 @pytest.mark.parametrize("kind", WRAPPINGS)
