@@ -16,6 +16,7 @@ from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import is_before, update_lines
 from taxo.compiler.text import Text, call, quoted
+from taxo.compiler.timing import is_timed, time_condition
 from taxo.language.layout import inference_text
 from taxo.language.objectives import objective_of
 from taxo.language.printer import CONDITIONAL, expression_text
@@ -56,10 +57,26 @@ class ActWriter:
             with text.of(item.span):
                 form = expression_text(item.by)
                 text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item.infer)}")
-                if act.solved and not self.graph.inside(act, self.number):
-                    self._solve(act).before(text)
-                self._hook(text, act)
+                self._act(text, act)
                 text.line("")
+
+    def _act(self, text: Text, act: Act) -> None:
+        """The search of an act, where it has one of its own, and its hook; at times neither."""
+        before = self.graph.found_before(act, self.number)
+        if not before or simultaneous(act, self.graph.scope) or not is_timed(act, self.graph.scope):
+            if before:
+                self._solve(act).before(text)
+            self._hook(text, act)
+            return
+        text.line(f"if {time_condition(act, self.writer)}:")
+        with text.indented():
+            self._solve(act).before(text)
+            self._hook(text, act)
+        text.line("else:")
+        signature = SIGNATURES[act.spot.value]
+        with text.indented():
+            text.gap()
+            text.block(f"def {self.hooks[act.key]}({signature}):", f"return {signature.split(', ')[0]}")
 
     def after(self, text: Text) -> None:
         """What is moved by the backward of the line's pass."""

@@ -23,19 +23,26 @@ from taxo.language.syntax import (
     Number,
     names,
     rebuilt,
+    walk,
 )
 from taxo.language.vocabulary import REGIONS
 
 Pass = Callable[[Method], Method]
+# What does the same with one number as with many equal ones.
+ENTRYWISE = frozenset(
+    {"exp", "log", "sqrt", "abs", "sign", "floor", "relu", "sigmoid", "sin", "cos", "acos", "stop"}
+    | {"mean", "max", "min"}
+)
 
 
 def settle_draws(method: Method) -> Method:
     """Put the values of draws that leave nothing to chance where they are read."""
     values = Scope(method).constants()
     settled: dict[str, Expression] = {}
+    summed = _summed(method)
     for draw in method.draws:
         value = certain(draw, values)
-        if value is not None:
+        if value is not None and not (draw.like is not None and draw.name.text in summed):
             values = {**values, draw.name.text: value}
             settled[draw.name.text] = Number(value)
     if not settled:
@@ -43,6 +50,15 @@ def settle_draws(method: Method) -> Method:
     lets = tuple(let.model_copy(update={"value": _replaced(let.value, settled)}) for let in method.lets)
     changed = _over_expressions(method, lambda node: _replaced(node, settled))
     return changed.model_copy(update={"lets": lets})
+
+
+def _summed(method: Method) -> set[str]:
+    """The names that something sums over: there one number is not as good as many."""
+    parts = [let.value for let in method.lets]
+    for item in method.perturbations():
+        parts += [*item.written(), *([item.infer.goal.objective] if item.infer.goal else [])]
+    calls = [node for part in parts for node in walk(part) if isinstance(node, Call)]
+    return {name.text for node in calls if node.name.text not in ENTRYWISE for name in names(node)}
 
 
 def fold_lets(method: Method) -> Method:

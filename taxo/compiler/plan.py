@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
+from taxo.compiler.timing import is_timed
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope
@@ -21,7 +22,8 @@ TEACHER = "teacher"
 class Pass:
     """Some equal passes through the model; `share` is the part of the batch they run on.
 
-    An `unmoved` one finds an unknown at the value that nothing has perturbed yet.
+    An `unmoved` one finds an unknown at the value that nothing has perturbed yet. A `timed` one is run while
+    a condition on the time holds.
     """
 
     kind: str
@@ -32,13 +34,15 @@ class Pass:
     share: float = 1.0
     norm: str = "update"
     unmoved: bool = False
+    timed: bool = False
 
     def __str__(self) -> str:
         passes = " + ".join(["forward"] * self.forwards + ["backward"] * self.backwards)
         times = f"{self.count} x ({passes})" if self.count > 1 else passes
         rows = f" on {self.share:.0%} of the rows" if self.share < 1 else ""
         rows = f" on {self.share:g} x the rows" if self.share > 1 else rows
-        return f"{self.kind} {self.name}".strip() + f": {times}{rows}, norm {self.norm}"
+        when = ", at times" if self.timed else ""
+        return f"{self.kind} {self.name}".strip() + f": {times}{rows}, norm {self.norm}{when}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,10 @@ def _inference(graph: Graph, number: int, line: Line, act: Act) -> Iterator[Pass
     on_weights = act.place == Place.WEIGHTS
     norm = said or ("batch" if on_weights else "frozen")
     unmoved = on_weights and at_zero(act, graph.scope)
-    yield Pass("infer", name, count=steps(act, graph.scope), share=share, norm=norm, unmoved=unmoved)
+    timed = is_timed(act, graph.scope)
+    yield Pass(
+        "infer", name, count=steps(act, graph.scope), share=share, norm=norm, unmoved=unmoved, timed=timed
+    )
 
 
 def _said(act: Act, scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, NotRequired, Required, TypedDict, Unpack, cast
 
 import torch
@@ -22,6 +23,20 @@ from taxo.runtime.places import Places
 from taxo.runtime.stage import Stage
 
 Corruption = Callable[[Tensor, str, int], Tensor]
+
+
+@dataclass
+class Now:
+    """The time of a run: finished epochs and steps, and the epochs that there will be."""
+
+    epoch: int
+    epochs: int
+    step: int
+
+    @property
+    def progress(self) -> float:
+        """The finished share of the run."""
+        return self.epoch / self.epochs
 
 
 class Outside(TypedDict, total=False):
@@ -72,12 +87,20 @@ class Known(Stage):
         self._first_lr = 1.0
         self._done: dict[str, object] = {}
         self._own: Draws | None = None
+        self._now: Now | None = None
         self._taken: int | None = None
         self._following: dict[str, Following] = {}
         self._moved: list[Following] = []
         for name, count in (("epoch", 0), ("planned", 1), ("steps", 0)):
             self.register_buffer(name, torch.full((), count, dtype=torch.int64))
         self.register_state_dict_pre_hook(_settle)
+
+    @property
+    def now(self) -> Now:
+        """How far the run is, in Python's own numbers; only after a change of epoch a device is asked."""
+        if self._now is None or self.epoch.device.type == "cpu":
+            self._now = Now(int(self.epoch), int(self.planned), int(self.steps))
+        return self._now
 
     def carried(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         """The weighted losses of the branches on the previous batch."""

@@ -95,6 +95,8 @@ class Step(Known):
         self.guard.look(losses)
         if self.training:
             self.steps.add_(1)
+            if self._now is not None:
+                self._now.step += 1
         self.losses = losses.detach()
         return losses.mean()
 
@@ -117,6 +119,7 @@ class Step(Known):
         self.close_epoch()
         self.planned.fill_(of)
         self.epoch.fill_(epoch)
+        self._now = None
         self._open = True
 
     def close_epoch(self) -> None:
@@ -126,6 +129,7 @@ class Step(Known):
         self._open = False
         self.guard.ask()
         self.epoch += 1
+        self._now = None
         self.end_epoch()
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
@@ -207,7 +211,7 @@ class Step(Known):
         """Go on with the random numbers of a saved step."""
         self.draws.restore(state)
         self.forget()
-        self._taken = None
+        self._taken = self._now = None
 
     # What a program's text calls
 
