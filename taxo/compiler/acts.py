@@ -198,6 +198,11 @@ class ActWriter:
         if where and "(name, " in where[0]:
             text.line(f"delta = {{name: {delta}[name] for name in {delta} if {where.pop()}}}")
             delta = "delta"
+        elif where and "[name]" in where[0]:
+            keep, filled = self.writer.use("keep"), self.writer.use("filled")
+            kept = f"{keep}({where.pop()}, {filled}({delta}[name], w[name]))"
+            text.line(f"delta = {{name: {kept} for name in {delta}}}")
+            delta = "delta"
         arguments = [quoted(act.key), "w", delta, *where]
         text.line(f"return self.add_to_weights({', '.join(arguments)})")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.plan import first_word, is_plain, simultaneous
+from taxo.compiler.plan import first_word, is_plain, simultaneous, steps
 from taxo.language.calling import given
 from taxo.language.findings import Findings
 from taxo.language.regions import is_bounded
 from taxo.language.shapes import Shapes
 from taxo.language.source import Span
-from taxo.language.syntax import Call, Expression
+from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Place, Shape
 
 Refusal = tuple[str, Span | None, str]
@@ -42,9 +42,18 @@ def _solver(act: Act, graph: Graph) -> Iterator[Refusal]:
         yield "a closed form of this", via.span, hint
     if act.learned and act.inner and act.spot.value != "z":
         yield "a table at an inner site", via.span, "keep one `at z`, or of the features"
+    if _updates(act, graph) and steps(act, graph.scope) > 1:
+        assert item.norm is not None
+        yield "`norm update` for several passes", item.norm.span, "one pass of a step moves the statistics"
     if word == "sgd" and (act.grain != "sample" or act.spot.value == "p"):
         hint = "take `joint`, or `gradient` with `start: kept`"
         yield "`sgd` of this unknown", via.span, hint
+
+
+def _updates(act: Act, graph: Graph) -> bool:
+    """Whether a search is to move the running statistics."""
+    norm = act.item.norm
+    return norm is not None and "update" in (norm.text, graph.scope.word(Name(norm.text)))
 
 
 def _sets(act: Act, graph: Graph) -> Iterator[Refusal]:

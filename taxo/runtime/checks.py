@@ -9,6 +9,7 @@ from torch import Tensor
 
 from taxo.language.errors import fail
 
+SUMS = 1e-2  # how far from 1 a row of labels may sum: half precision, and many classes, round
 ROUNDING = 1e-4  # how far an input may lie outside its box
 
 
@@ -35,9 +36,20 @@ def check_labels(x: Tensor, y: Tensor, classes: int, compares: bool = True) -> T
     if len(x) != len(y):
         fail("T407", f"{len(x)} samples, {len(y)} labels", None, "one label for each sample")
     if soft:
+        _check_rows(y)
         return y
     _check_range("T407", "label", y, classes)
     return y.long()
+
+
+def _check_rows(y: Tensor) -> None:
+    """Labels that are distributions: no entry below zero, every row's sum one."""
+    if y.device.type != "cpu" or not y.numel() or torch.compiler.is_compiling():
+        return
+    least, most = torch.aminmax(y.detach().sum(1, dtype=torch.float64))
+    if float(y.detach().min()) < -SUMS or float(least) < 1 - SUMS or float(most) > 1 + SUMS:
+        message = f"the soft labels sum to {float(least):.4g} up to {float(most):.4g}"
+        fail("T407", message, None, "give distributions: no entry below 0, each row's sum 1")
 
 
 def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Tensor:
@@ -54,11 +66,11 @@ def check_index(x: Tensor, index: Tensor | None, samples: int, name: str) -> Ten
     return index.long()
 
 
-def check_width(u: Tensor, samples: int, classes: int) -> None:
+def check_width(u: Tensor, samples: int, classes: int, whose: str = "model") -> None:
     """A row of logits for each sample, one for each class."""
     if u.dim() != 2 or u.shape[1] != classes or len(u) != samples:
         hint = "set `classes=` to the width of the model's output"
-        fail("T405", f"the model returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
+        fail("T405", f"the {whose} returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
 
 
 def check_tensors(**given: object) -> None:

@@ -174,6 +174,8 @@ class Stage(nn.Module):
             hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())),
         ):
             line.seen["u"] = logits_of(model(x))
+        if "teacher.z" not in self.sees:
+            check_width(line.u, len(x), self.outputs, "teacher")
         return line
 
     # How passes are run

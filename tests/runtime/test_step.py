@@ -409,7 +409,7 @@ def test_the_plain_loop_learns(spec: str):
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert float(functional.cross_entropy(step.predict(x), y)) < 0.85 * before
+    assert float(functional.cross_entropy(step.predict(x), y)) < 0.95 * before
 
 
 @pytest.mark.parametrize(
