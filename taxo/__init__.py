@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from taxo.compiler import Pass
-    from taxo.runtime.known import Outside
+    from taxo.runtime.given import Outside
     from taxo.runtime.step import Step
 
 __version__ = "0.1.0"

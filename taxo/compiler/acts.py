@@ -94,9 +94,8 @@ class ActWriter:
         return as_arguments(found)
 
     def _solve(self, act: Act) -> Solve:
-        inside, goal = self.graph.inside(act, self.number), act.item.infer.goal
-        searched = [goal.objective] if inside and goal else self.graph.expressions(act)
-        spelt = tuple(local_lets(self.graph, searched, self.number))
+        # a search takes values as they are, without the gradient that the hook's own have
+        spelt = tuple(local_lets(self.graph, self.graph.expressions(act), self.number))
         own = self._own(act) if self.graph.inside(act, self.number) else {}
         shared = self.number == 0 and self.graph.clean_is_shared()
         clean = shared and reads(self.graph, self.graph.expressions(act), "clean")
@@ -151,22 +150,13 @@ class ActWriter:
             if is_before(state) and reads(graph, read, name):
                 with text.of(state.span):
                     update_lines(text, state, self.writer, spot, read=True)
-        goal = act.item.infer.goal  # a goal's are written out in it
-        computed = [node for node in read if goal is None or node is not goal.objective]
+        computed = act.item.written() if act.solved else read  # what a search reads is written out in it
         for name in local_lets(graph, computed, self.number):
             let = graph.scope.lets[name]
-            if name in spot.spelt or name in self._spelt_alone(act):
+            if name in spot.spelt:
                 continue
             with text.of(let.span):
                 text.line(f"{identifier(name)} = {self.writer.code(let.value, spot)}")
-
-    def _spelt_alone(self, act: Act) -> set[str]:
-        """The named expressions that a search inside the hook writes out, and nothing else there reads."""
-        goal = act.item.infer.goal
-        if goal is None or not act.solved:
-            return set()
-        written = read_lets(self.graph, act.item.written())
-        return set(local_lets(self.graph, [goal.objective], self.number)) - set(written)
 
     def _read_in_place(self, act: Act) -> list[Expression]:
         """What an act's hook computes: a search there too, if it is not one of passes of its own."""

@@ -20,7 +20,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
-from taxo.runtime.known import Outside
+from taxo.runtime.given import Outside
 from taxo.runtime.places import Places
 from taxo.runtime.step import Step
 from taxo.variants import variant

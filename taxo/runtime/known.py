@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NotRequired, Required, TypedDict, Unpack, cast
+from collections.abc import Callable
+from typing import ClassVar, Unpack, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from taxo.language.errors import fail
 from taxo.ops.carry import Carry
@@ -17,45 +17,12 @@ from taxo.ops.heads import with_cosine_head
 from taxo.ops.ranks import rank, world
 from taxo.ops.tables import Table
 from taxo.runtime.auxiliary import Auxiliary
-from taxo.runtime.compiled import Options
 from taxo.runtime.following import Following, Goal, Update
+from taxo.runtime.given import Given, Now
+from taxo.runtime.hooks import Change
+from taxo.runtime.line import Line
 from taxo.runtime.places import Places
 from taxo.runtime.stage import Stage
-
-Corruption = Callable[[Tensor, str, int], Tensor]
-
-
-@dataclass
-class Now:
-    """The time of a run: finished epochs and steps, and the epochs that there will be."""
-
-    epoch: int
-    epochs: int
-    step: int
-
-    @property
-    def progress(self) -> float:
-        """The finished share of the run."""
-        return self.epoch / self.epochs
-
-
-class Outside(TypedDict, total=False):
-    """What a step may be given besides its model and what is known of the data."""
-
-    head: nn.Module | None
-    teacher: nn.Module | None
-    prior: Sequence[float] | Tensor | None
-    corruption: Corruption | None
-    torch_compile: Options | None
-
-
-class Given(Outside):
-    """What a step is made with besides its model."""
-
-    classes: Required[int]
-    samples: NotRequired[int | None]
-    class_counts: NotRequired[Sequence[int] | None]
-    seed: NotRequired[int]
 
 
 class Known(Stage):
@@ -69,6 +36,7 @@ class Known(Stage):
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
         classes, teacher = given["classes"], given.get("teacher")
+        joined = isinstance(model, DistributedDataParallel)
         super().__init__(
             model,
             classes=classes,
@@ -78,6 +46,7 @@ class Known(Stage):
         )
         self.samples = given.get("samples")
         self.views: tuple[Tensor, ...] = ()
+        self._joined = joined
         self.corruption = given.get("corruption")
         if teacher is not None:
             self.teaching = (teacher.eval(), Places(teacher, classes))
@@ -198,6 +167,14 @@ class Known(Stage):
         self._own = Draws((self.draws.seed * 1_000_003 + self._taken) * 65_537 + rank() + 1)
         self._taken += 1
 
+    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Line:
+        """A pass that has come no further than the model's input, after changes of that."""
+        line = Line(self, x, y)
+        with self.at(line):
+            for change in changes:
+                line.x = change(line.x).to(x.dtype)
+        return line
+
     def learning(self, name: str) -> bool:
         """Whether a state takes this batch in now: once a step, in training, and in no search."""
         if not self.training or self.quiet or name in self._done:
@@ -284,6 +261,9 @@ class Known(Stage):
 
     def take_cosine_head(self, scale: float) -> None:
         """Let the model's logits be scaled cosines from now on."""
+        if self._joined:
+            hint = "make the step of the model itself, and wrap the step: `DistributedDataParallel(step)`"
+            fail("T401", "the model is wrapped already, and its head is to be exchanged", None, hint)
         self.places.put_head(with_cosine_head(self.model, self.places.head, scale))
 
     def take_second_norms(self) -> None:

@@ -146,14 +146,6 @@ class Stage(nn.Module):
             line.seen["u"] = part
         return lines
 
-    def entered(self, x: Tensor, y: Tensor, *changes: Change) -> Line:
-        """A pass that has come no further than the model's input, after changes of that."""
-        line = Line(self, x, y)
-        with self.at(line):
-            for change in changes:
-                line.x = change(line.x).to(x.dtype)
-        return line
-
     def at(self, line: Line) -> AbstractContextManager[None]:
         """Computations that belong to a pass that is over."""
         return Present(self._lines, line)

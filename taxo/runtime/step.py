@@ -14,8 +14,9 @@ from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
+from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
-from taxo.runtime.known import Given, Known
+from taxo.runtime.known import Known
 from taxo.runtime.meters import Delta, joined, measure
 
 Inputs = Tensor | Sequence[Tensor]

@@ -13,6 +13,7 @@ from torch import Tensor, distributed
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
+import taxo
 from taxo.runtime.step import Step
 from tests.fidelity.nets import batch, close, mlp, weights
 from tests.interop.steps import SPECS, compiled
@@ -58,8 +59,8 @@ def work(rank: int, folder: str) -> None:
     distributed.init_process_group("gloo", f"file://{folder}/ranks", wait, WORLD, rank)
     found: dict[tuple[str, str], Result] = {}
     for spec, way in product(SPECS + PER_SAMPLE, WAYS):
-        step, call = joined(spec, way, mlp().double())
         try:
+            step, call = joined(spec, way, mlp().double())
             train(step, call, rank)
         except Exception as error:
             found[spec, way] = {"error": repr(error)}
@@ -81,6 +82,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, str]
 @pytest.mark.parametrize("spec", SPECS)
 def test_all_ranks_end_at_the_same_place(spec: str, way: str, found: Any):
     one, other = (ranks[spec, way] for ranks in found)
+    if way == "model" and any(call.name.text == "cosine_head" for call in taxo.load(spec).needs):
+        assert "T401" in one["error"]
+        return
     assert "error" not in one, one["error"]
     close(one["weights"], other["weights"], atol=0)
     close(one["tables"], other["tables"], atol=0)

@@ -163,7 +163,8 @@ class Module(nn.Module):
 
 @each_spec
 def test_a_wrapped_model(spec: str):
-    close(trained(compiled(spec, Module(Module(conv())))), trained(compiled(spec, conv())), atol=0)
+    # to rounding: an attack folds norms where it can see through the model
+    close(trained(compiled(spec, Module(Module(conv())))), trained(compiled(spec, conv())), atol=1e-5)
 
 
 @pytest.mark.parametrize("wrap", [Module, lambda model: torch.compile(model, backend="eager")])
