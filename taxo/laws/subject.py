@@ -19,7 +19,7 @@ from taxo.language.syntax import Name
 from taxo.laws.pools import Reason, meets_points, simple
 from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, viewed
 from taxo.runtime.bind import compile_step
-from taxo.runtime.known import Outside
+from taxo.runtime.given import Outside
 from taxo.runtime.step import Step
 
 BatchNorm = nn.modules.batchnorm._BatchNorm  # pyright: ignore[reportPrivateUsage]  # all of them
