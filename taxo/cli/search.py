@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from taxo.cli.entries import Entry
 from taxo.language.errors import fail
-from taxo.language.spelling import listed, nearest, shortened
+from taxo.language.spelling import likeliest, listed, shortened
 
 
 def search(entries: list[Entry], words: Sequence[str]) -> list[Entry]:
@@ -31,11 +31,12 @@ def _hint(entries: list[Entry], words: Sequence[str]) -> str:
     missing = [word for word in words if not any(_holds(one, word) for one in entries)]
     if not missing:
         return "each word is found, but not all in one method: give fewer words"
-    near = [name for word in missing for name in nearest(word, _vocabulary(entries), 3)]
+    near = [name for word in missing for name in likeliest(word, _vocabulary(entries))]
     return f"did you mean {listed(dict.fromkeys(near))}?" if near else "`taxo list` shows every method"
 
 
 def _vocabulary(entries: list[Entry]) -> set[str]:
-    """Every name, and every word that a search would find."""
+    """Every name, and every word that a search would find; each in one spelling, small letters first."""
     words = {word for one in entries for text in one.texts() for word in re.findall(r"[^\W\d_]{3,}", text)}
-    return words | {one.name for one in entries}
+    spelled = {word.casefold(): word for word in sorted(words | {one.name for one in entries})}
+    return set(spelled.values())

@@ -75,7 +75,7 @@ def _add(subparsers: Subparsers, name: str, help: str, handler: Callable[[Namesp
 def run_list(namespace: Namespace) -> int:
     """Run `taxo list`."""
     wanted = {"target": namespace.target, "manner": namespace.manner, "granularity": namespace.granularity}
-    entries = search([entry(outline(name)) for name in shipped()], namespace.words)
+    entries = search([entry(whole(outline(name))) for name in shipped()], namespace.words)
     kept = [
         one for one in entries if all(word is None or word in one.words(key) for key, word in wanted.items())
     ]

@@ -51,9 +51,23 @@ class Graph:
     method: Method
     scope: Scope
     lines: tuple[Line, ...]
-    net: networkx.DiGraph[Value | Deed]
     keeps: frozenset[str] = frozenset()
     _read: list[Expression] = field(default_factory=list[Expression], compare=False, repr=False)
+    _net: list[networkx.DiGraph[Value | Deed]] = field(
+        default_factory=list["networkx.DiGraph[Value | Deed]"], compare=False, repr=False
+    )
+
+    @property
+    def net(self) -> networkx.DiGraph[Value | Deed]:
+        """The edges, drawn when they are first asked for: many questions are answered without them."""
+        if not self._net:
+            import networkx
+
+            net: networkx.DiGraph[Value | Deed] = networkx.DiGraph()
+            for number, line in enumerate(self.lines):
+                _draw_line(self, net, number, line)
+            self._net.append(net)
+        return self._net[0]
 
     def acts(self) -> list[Act]:
         """Every act once, in source order."""
@@ -73,8 +87,16 @@ class Graph:
 
         It does from the logits on, if nothing written below the act has already acted upstream of it.
         """
+        if act.place < Place.LOGITS:
+            return False
         above = {other.key for other in self.lines[line].above(act)}
-        return act.place >= Place.LOGITS and self.upstream(act, line) <= above
+        others = {other.key for other in self.lines[line].acts} - {act.key}
+        return (others <= above and self._apart(line)) or self.upstream(act, line) <= above
+
+    def _apart(self, line: int) -> bool:
+        """Whether no act of a line reads what acts of other lines may have been through."""
+        parts = (part for act in self.lines[line].acts for part in act.item.written())
+        return not any({HEAD, *self.scope.branches} & set(self.scope.reads(part)) for part in parts)
 
     def found_before(self, act: Act, line: int) -> bool:
         """Whether an act's unknown is found by passes before the training pass."""
@@ -157,17 +179,11 @@ def of_lines(
     method: Method, scope: Scope, lines: Iterable[Line], keeps: frozenset[str] = frozenset()
 ) -> Graph:
     """The graph of some lines of a method."""
-    import networkx
-
-    graph = Graph(method, scope, tuple(lines), networkx.DiGraph(), keeps)
-    for number, line in enumerate(graph.lines):
-        _draw_line(graph, number, line)
-    return graph
+    return Graph(method, scope, tuple(lines), keeps)
 
 
-def _draw_line(graph: Graph, number: int, line: Line) -> None:
+def _draw_line(graph: Graph, net: networkx.DiGraph[Value | Deed], number: int, line: Line) -> None:
     """Add the values and deeds of one line, in the order of the training computation."""
-    net = graph.net
     stage: dict[str, int] = dict.fromkeys((*LINE, *WITHIN), 0)
 
     def now(name: str) -> Value:

@@ -42,6 +42,12 @@ def distance(word: str, known: str, bound: int) -> float:
     return row[-1] + 0.5 * (word != known and a == b)
 
 
+def likeliest(word: str, words: Iterable[str]) -> list[str]:
+    """The nearest words where several are equally near, three at most."""
+    match = nearest(word, words, 3)
+    return [name for name in match if distance(word, name, len(word)) == distance(word, match[0], len(word))]
+
+
 def suggest(word: str, words: Iterable[str]) -> str:
     """A hint that names the nearest words, or all of them.
 
@@ -49,11 +55,9 @@ def suggest(word: str, words: Iterable[str]) -> str:
     'did you mean `l1` or `l2`?'
     """
     known = sorted(set(words))
-    match = nearest(word, known, 3)
+    match = likeliest(word, known)
     if match:
-        best = distance(word, match[0], len(word))
-        equal = [name for name in match if distance(word, name, len(word)) == best]
-        return f"did you mean {listed(equal)}?"
+        return f"did you mean {listed(match)}?"
     if len(known) > MOST_LISTED:
         return f"{listed(known[:MOST_LISTED], 'and')}, and {len(known) - MOST_LISTED} more are known"
     return f"one of {listed(known)}" if len(known) > 1 else f"write {listed(known)}" if known else "drop it"

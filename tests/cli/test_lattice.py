@@ -9,12 +9,14 @@ from itertools import product
 import pytest
 
 import taxo
+from taxo.catalog import whole
 from taxo.cli import main
 from taxo.cli.catalogue import catalogue
 from taxo.cli.entries import Coordinates, Entry
 from taxo.cli.lattice import FREE, Cell, lattice, lattice_text
 from taxo.language.vocabulary import DIRECTIONS, GRAINS, MANNERS, TARGETS
 
+WIDE = str(20 + 4 * max(map(len, taxo.methods())))  # no name is broken
 PLACES = list(product(TARGETS, MANNERS, GRAINS))
 
 
@@ -70,9 +72,12 @@ def test_each_shipped_method_stands_in_exactly_its_places(capsys: pytest.Capture
     found = cells(capsys)
     assert list(found) == PLACES
     for name in taxo.methods():
+        method = whole(taxo.load(name))
+        overall = [infer.manner.text for infer in method.infers]
+        assert len(set(overall)) <= 1  # else a perturbation's manner is that of what it reads
         declared = {
-            (item.target.text, item.infer.manner.text, word.text)
-            for item in taxo.load(name).perturbations()
+            (item.target.text, item.infer.manner.text or overall[0], word.text)
+            for item in method.perturbations()
             for word in item.granularity
         }
         assert {place for place, methods in found.items() if name in methods} == declared
@@ -88,7 +93,8 @@ def test_a_mixed_target_is_not_spread_over_the_product():
     assert taken == [("features", "adversarial", "sample"), ("labels", "prior", "corpus")]
 
 
-def test_the_table_says_what_json_says(capsys: pytest.CaptureFixture[str]):
+def test_the_table_says_what_json_says(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", WIDE)
     assert read(run(capsys)) == cells(capsys)
 
 
@@ -119,8 +125,12 @@ def test_free_places_are_seen():
     ],
 )
 def test_filters_leave_their_places_alone(
-    capsys: pytest.CaptureFixture[str], flags: list[str], kept: tuple[str | None, ...]
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    kept: tuple[str | None, ...],
 ):
+    monkeypatch.setenv("COLUMNS", WIDE)
     whole, found = cells(capsys), cells(capsys, *flags)
     fits = [
         place for place in PLACES if all(word in (None, own) for word, own in zip(kept, place, strict=True))
@@ -130,12 +140,15 @@ def test_filters_leave_their_places_alone(
 
 
 def test_a_search_keeps_to_the_methods_found(capsys: pytest.CaptureFixture[str]):
-    found = cells(capsys, "mixpert")
-    assert {name for methods in found.values() for name in methods} == {"mixpert"}
+    found = cells(capsys, "polyloss")
+    assert {name for methods in found.values() for name in methods} == {"polyloss"}
 
 
 def test_what_perturbs_nothing_is_said_below(capsys: pytest.CaptureFixture[str]):
-    assert run(capsys).endswith("in no place, as nothing is perturbed: plain\n")
+    still = [name for name in taxo.methods() if not list(whole(taxo.load(name)).perturbations())]
+    assert "plain" in still
+    said = " ".join(run(capsys).split("\n\n")[1].split())
+    assert said == f"in no place, as nothing is perturbed: {', '.join(still)}"
     assert "in no place" not in run(capsys, "--target", "weights")
 
 

@@ -8,10 +8,27 @@ import pytest
 
 from taxo.cli import main
 
+# What is expected below is of these; the library around them grows.
+KNOWN = [
+    "damp",
+    "label_smoothing",
+    "logit_adjustment",
+    "logpert",
+    "mixpert",
+    "pgd_at",
+    "plain",
+    "polyloss",
+    "sam",
+]
+
 
 def found(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     assert main(["list", "--json", *words]) == 0
     return [entry["name"] for entry in json.loads(capsys.readouterr().out)]
+
+
+def known(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    return [name for name in found(capsys, *words) if name in KNOWN]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -37,12 +54,14 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     ],
 )
 def test_every_word_must_be_found(capsys: pytest.CaptureFixture[str], words: list[str], names: list[str]):
-    assert found(capsys, *words) == names
+    assert known(capsys, *words) == names
+    one_by_one = [set(found(capsys, word)) for word in words]
+    assert set(found(capsys, *words)) == set.intersection(*one_by_one)
 
 
 def test_words_and_filters_go_together(capsys: pytest.CaptureFixture[str]):
-    assert found(capsys, "yao", "--target", "labels") == ["label_smoothing"]
-    assert found(capsys, "--manner", "adversarial", "yao") == ["mixpert"]
+    assert known(capsys, "yao", "--target", "labels") == ["label_smoothing"]
+    assert known(capsys, "--manner", "adversarial", "yao") == ["mixpert"]
 
 
 def test_the_table_shows_what_was_found(capsys: pytest.CaptureFixture[str]):
@@ -57,7 +76,7 @@ def test_a_misspelt_name_is_guessed(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_misspelt_word_is_guessed(capsys: pytest.CaptureFixture[str]):
-    assert "did you mean `sharpness`?" in refused(capsys, "foret", "sharpnes5").casefold()
+    assert "did you mean `sharpness`?" in refused(capsys, "foret", "sharpnes5")
 
 
 def test_words_of_different_methods(capsys: pytest.CaptureFixture[str]):

@@ -57,18 +57,30 @@ def test_list_has_a_line_for_each_shipped_method(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("flag", "word", "found"),
+    ("flag", "word", "some", "others"),
     [
-        ("--target", "weights", ["damp", "sam"]),
-        ("--manner", "regularization", ["logpert"]),
-        ("--granularity", "corpus", ["damp", "logit_adjustment", "sam"]),
+        ("--target", "weights", {"damp", "sam"}, {"mixpert", "plain"}),
+        ("--manner", "regularization", {"logpert"}, {"mixpert", "sam"}),
+        ("--granularity", "corpus", {"damp", "logit_adjustment", "sam"}, {"logpert", "pgd_at"}),
     ],
 )
 def test_list_filters_by_coordinate(
-    capsys: pytest.CaptureFixture[str], flag: str, word: str, found: list[str]
+    capsys: pytest.CaptureFixture[str], flag: str, word: str, some: set[str], others: set[str]
 ):
-    _, out, _ = run(capsys, "list", flag, word, "--json")
-    assert [entry["name"] for entry in json.loads(out)] == found
+    _, out, _ = run(capsys, "list", "--json")
+    _, kept, _ = run(capsys, "list", flag, word, "--json")
+    listed = json.loads(out)
+    found = [entry for entry in listed if word in entry[flag.removeprefix("--")]]
+    assert json.loads(kept) == found
+    names = {entry["name"] for entry in found}
+    assert some <= names
+    assert not others & names
+
+
+def test_list_knows_what_a_method_uses(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "list", "--json")
+    found = {entry["name"]: entry["target"] for entry in json.loads(out)}
+    assert found["adversarial_label_smoothing_at"] == [*found["pgd_at"], *found["label_smoothing"]]
 
 
 def test_list_knows_the_coordinates_of_a_mixed_target(capsys: pytest.CaptureFixture[str]):

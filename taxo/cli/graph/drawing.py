@@ -122,7 +122,9 @@ class _Pen:
         self.edge(self.carriers[act.spot.value], key)
         goal = act.item.infer.goal.objective if act.item.infer.goal else None
         in_place = [node for node in self.graph.expressions(act) if node is not goal]
-        # what the goal reads of the line it reads in passes of its own
+        if act.solved and act.place == Place.LABELS:
+            in_place.append(Name("u"))  # its goal is made of the logits that are there
+        # what the goal reads of the line it else reads in passes of its own
         self._reads(key, in_place, [goal] if goal else [], act)
         self.carriers[act.spot.value] = key
 
