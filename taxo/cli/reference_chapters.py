@@ -71,6 +71,11 @@ CHAPTERS = (
         "declarations",
         "Declarations",
         (
+            Section(
+                "scale",
+                "Scales",
+                "How an interval of a parameter is searched: `param NAME = e in [e, e] SCALE`.",
+            ),
             Section("need", "Needs", "What a method asks for: `needs NEED, NEED`."),
             Section("held-out set", "Held-out sets", "Data to choose on: `infer meta minimize e on SET`."),
             Section(

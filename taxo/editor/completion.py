@@ -14,12 +14,15 @@ from taxo.editor.recogniser import item_types, naming_types, value_types
 from taxo.editor.references import methods_near, names_method
 from taxo.editor.statements import DECLARING, enclosing, unknowns
 from taxo.editor.tokens import ends_value, start
-from taxo.editor.words import Options, Row, family, meaning, option_line, options_of, table
+from taxo.editor.words import Options, Row, family, meaning, option_line, options_of, settable, table
 from taxo.language.lexer import keywords
 from taxo.language.vocabulary import BRANCH, CLAUSES, PASSES, VALUES, Function
 
 Sort = Literal["option", "word", "name", "value", "function", "keyword", "method"]
 _ORDER: tuple[Sort, ...] = ("option", "word", "name", "value", "function", "method", "keyword")
+
+# The items whose names may stand in the place of a word behind a terminal.
+_STOOD_FOR = {"AT": DECLARING, "NORM": {"PARAM"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,12 @@ def _names(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
         words = list(_words(cursor))
         yield from words
         yield from _options(cursor)
-        yield from _declared(document) if words else _values(document, cursor, offset)
+        yield from _declared(document, *DECLARING) if words else _values(document, cursor, offset)
     elif cursor.kind:
         yield from _of_kind(cursor.kind, bare)
-        yield from _declared(document) if cursor.governor == "AT" else ()
+        yield from _declared(document, *_STOOD_FOR.get(cursor.governor, ()))
     elif cursor.governor not in DECLARING | {"METHOD"} and not ends_value(cursor.before[-1]):
-        yield from _declared(document)
+        yield from _declared(document, *DECLARING)
 
 
 def _words(cursor: Cursor) -> Iterator[Offer]:
@@ -125,8 +128,10 @@ def _options(cursor: Cursor) -> Iterator[Offer]:
 
 def _values(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
     bare = cursor.following == "LPAR"
-    yield from _declared(document)
+    yield from _declared(document, *DECLARING)
     yield from (Offer(str(name), "name", "the unknown") for name in _unknowns(document, offset))
+    if cursor.item == "PARAM" and cursor.call is None:
+        yield from (Offer(word, "word", meaning(row)) for word, row in settable().items())
     for kind in filter(None, (cursor.like_values, "value", "function")):
         yield from _of_kind(kind, bare)
 
@@ -139,9 +144,11 @@ def _unknowns(document: Document, offset: int) -> Iterator[Token]:
             yield name
 
 
-def _declared(document: Document) -> Iterator[Offer]:
+def _declared(document: Document, *kinds: str) -> Iterator[Offer]:
+    """What is declared by items of some kinds."""
     for name, item in document.declared.items():
-        yield Offer(name, "name", str(item.keyword))
+        if item.keyword.type in kinds:
+            yield Offer(name, "name", str(item.keyword))
 
 
 def _of_kind(kind: str, bare: bool) -> Iterator[Offer]:

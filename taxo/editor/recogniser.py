@@ -96,6 +96,7 @@ def _session() -> InteractiveParser:
     return session
 
 
+@cache
 def accepted_after(*types: str) -> frozenset[str]:
     """The grammar's own words that may follow some terminals in a method."""
     tokens = [Token("METHOD", "method"), NAME, *(Token(one, one.lower()) for one in types)]

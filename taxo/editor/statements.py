@@ -8,7 +8,7 @@ from sys import maxsize
 
 from lark import Token
 
-from taxo.editor.recogniser import clause_types, item_types, value_types
+from taxo.editor.recogniser import accepted_after, clause_types, item_types, naming_types, value_types
 from taxo.editor.tokens import end, ends_value, start
 from taxo.language.vocabulary import VALUES
 
@@ -75,12 +75,19 @@ def _starts_item(token: Token, before: Token | None, depth: int) -> bool:
 
 def _statement(tokens: Sequence[Token], first: int, last: int) -> Statement:
     second = tokens[first + 1] if first + 1 < last else None
-    name = second if second and (second.type == "NAME" or str(second) in VALUES) else None
+    name = second if second and _names(tokens[first], second) else None
     if tokens[last - 1].type == "RBRACE":
         reach = end(tokens[last - 1])
     else:
         reach = start(tokens[last]) if last < len(tokens) else maxsize
     return Statement(tokens[first], name, tuple(tokens[first:last]), reach)
+
+
+def _names(keyword: Token, second: Token) -> bool:
+    """Whether a token is the name behind an item's first word, be it one of the grammar's own words."""
+    if second.type in naming_types():
+        return accepted_after(keyword.type) == naming_types()
+    return second.type == "NAME" or str(second) in VALUES
 
 
 def declarations(items: Sequence[Statement]) -> dict[str, Statement]:

@@ -18,7 +18,7 @@ from taxo.editor.document import SUFFIX
 from taxo.editor.recogniser import Recogniser, clause_types, item_types, naming_types
 from taxo.editor.statements import DECLARING
 from taxo.editor.tokens import keyword_types
-from taxo.editor.words import AFTER, SECOND, family, options_of, table, tables
+from taxo.editor.words import AFTER, SECOND, family, options_of, settable, table, tables
 from taxo.language.lexer import grammar, keywords
 
 SCOPE = "source.taxo"
@@ -51,7 +51,15 @@ Pattern = dict[str, Json]
 def textmate() -> dict[str, Json]:
     """The grammar; of the patterns that match first in a line, the first counts."""
     around = [*_literals(), *_calls(), *_rest()]
-    patterns = [*_literals(), *_declarations(), *_words_after(), *_lists(around), *_calls(), *_rest()]
+    patterns = [
+        *_literals(),
+        *_declarations(),
+        *_words_after(),
+        *_lists(around),
+        *_choices(around),
+        *_calls(),
+        *_rest(),
+    ]
     return {"name": "taxo", "scopeName": SCOPE, "fileTypes": [SUFFIX[1:]], "patterns": list[Json](patterns)}
 
 
@@ -110,6 +118,7 @@ def _words_after() -> Iterator[Pattern]:
         one = _any(name for kind in kinds for name in table(kind))
         inner: Pattern = {"patterns": [*_kinds(kinds), _rule("keyword.operator", r"\+")]}
         yield _captured(rf"\b({word})\s+({one}(?:(?:\s*\+\s*|\s+){one})*)", _keyword_scope(terminal), inner)
+    yield _captured(rf"(?<=\])\s*({_any(table('scale'))})", _scope("scale"))
     yield _captured(rf"({_any(table('order'))})(?=\s*(?:from\b|#|$))", _scope("order"))
 
 
@@ -142,6 +151,14 @@ def _lists(around: list[Pattern]) -> Iterator[Pattern]:
     for word, kind in LISTED.items():
         inner: Pattern = {"patterns": [*_kinds([kind]), *around]}
         yield _captured(rf"\b({word})\s+(.*?)(?=\b(?:via|on)\b|#|$)", _keyword_scope(keywords()[word]), inner)
+
+
+def _choices(around: list[Pattern]) -> Iterator[Pattern]:
+    """The words that a parameter may stand for, where it chooses between some."""
+    words = _rule("constant.language", _any(settable()))
+    domain: Pattern = {"patterns": [words, *around]}
+    yield _captured(rf"(=)\s*({_any(settable())})(?=\s+in\b)", "keyword.operator", "constant.language")
+    yield _captured(r"\b(in)\s*(\{[^}#]*\}?)", _keyword_scope(keywords()["in"]), domain)
 
 
 def _calls() -> Iterator[Pattern]:

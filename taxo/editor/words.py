@@ -43,8 +43,8 @@ AFTER = {
     ("", "EVERY"): "round",
     ("STATE", "EVERY"): "period",
 }
-# The table of a second word, which follows a finished one: `every round append`, `state ... before`.
-SECOND = {"STATE": "order", "PERTURB": "amendment"}
+# The table of a second word, which follows a finished one: `every round append`, `param ... [1, 9] log`.
+SECOND = {"STATE": "order", "PERTURB": "amendment", "PARAM": "scale"}
 # The table of words that are like values and functions in one kind of item.
 LIKE_VALUES = {"STATE": "form of a state", "LOSS": "objective"}
 
@@ -77,6 +77,17 @@ def found(word: str, *preferred: str | None) -> Iterator[tuple[str, Row]]:
             yield kind, table(kind)[word]
             return
     yield from ((kind, rows[word]) for kind, rows in tables().items() if word in rows)
+
+
+def settable() -> dict[str, Row]:
+    """The words that a parameter may stand for: those that options take, and how batch norms are taken."""
+    words: dict[str, Row] = dict(table("norm"))
+    for option in (
+        one for rows in tables().values() for row in rows.values() for one in options_of(row).values()
+    ):
+        words |= {word: option.meaning for word in option.words if word not in words}
+        words |= {word: row for word, row in family(option).items() if word not in words}
+    return words
 
 
 def options_of(row: Row | None) -> Options:

@@ -28,7 +28,9 @@ from taxo.language.method import (
     Use,
 )
 from taxo.language.source import Span
+from taxo.language.spelling import phrase
 from taxo.language.syntax import Argument, Call, Expression, Word
+from taxo.language.vocabulary import SCALES
 
 NEEDED = {
     "direction": "add a line `direction positive`, `direction negative` or `direction mixed`",
@@ -108,8 +110,9 @@ class Builder(ExpressionBuilder):
     def interval(self, meta: Meta, parts: Sequence[object]) -> Interval:
         """`[a, b] log`."""
         low, high, scale = parts
-        if scale is not None and str(scale) != "log":
-            self.note("T205", f"`{scale}` is no scale", self.word(scale).span, "did you mean `log`?")
+        if scale is not None and str(scale) not in SCALES:
+            hint = f"did you mean {phrase([f'`{one}`' for one in SCALES])}?"
+            self.note("T205", f"`{scale}` is no scale", self.word(scale).span, hint)
         return Interval.made(
             low=as_node(low), high=as_node(high), log=scale is not None, span=self.span(meta)
         )

@@ -23,6 +23,7 @@ from taxo.language.vocabulary import (
     NEEDS,
     NORMS,
     OBJECTIVES,
+    OPTIMIZERS,
     ORDERS,
     ORIGINS,
     PASSES,
@@ -30,6 +31,7 @@ from taxo.language.vocabulary import (
     PHASES,
     REGIONS,
     ROUNDS,
+    SCALES,
     SCOPES,
     SITES,
     SOLVERS,
@@ -85,14 +87,17 @@ def offers(place: tuple[Document, int]) -> dict[str, Offer]:
         (f"{HEAD}state seen per |", set(GRAINS)),
         (f"{HEAD}state seen per sample = 1 every |", set(PERIODS)),
         (f"{HEAD}branch left on |", set(ORIGINS)),
-        (f"{HEAD}branch left weight 1 norm |", set(NORMS)),
+        (f"{HEAD}branch left weight 1 norm |", {"eps", *NORMS}),
         (f"{HEAD}infer meta over |", {"eps", "twice"}),
         (f"{HEAD}infer meta over eps minimize loss on |", set(HELD)),
         (f"{BLOCK}direction positive on |", set(HELD)),
         (f"{BLOCK}during |", set(PHASES)),
         (f"{BLOCK}every |", set(ROUNDS)),
-        (f"{BLOCK}norm |", set(NORMS)),
-        (f"{HEAD}param other = 1 in [0, 1] |", ITEMS),
+        (f"{BLOCK}norm |", {"eps", *NORMS}),
+        (f"{HEAD}param other = 1 in [0, 1] |", {*ITEMS, *SCALES}),
+        (f"{HEAD}param other = 1 in {{0, 1}} |", ITEMS),
+        (f"{HEAD}param weight = 1\nlet norm = 2\nnull |", {"eps", "twice", "weight", "norm"}),
+        (f"{HEAD}branch weight 1 {{ }}\nnull |", {"eps", "twice"}),
         (f"{HEAD}param |", set()),
         (f"{HEAD}let |", set()),
         (f"{HEAD}let a = 5|", set()),
@@ -111,6 +116,13 @@ def test_an_expression_offers_functions_values_and_names(marked: Marked):
     assert set(found) == {"not", "eps", "twice", "a", *FUNCTIONS, *VALUES}
     assert found["eps"].detail == "param"
     assert found["ce"].snippet == "ce(${1}, ${2})"
+
+
+@pytest.mark.parametrize("rest", ["= |", "= batch in {batch, |", "= | in {batch, update}"])
+def test_a_parameter_may_stand_for_a_word(rest: str, marked: Marked):
+    words = {*NORMS, *OPTION_WORDS, *OPTIMIZERS}
+    assert words | {"eps", *FUNCTIONS, *VALUES} <= set(offers(marked(f"{HEAD}param other {rest}")))
+    assert not words - {*FUNCTIONS, *VALUES} & set(offers(marked(f"{HEAD}let other = |")))
 
 
 def test_a_states_order_may_follow_its_value(marked: Marked):
@@ -213,7 +225,7 @@ def test_every_word_of_every_method_is_offered_where_it_stands(name: str, unfini
     new = {str(token) for item in document.items for token in unknowns(item, document.declared)}
     before = ""
     for token in tokens(text):
-        if is_word(token) and before not in DECLARING | {"METHOD"} and str(token) not in new | OPTION_WORDS:
+        if is_word(token) and before not in DECLARING | {"METHOD"} and str(token) not in new:
             seen = Document(text[: start(token)]) if unfinished else document
             declared_later = str(token) in document.declared and str(token) not in seen.declared
             assert declared_later or str(token) in offers((seen, start(token))), (token, start(token))

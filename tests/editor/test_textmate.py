@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from taxo.catalog import shipped, source_of
+from taxo.editor.document import Document
 from taxo.editor.textmate import SCOPES, main, text, textmate
 from taxo.editor.tokens import is_word, start, tokens
 from taxo.editor.words import tables
@@ -65,6 +67,12 @@ def scope(line: str, word: str) -> str:
         ("param eps = 15% in [0, 1]", "in", "keyword.operator.word"),
         ("param eps = 1.5e-3", "1.5e-3", "constant.numeric"),
         ("branch weight 0.5 {", "weight", "keyword.other.clause"),
+        ("param a = 1 in [0.1, log(9)] log", "log", "constant.language"),
+        ("param a = 1 in [0.1, log(9)]", "log", "support.function"),
+        ("param bn = auxiliary in {update, batch}", "auxiliary", "constant.language"),
+        ("param bn = auxiliary in {update, batch}", "batch", "constant.language"),
+        ("param a = 1 in {log(2), 15%}", "log", "support.function"),
+        ("param a = 1 in {log(2), 15%}", "15", "constant.numeric"),
         ("perturb loss by loss * l2(d) {", "loss", "variable.language"),
         ("perturb loss by 3 {", "loss", "support.class.target"),
         ("loss mse + loss", "loss", "variable.language"),
@@ -151,6 +159,7 @@ CONTEXTS = {
     "order": "every epoch {}",
     "amendment": "every round {}",
     "norm": "norm {}",
+    "scale": "[0, 1] {}",
     "need": "needs {}",
     "objective": "loss {}",
     "function": "{}(x)",
@@ -181,8 +190,11 @@ def test_every_word_of_the_grammar_is_a_keyword(word: str):
 def test_the_scopes_of_a_shipped_method(name: str):
     """What the lexer says of a token, its scope says too."""
     source = source_of(name).text
-    places = {start(token): token for token in tokens(source)}
+    written = tokens(source)
+    places = {start(token): token for token in written}
+    behind = {start(token): other.type for token, other in pairwise(written)}
     known = {word for words in tables().values() for word in words} - OPTION_WORDS
+    declared = Document(source).declared
     shift = 0
     for line in source.splitlines(keepends=True):
         found = {first + shift: (line[first:last], one) for first, last, one in scopes(line.rstrip("\n"))}
@@ -191,7 +203,11 @@ def test_the_scopes_of_a_shipped_method(name: str):
             if token is None or (token.type != "NUMBER" and token.type != "STRING" and not is_word(token)):
                 continue
             text, one = found.get(place, ("", ""))
-            if token.type == "NAME" and str(token) not in known:
+            if is_word(token) and behind.get(place) == "COLON":
+                assert (text, one) == (str(token), "variable.parameter.taxo"), token
+                continue
+            named = str(token) in declared and behind.get(place) != "LPAR"
+            if token.type == "NAME" and (named or str(token) not in known):
                 assert str(token) in OPTION_WORDS or not one.startswith(("keyword", "support")), token
                 continue
             kinds = {"NUMBER": "constant.numeric", "STRING": "string"}

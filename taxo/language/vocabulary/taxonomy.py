@@ -85,6 +85,9 @@ NORMS: dict[str, str] = {
     "update": "the batch's statistics, running ones updated",
     "auxiliary": "second norms of the branch's own",
 }
+SCALES: dict[str, str] = {
+    "log": "values are spread evenly over the orders of magnitude, not over the interval"
+}
 ORIGINS: dict[str, Word] = {
     "carry": Word(
         "the previous batch",
