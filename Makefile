@@ -23,7 +23,7 @@ demo: $(READY) ## two methods against two baselines on digits with noisy labels,
 		--data digits --noise pair:30% --seeds 3
 
 test: $(READY) ## all tests; some of them: make test ARGS='-k wheel'
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 nightly: $(READY) ## the property tests on 100,000 new cases, in half an hour
 	TAXO_CASES=100000 $(BIN)/pytest -o timeout=0 tests/language $(ARGS)
