@@ -16,17 +16,23 @@ BATCH_AT = {"x": "x", "y": "self.soft(y, x)"}
 
 def is_early_draw(draw: Draw, scope: Scope) -> bool:
     """Whether a draw can be made before any pass: it is like what is given, and reads nothing else."""
-    like = draw.like.text if isinstance(draw.like, Name) else ""
-    if draw.like is not None and like not in ("x", "y", "w"):
-        return False
-    return all(
-        _is_early(name, scope) for part in draw.distribution.arguments for name in scope.reads(part.value)
-    )
+    seen, waiting = {draw.name.text}, [draw]
+    while waiting:
+        one = waiting.pop()
+        like = one.like.text if isinstance(one.like, Name) else ""
+        if one.like is not None and like not in ("x", "y", "w"):
+            return False
+        parts = (argument.value for argument in one.distribution.arguments)
+        read = {name for part in parts for name in scope.reads(part)} - seen
+        if not all(_is_early(name, scope) for name in read):
+            return False
+        waiting += [scope.draws[name] for name in read if name in scope.draws]
+        seen |= read
+    return True
 
 
 def _is_early(name: str, scope: Scope) -> bool:
-    if name in scope.draws:
-        return is_early_draw(scope.draws[name], scope)
+    """Whether a name has its value before any pass; of a draw that is asked by itself."""
     if name in scope.declared:
         return name not in scope.states
     return name not in scope.branches and _is_given(name)

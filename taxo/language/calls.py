@@ -57,7 +57,7 @@ class Calls(Names):
             before = dict(self.states)
             for name in self.scope.states:
                 self.states[name] = self._state(name)
-            self._lets.clear()
+            self._made.clear()
             if self.states == before:
                 return
 
@@ -98,8 +98,7 @@ class Calls(Names):
             return self._applied(node, shapes)
         function = FUNCTIONS.get(name)
         if function is None:
-            networks = [param for param in self.scope.params if self.scope.network(param)]
-            self.findings.unknown_word("function", node.name, [*FUNCTIONS, *networks])
+            self.findings.unknown_word("function", node.name, self.functions())
             return None
         if not self._fits(node, function, shapes) or not self.asked_for(node, function.needs):
             return None
@@ -112,6 +111,10 @@ class Calls(Names):
         if name == "onehot" and shapes[0]:
             self.check_class(node.arguments[0].value)
         return self._result(node, function, [shape for shape in shapes if shape is not None])
+
+    def functions(self) -> list[str]:
+        """What can be called: the functions of the language, and learned networks."""
+        return [*FUNCTIONS, *(param for param in self.scope.params if self.scope.network(param))]
 
     def _fits(self, node: Call, function: Function, shapes: list[Shape | None]) -> bool:
         """Whether a call gives a function what it takes; noted where it does not."""

@@ -9,7 +9,7 @@ from taxo.language.claims import check_claims
 from taxo.language.inferences import Found, check_found, check_manner
 from taxo.language.liveness import live, moves
 from taxo.language.lookup import PREDICTING
-from taxo.language.method import Perturbation
+from taxo.language.method import Choices, Perturbation
 from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
 from taxo.language.scope import acts_at, infers
@@ -210,7 +210,7 @@ class _Check:
     def _check_inference(self) -> None:
         item, infer = self.item, self.item.infer
         if not infer.manner.text:
-            if not self.scope.covered(item):
+            if not self.scope.covered(item) and not self.scope.misspelt(item):
                 hint = (
                     "add a line such as `infer prior` or `infer adversarial maximize loss within ... via ...`"
                 )
@@ -250,6 +250,11 @@ class _Check:
 def check_norm(norm: Word, shapes: Shapes) -> None:
     """Note a word that is no way to take norms, nor a parameter that is one."""
     shapes.scope.read.add(norm.text)
+    param = shapes.scope.params.get(norm.text)
+    if param is not None and isinstance(param.domain, Choices):
+        for choice in param.domain.choices:
+            if isinstance(choice, Name) and choice.text not in NORMS:
+                shapes.findings.unknown_word("norm", Word(choice.text, span=choice.span), NORMS)
     if norm.text not in NORMS and shapes.scope.word(Name(norm.text)) not in NORMS:
         words = [name for name, param in shapes.scope.params.items() if shapes.scope.is_word(param)]
         shapes.scope.missing.setdefault(norm.text, Name(norm.text, span=norm.span))

@@ -153,7 +153,7 @@ def _check_word(param: Param, scope: Scope, findings: Findings) -> None:
             )
         return
     word = scope.word(param.default) or ""
-    if word in TRUTHS:
+    if word in TRUTHS and not isinstance(param.domain, Choices):
         return
     if not isinstance(param.domain, Choices):
         scope.missing.setdefault(word, Name(word))
@@ -166,6 +166,9 @@ def _check_word(param: Param, scope: Scope, findings: Findings) -> None:
         if not isinstance(choice, Name):
             message = f"`{shortened(expression_text(choice))}` is no word, as `{word}` is"
             findings.error("T207", message, choice.span, "a domain holds numbers or words, not both")
+        elif word in TRUTHS and choice.text not in TRUTHS:
+            message = f"`{shortened(choice.text)}` is no truth, as `{word}` is"
+            findings.error("T206", message, choice.span, suggest(choice.text, TRUTHS))
     words = [choice.text for choice in param.domain.choices if isinstance(choice, Name)]
     if words and word not in words:
         message = f"`{param.name}` is `{shortened(word)}`, which its domain does not have"
@@ -249,6 +252,6 @@ def check_unused(scope: Scope, findings: Findings) -> None:
             hint = f"`{built_in[0]}`, which is read, is {VALUES[built_in[0]].meaning}: is `{name}` meant?"
         findings.error("T202", f"`{name}` is declared, never used", item.name.span, hint)
     for name, call in scope.needs.items():
-        if name in NEEDS and not NEEDS[name].owns and name not in scope.read:
+        if name in NEEDS and not NEEDS[name].owns and name not in scope.asked:
             message = f"`{name}` is asked for, never used"
             findings.error("T202", message, call.name.span, "read it or drop it")

@@ -59,7 +59,7 @@ class Names(ABC):
     def __init__(self, scope: Scope, findings: Findings) -> None:
         self.scope = scope
         self.findings = findings
-        self._lets: dict[tuple[str, Reader], Shape | None] = {}
+        self._made: dict[tuple[str, Reader], Shape | None] = {}
         self.states: dict[str, Shape | None] = {}
 
     @abstractmethod
@@ -145,32 +145,35 @@ class Names(ABC):
         per_sample = draw.per.text == "sample"
         if draw.like is None:
             return Shape.SAMPLE if per_sample else Shape.SCALAR
-        like = self.of(draw.like, ANYWHERE)
+        like = self._once(node.text, draw.like, ANYWHERE)
         if not self._is_drawn(node, draw.like, reader):
             return None
         if like == Shape.W and reader.target != "weights" and not reader.free:
-            message = f"`{node.text}` is drawn like `w`"
             hint = "only `perturb weights` reads it; for others draw `per sample`"
-            self.findings.error("T203", message, node.span, hint)
+            self.findings.error("T203", f"`{node.text}` is drawn like `w`", node.span, hint)
             return None
         return like if like is None or per_sample else per_grain(like, Grain.CORPUS)
 
     def _is_drawn(self, node: Name, like: Expression, reader: Reader) -> bool:
         """Whether what a draw is like is there by then."""
-        read = list(alike(like, self.scope))
+        read = [] if reader.free else list(alike(like, self.scope))
         late = [name for name in read if VALUES[name].place > reader.place]
         late += [name for name in read if name == "h" and reader.own != "h"]
-        if reader.free or not late:
+        if not late:
             return True
         message = f"`{node.text}` is drawn like `{late[0]}`, which {reader.target} does not have"
         self.findings.error("T203", message, node.span, f"draw another one for {reader.target}")
         return False
 
     def _let(self, name: str, reader: Reader) -> Shape | None:
+        return self._once(name, self.scope.lets[name].value, reader)
+
+    def _once(self, name: str, made: Expression, reader: Reader) -> Shape | None:
+        """The shape of what a name is made of, found once for each who reads it."""
         key = name, reader
-        if key not in self._lets:
-            self._lets[key] = self.of(self.scope.lets[name].value, reader)
-        return self._lets[key]
+        if key not in self._made:
+            self._made[key] = self.of(made, reader)
+        return self._made[key]
 
     def _value(self, node: Name, value: Value, reader: Reader) -> Shape | None:
         name = node.text
@@ -210,13 +213,12 @@ class Names(ABC):
 
     def asked_for(self, node: Expression, need: str) -> bool:
         """Whether what is given from outside is asked for; noted where it is not."""
-        self.scope.read.add(need)
+        self.scope.asked.add(need)
         if not need or need in self.scope.needs:
             return True
         message = f"`{need}` comes from outside, and `needs` does not name it"
-        options = ", ".join(NEEDS[need].options)
-        hint = f"add `needs {need}({options})`" if options else f"add `needs {need}`"
-        self.findings.error("T211", message, node.span, hint)
+        options = f"({', '.join(NEEDS[need].options)})" if NEEDS[need].options else ""
+        self.findings.error("T211", message, node.span, f"add `needs {need}{options}`")
         return False
 
     def function_is_there(self, node: Call, function: Function, reader: Reader) -> bool:
@@ -253,8 +255,7 @@ class Names(ABC):
         if held is None and self.scope.used is None and owner in self.scope.used_names:
             return Shape.SCALAR  # nobody knows the used method here
         if held is None:
-            passes = [*PASSES, *self.scope.branches, *(self.scope.used or {})]
-            hint = suggest(owner, passes)
+            hint = suggest(owner, [*PASSES, *self.scope.branches, *(self.scope.used or {})])
             self.findings.error("T201", f"`{shortened(owner)}` is no pass", node.owner.span, hint)
             return None
         if name not in held.values:

@@ -111,6 +111,8 @@ def _check_free(name: str, option: Option, value: Expression, shapes: Shapes) ->
     """The value is any word or text, which only the data knows."""
     if isinstance(value, Name):
         shapes.scope.read.add(value.text)
+        if not shapes.scope.knows(value.text):
+            shapes.scope.missing.setdefault(value.text, value)
     if shapes.scope.word(value) is None:
         shown = shortened(expression_text(value))
         message = f"`{shown}` is no value of the option `{name}`"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +18,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 from taxo.language.errors import Diagnostic, TaxoError
 from taxo.language.lexer import END, MOST_ERRORS, Lexer, grammar, keywords, span_of
 from taxo.language.source import Source, Span
-from taxo.language.spelling import nearest, phrase, shortened
+from taxo.language.spelling import nearest, phrase, shortened, suggest
 
 if TYPE_CHECKING:
     from lark.parsers.lalr_parser_state import ParserState
@@ -62,6 +62,7 @@ class Repair:
     tokens: list[Token]
     finding: Diagnostic
     lost: tuple[Span, ...] = ()
+    meant: str = ""
 
 
 @dataclass(slots=True)
@@ -109,9 +110,10 @@ class Reader:
         before = base.copy(deepcopy_values=False)
         _accepted(before, tokens[first:spot])
         accepted = cast("set[str]", before.accepts())
-        mended = max(self._mends(tokens, spot, accepted), key=reach, default=None)
+        mends = list(self._mends(tokens, spot, accepted))
+        mended = max(mends, key=reach, default=None)
         if mended is not None and reach(mended) > spot:
-            return mended
+            return _as_good(mended, [one for one in mends if reach(one) == reach(mended)])
         finding = self._unexpected(tokens[spot], accepted)
         if self.start != "method":
             self.findings.append(finding)
@@ -137,7 +139,7 @@ class Reader:
                 finding = Diagnostic(
                     "T101", f"unexpected `{shortened(word)}`", span_of(word, self.source), hint
                 )
-                yield Repair(_swapped(tokens, place, keywords()[match], match), finding)
+                yield Repair(_swapped(tokens, place, keywords()[match], match), finding, meant=match)
         if "NAME" in accepted and accepted <= NAMES and token in keywords():
             message = f"`{token}` is a word of the language, not a name"
             finding = Diagnostic("T101", message, span_of(token, self.source), "choose another name")
@@ -187,6 +189,15 @@ def _accepted(session: InteractiveParser, tokens: Sequence[Token]) -> int:
         except UnexpectedToken:
             return count
     return len(tokens)
+
+
+def _as_good(mended: Repair, others: list[Repair]) -> Repair:
+    """A repair whose hint names all words that are as near and do as well."""
+    span = mended.finding.span
+    words = [one.meant for one in others if one.meant and one.finding.span == span]
+    hint = suggest(span.text, words) if span else ""
+    named = f"`{mended.meant}`" in hint
+    return replace(mended, finding=replace(mended.finding, help=hint)) if named else mended
 
 
 def _swapped(tokens: list[Token], place: int, kind: str, word: str) -> list[Token]:

@@ -60,6 +60,7 @@ class Scope:
         }
         self.modules = {name for name in self.needs if name in NEEDS and NEEDS[name].module}
         self.read: set[str] = set()
+        self.asked: set[str] = set()
         self.missing: dict[str, Name] = {}
         self._constants: dict[str, float] | None = None
 
@@ -109,13 +110,18 @@ class Scope:
         manner = item.infer.manner.text
         if (manner in MANNERS and not infers(item)) or (not manner and self.covered(item)):
             return None
-        free = [name.text for name in self.undeclared(item.by)]
+        slips = () if manner else self.misspelt(item)
+        free = [name.text for name in self.undeclared(item.by) if name.text not in slips]
         if len(free) < 2:
             return free[0] if free else None
         goal = item.infer.goal
         aimed = {name.text for name in names(goal.objective)} if goal else set[str]()
         new = [name for name in free if not nearest(name, self.visible())]
         return next((name for name in free if name in aimed), (new or free)[0])
+
+    def misspelt(self, item: Perturbation) -> list[str]:
+        """The names of a form that were meant for those that an inference of the whole method finds."""
+        return [name.text for name in self.undeclared(item.by) if nearest(name.text, self.found)]
 
     def covered(self, item: Perturbation) -> list[str]:
         """The names that a perturbation's form reads and an inference of the whole method finds."""

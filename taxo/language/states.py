@@ -9,7 +9,7 @@ from taxo.language.options import check_options
 from taxo.language.printer import expression_text
 from taxo.language.shapes import ANYWHERE, Shapes
 from taxo.language.spelling import shortened
-from taxo.language.syntax import Call
+from taxo.language.syntax import Call, names
 from taxo.language.vocabulary import GRAINS, ORDERS, PERIODS, STATE_FORMS
 
 
@@ -35,6 +35,10 @@ def _check_value(state: State, shapes: Shapes) -> None:
     known = shapes.state(state.name.text)
     if isinstance(value, Call) and value.name.text in STATE_FORMS:
         _check_form(value, shapes)
+    elif isinstance(value, Call) and value.name.text not in shapes.functions():
+        findings = shapes.findings
+        findings.unknown_word("function", value.name, [*STATE_FORMS, *shapes.functions()])
+        shapes.scope.read |= {name.text for name in names(value)}
     else:
         shapes.of(value, ANYWHERE)
     if known is None and state.per.text in GRAINS and len(shapes.findings.items) == before:

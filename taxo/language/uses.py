@@ -9,9 +9,10 @@ from taxo.language.constants import constant
 from taxo.language.errors import TaxoError
 from taxo.language.findings import Findings
 from taxo.language.method import Method, Use
+from taxo.language.scope import Scope
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.spelling import nearest, shortened, suggest
-from taxo.language.syntax import Call, Expression, Name, String, number
+from taxo.language.syntax import Argument, Call, Expression, Name, String, number
 from taxo.language.syntax import names as names_in
 from taxo.language.vocabulary import CONSTANTS, Place, Shape
 
@@ -86,11 +87,12 @@ def _check_settings(call: Call, used: Method | None, shapes: Shapes) -> None:
             message = f"`{call.name}` has no parameter `{shortened(name)}`"
             shapes.findings.error("T403", message, name.span, suggest(name.text, names))
         seen |= {name.text} if name else set()
-        _check_value(argument.value, names or [], shapes)
+        _check_value(argument, used, shapes)
 
 
-def _check_value(value: Expression, own: list[str], shapes: Shapes) -> None:
+def _check_value(argument: Argument, used: Method | None, shapes: Shapes) -> None:
     """A setting is a word of the used method, or made of numbers and parameters, not of that one's own."""
+    value, own = argument.value, {param.name.text: param for param in used.params} if used else {}
     if isinstance(value, String):
         return
     if isinstance(value, Name) and not shapes.scope.knows(value.text):
@@ -99,6 +101,11 @@ def _check_value(value: Expression, own: list[str], shapes: Shapes) -> None:
             shapes.findings.error(
                 "T203", f"a setting cannot read the other's `{value.text}`", value.span, hint
             )
+            return
+        param = own.get(argument.name.text) if argument.name else None
+        if param is not None and used is not None and not Scope(used).is_word(param):
+            shapes.undeclared(value)
+        shapes.scope.missing.setdefault(value.text, value)
         return
     shape = shapes.of(value, SETTING)
     if shapes.among(value, shape, (Shape.SCALAR, Shape.WORD, Shape.TRUTH), "is no setting") is None:

@@ -88,6 +88,12 @@ LONG = {
     "parameters in a chain": acting(chain(PARAM, "1", "a{0} + a{0}", 500), "a500 * u"),
     "draws in a chain": acting(chain(DRAW, "0", "a{}", 250), "a250 * u"),
     "draws like others": acting(chain(LIKE, "u", "a{}", 250), "a250"),
+    "draws that double": acting(chain(DRAW, "0", "a{0} + a{0}", 40), "a40 * u"),
+    "draws like sums of others": acting(
+        "draw a0 ~ normal(0, 1) per sample like u draw a1 ~ normal(0, 1) per sample like u "
+        + " ".join(LIKE.format(i + 2, f"a{i} + a{i + 1}") for i in range(60)),
+        "a61",
+    ),
     "many branches": "method m " + " ".join(f"branch b{i} weight 1 {{ }}" for i in range(300)),
     "branches that read others": "method m"
     + branch(0, "u")
