@@ -17,7 +17,9 @@ Function = Callable[..., object]
 Frames = Callable[..., object]
 Modes = dict[nn.Module, dict[str, object]]
 _SWITCHES = ("training", "track_running_stats", "momentum", "num_batches_tracked")
-_FRAMES = "_checkpoint_without_reentrant_generator"
+# What torch's `checkpoint` calls for its frames, the function first: by a name of its own since torch 2.15.
+_OLDER = "_checkpoint_without_reentrant_generator"
+_FRAMES = f"{_OLDER}_impl" if hasattr(checkpoint, f"{_OLDER}_impl") else _OLDER
 
 
 class _Within(nn.Module):
