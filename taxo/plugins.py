@@ -26,7 +26,7 @@ from taxo.language.errors import TaxoError, fail
 from taxo.language.fields import NAME
 from taxo.language.lexer import reserved
 from taxo.language.spelling import listed, shortened
-from taxo.language.vocabulary import FUNCTIONS, REGIONS, SOLVERS, TARGETS, Function, Region, Solver
+from taxo.language.vocabulary import FUNCTIONS, REGIONS, SOLVERS, Function, Region, Solver
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -211,11 +211,3 @@ def _definition(op: Op) -> ast.FunctionDef | ast.ClassDef | None:
 
 def _methods_of(node: ast.AST) -> Iterator[str]:
     yield from (child.name for child in ast.iter_child_nodes(node) if isinstance(child, ast.FunctionDef))
-
-
-def solved_on(name: str) -> tuple[str, ...]:
-    """The targets that an added solver or set works on; none for a word that nobody added."""
-    if name not in _ops:
-        return ()
-    row = _ops[name][0].row
-    return row.targets if isinstance(row, Region) and row.targets else tuple(TARGETS)

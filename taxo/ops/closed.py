@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from taxo.ops.forms import real_type
 from taxo.ops.granules import Number, length, of_each, positive
-from taxo.ops.sets import Simplex
 
 
 def soft_threshold(r: Tensor, t: Number, nonnegative: bool = False) -> Tensor:
@@ -43,11 +42,6 @@ def prox_of_squares(
     pulled, half = scale * residual, lam / 2 if penalty != "none" else 0.0
     prox = group_threshold if penalty == "l2" else soft_threshold
     return torch.where(zero, 0.0, prox(pulled, half, nonnegative) / torch.where(zero, 1.0, square))
-
-
-def simplex_vertex(slope: Tensor, maximize: bool) -> Tensor:
-    """The distributions q that make slope · q largest or smallest: one-hot; several best entries share."""
-    return Simplex().furthest([slope if maximize else -slope])[0]
 
 
 def cross_entropy_l1(u: Tensor, y: Tensor, lam: Number) -> Tensor:

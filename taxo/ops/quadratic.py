@@ -110,7 +110,15 @@ def _symmetric(M: Tensor) -> Tensor:
     return (M + M.mT) / 2
 
 
-class _Value(Function):
+class _Slope(Function):
+    """A function that keeps its arguments and nothing else."""
+
+    @staticmethod
+    def setup_context(ctx: _Context, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+
+class _Value(_Slope):
     """The slope by g: the form of each row and class."""
 
     @staticmethod
@@ -121,10 +129,6 @@ class _Value(Function):
             right = left if V is None else _apart(V, classes)
             values[rows] = (product(left, _symmetric(M[classes])) * right).sum(-1)
         return values
-
-    @staticmethod
-    def setup_context(ctx: _Context, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: _Context, *gradients: Tensor) -> Slopes:
@@ -139,7 +143,7 @@ class _Value(Function):
         )
 
 
-class _Vector(Function):
+class _Vector(_Slope):
     """The slope by U, or by V."""
 
     @staticmethod
@@ -150,10 +154,6 @@ class _Vector(Function):
             slope += part.sum(0)
             slope.index_add_(0, classes, part.sum(1), alpha=-1)
         return slope
-
-    @staticmethod
-    def setup_context(ctx: _Context, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: _Context, *gradients: Tensor) -> Slopes:
@@ -167,7 +167,7 @@ class _Vector(Function):
         )
 
 
-class _Matrix(Function):
+class _Matrix(_Slope):
     """The slope by M."""
 
     @staticmethod
@@ -177,10 +177,6 @@ class _Matrix(Function):
             part = product((g[rows, :, None] * _apart(U, classes)).mT, _apart(V, classes))
             slope.index_add_(0, classes, _symmetric(part))
         return slope
-
-    @staticmethod
-    def setup_context(ctx: _Context, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: _Context, *gradients: Tensor) -> Slopes:

@@ -47,12 +47,6 @@ def gathered(*parts: Tensor) -> list[Tensor]:
     return [_gathered(part, sizes) for part in parts]
 
 
-def gathered_rows(index: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The places and the rows of all processes, rank after rank."""
-    places, found = gathered(index, rows)
-    return places, found
-
-
 def _gathered(part: Tensor, sizes: list[int]) -> Tensor:
     padded = part.new_zeros((max(sizes), *part.shape[1:]))
     padded[: len(part)] = part.detach()

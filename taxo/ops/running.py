@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -139,9 +141,9 @@ class Running(State):
             seen = self.moments.take()
             self.show(None, self.statistic(None, seen, whole=True), seen.count > 0)
 
+    @abstractmethod
     def statistic(self, keys: Tensor | None, seen: Seen, whole: bool) -> Tensor:
         """The new value of some rows; `whole` says that the moments are those of a whole epoch."""
-        raise NotImplementedError
 
 
 class Mean(Running):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import prod
 from typing import Self
 
@@ -18,7 +19,7 @@ from taxo.ops.repeats import last_of_repeats
 COPIED = 1 << 22  # entries up to which a value is a copy
 
 
-class State(Lazy):
+class State(Lazy, ABC):
     """A value per `sample`, `category` or for the `corpus`, kept in at least single precision.
 
     Updated every `step`, what a batch gives counts at once; every `epoch` or `round`, from the next turn on.
@@ -70,6 +71,7 @@ class State(Lazy):
             return shares_of(key, self.kept)
         return self.kept[key]
 
+    @abstractmethod
     def update(
         self,
         e: Tensor,
@@ -78,11 +80,10 @@ class State(Lazy):
         where: Tensor | Top | None = None,
     ) -> None:
         """Take in a batch: a value per sample, their classes or places, and which of them count."""
-        raise NotImplementedError
 
+    @abstractmethod
     def turn(self, value: Tensor | None = None) -> None:
         """End an epoch or a round: what was gathered in it becomes the value, or the one given does."""
-        raise NotImplementedError
 
     def shape_as(self, values: Tensor) -> None:
         """Get the shape from the first values, one for each sample."""

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 import taxo
 from taxo.runtime.step import Step
-from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, close, descend, weights
+from tests.fidelity.nets import CLASSES, COUNTS, LR, SAMPLES, batch, beside, same_values, weights
 from tests.fidelity.references import SEED, Reference
-
-LR = 0.1
 
 
 @dataclass
@@ -76,13 +74,7 @@ def agree(
         for x, y, index in batches[epoch]:
             loss = step(x, y, index)
             slopes = torch.autograd.grad(loss, weights(model))
-            expected, expected_slopes = reference(twin, x, y, index)
-            close(loss.detach(), expected)
-            for slope, other in zip(slopes, expected_slopes, strict=True):
-                close(slope, other)
-            descend(model, slopes)
-            descend(twin, expected_slopes)
-    for name, value in model.state_dict().items():
-        if "num_batches" not in name:
-            close(value, twin.state_dict()[name])
+            expected = reference(twin, x, y, index)
+            beside(model, twin, (loss, slopes), expected)
+    same_values(model, twin)
     return step

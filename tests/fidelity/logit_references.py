@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.fidelity.clock import LR, Clock, Timed, prior_of
+from tests.fidelity.clock import Clock, Timed, prior_of
+from tests.fidelity.nets import LR
 from tests.fidelity.references import Reference, Result, attacked, dice, differentiated
 
 Counts = Sequence[int]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tests.fidelity.nets import LR
 from tests.fidelity.references import Result, differentiated, no_running_statistics
-from tests.fidelity.runs import LR, Given, Inputs, LongReference
+from tests.fidelity.runs import Given, Inputs, LongReference
 
 
 def image(x: Inputs) -> Tensor:

@@ -21,6 +21,7 @@ CLASSES = 5
 SAMPLES = 40
 COUNTS = (16, 10, 8, 4, 2)
 SIDE = 6
+LR = 0.1
 
 # The parts of these nets are not called layers; this is one of each.
 NAMED = {"manifold_mixup": 'manifold_mixup(layers: "*[1t]")'}
@@ -66,7 +67,7 @@ def made(spec: str | taxo.Method, model: Any, **given: Any) -> Step:
     usual: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "class_counts": COUNTS, "seed": 3}
     step = taxo.compile(method, model, **(asked | usual | given))
     if weights(model):
-        step.attach(torch.optim.SGD(weights(model), lr=0.1))
+        step.attach(torch.optim.SGD(weights(model), lr=LR))
     return step
 
 
@@ -93,8 +94,30 @@ def close(found: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor],
     torch.testing.assert_close(found, expected, atol=atol, rtol=0.0)
 
 
+def beside(
+    model: nn.Module,
+    twin: nn.Module,
+    found: tuple[Tensor, Sequence[Tensor]],
+    expected: tuple[Tensor, Sequence[Tensor]],
+) -> None:
+    """The loss and the gradients of a step are those of its reference; both models go on by their own."""
+    loss, slopes = found
+    close(loss.detach(), expected[0])
+    for slope, other in zip(slopes, expected[1], strict=True):
+        close(slope, other)
+    descend(model, slopes)
+    descend(twin, expected[1])
+
+
+def same_values(model: nn.Module, twin: nn.Module) -> None:
+    """The weights and the statistics of two models are the same."""
+    for name, value in model.state_dict().items():
+        if "num_batches" not in name:
+            close(value, twin.state_dict()[name])
+
+
 @torch.no_grad()
-def descend(model: nn.Module, slopes: Sequence[Tensor], lr: float = 0.1) -> None:
+def descend(model: nn.Module, slopes: Sequence[Tensor], lr: float = LR) -> None:
     """One plain gradient step."""
     for weight, slope in zip(weights(model), slopes, strict=True):
         weight -= lr * slope

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 import taxo
 from taxo.laws.subject import outputs, views
 from taxo.runtime.step import Step
-from tests.fidelity.nets import CLASSES, NETS, SAMPLES, batch, close, descend, mlp, weights
+from tests.fidelity.nets import CLASSES, LR, NETS, SAMPLES, batch, beside, mlp, same_values, weights
 from tests.fidelity.references import SEED, Result
 
-LR = 0.1
 Inputs = Tensor | tuple[Tensor, ...]
 
 
@@ -69,13 +68,7 @@ def agree(
             inputs = viewed(x, views(method))
             loss = step(inputs, y, index)
             slopes = torch.autograd.grad(loss, weights(model), materialize_grads=True)
-            expected, expected_slopes = reference(twin, inputs, y, index, given)
-            close(loss.detach(), expected)
-            for slope, other in zip(slopes, expected_slopes, strict=True):
-                close(slope, other)
-            descend(model, slopes)
-            descend(twin, expected_slopes)
-    for name, value in model.state_dict().items():
-        if "num_batches" not in name:
-            close(value, twin.state_dict()[name])
+            expected = reference(twin, inputs, y, index, given)
+            beside(model, twin, (loss, slopes), expected)
+    same_values(model, twin)
     return step

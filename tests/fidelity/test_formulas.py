@@ -22,7 +22,7 @@ from tests.fidelity import (
     test_weights,
 )
 from tests.fidelity import references as paper
-from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, close, descend, made, mlp
+from tests.fidelity.nets import COUNTS, NETS, SAMPLES, batch, beside, made, mlp, same_values
 from tests.fidelity.references import Reference
 
 Making = Callable[[], Reference]
@@ -72,15 +72,9 @@ def agree(spec: str, reference: Reference, model: nn.Module, classes: int, count
         x, y = viewed(x, views(method)), labels(method, y, x.dtype, classes)
         loss = step(x, y, index)
         slopes = backward(loss, model)
-        expected, expected_slopes = reference(twin, x, y, index)
-        close(loss.detach(), expected)
-        for slope, other in zip(slopes, expected_slopes, strict=True):
-            close(slope, other)
-        descend(model, slopes)
-        descend(twin, expected_slopes)
-    for name, value in model.state_dict().items():
-        if "num_batches" not in name:
-            close(value, twin.state_dict()[name])
+        expected = reference(twin, x, y, index)
+        beside(model, twin, (loss, slopes), expected)
+    same_values(model, twin)
 
 
 @pytest.mark.parametrize("net", NETS)

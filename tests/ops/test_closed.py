@@ -14,9 +14,9 @@ from taxo.ops.closed import (
     cross_entropy_linf,
     group_threshold,
     prox_of_squares,
-    simplex_vertex,
     soft_threshold,
 )
+from taxo.ops.sets import Simplex
 
 seeds = st.integers(0, 10_000)
 Value = Callable[[Tensor], Tensor]
@@ -277,5 +277,5 @@ def test_labels_and_prices_may_be_learned(price: float):
 
 def test_the_simplex_has_its_best_at_a_corner():
     slope = torch.tensor([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]])
-    assert simplex_vertex(slope, maximize=True).tolist() == [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
-    assert simplex_vertex(slope, maximize=False).tolist() == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    assert Simplex().furthest([slope])[0].tolist() == [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    assert Simplex().furthest([-slope])[0].tolist() == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]

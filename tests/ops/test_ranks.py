@@ -13,7 +13,7 @@ from torch.multiprocessing.spawn import spawn
 
 from taxo.ops.covariance import Covariance
 from taxo.ops.prototypes import Prototypes
-from taxo.ops.ranks import averaged, gathered, gathered_rows, summed, world
+from taxo.ops.ranks import averaged, gathered, summed, world
 from taxo.ops.running import Deviation, Ema, Mean
 from taxo.ops.states import Held, State
 from taxo.ops.tables import Table
@@ -96,7 +96,7 @@ def tell(rank: int) -> None:
     assert averaged(torch.tensor([1.0, rank], dtype=torch.bfloat16)).tolist() == [1, 0.5]
     for dtype in (torch.bool, torch.int64, torch.bfloat16, torch.float64):
         own = torch.full((2 * rank, 3), 1).to(dtype)
-        places, rows = gathered_rows(torch.full((2 * rank,), 7), own)
+        places, rows = gathered(torch.full((2 * rank,), 7), own)
         assert places.tolist() == [7, 7]
         assert torch.equal(rows, torch.ones(2, 3).to(dtype))
     assert gathered(torch.full((3,), rank))[0].tolist() == [0, 0, 0, 1, 1, 1]
