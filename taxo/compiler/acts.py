@@ -166,7 +166,8 @@ class ActWriter:
     def _where(self, act: Act, spot: Spot) -> Iterator[str]:
         """The condition, unless the unknown was found on the selected rows only."""
         if act.item.where is not None and not (act.solved and gathers(self.graph, self.line, act)):
-            yield self.writer.code(act.item.where, spot)
+            timed = is_timed(act, self.graph.scope)
+            yield time_condition(act, self.writer) if timed else self.writer.code(act.item.where, spot)
 
     def _limits(self, act: Act) -> Iterator[str]:
         """Where the perturbed value is clipped, or looked at."""

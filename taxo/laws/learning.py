@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -10,10 +9,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from taxo.compiler import lower
 from taxo.compiler.graph import Act
-from taxo.laws.pools import Reason, simple
-from taxo.laws.reasons import unclaimed
+from taxo.laws.pools import Reason
+from taxo.laws.reasons import claims, unclaimed
 from taxo.laws.subject import Subject, attached, given_for
 from taxo.laws.toys import READER, Batch, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
@@ -89,18 +87,10 @@ def direction(subject: Subject) -> Verdict:
     step, real = _lived(subject), digits().batch(WARM + OWN)
     for _ in range(step.replays - 1):
         update(step, real, lr=0.05, longest=1.0)
-    claims = [(act, risen_share(step, *real, act.key, below)) for act, below in _claiming(subject)]
-    wrong = next((act for act, share in claims if not _agrees(act, share)), None)
-    told = ", ".join(f"{act.item.direction} `{act.key}`: {_told(share)}" for act, share in claims)
+    found = [(act, risen_share(step, *real, act.key, apart)) for act, apart in claims(subject.method)]
+    wrong = next((act for act, share in found if not _agrees(act, share)), None)
+    told = ", ".join(f"{act.item.direction} `{act.key}`: {_told(share)}" for act, share in found)
     return decided(wrong is None, told, wrong.item.direction.span if wrong else None)
-
-
-def _claiming(subject: Subject) -> Iterator[tuple[Act, list[str]]]:
-    """The acts that claim something of their own samples, and those below, which they know nothing of."""
-    acts = lower(simple(subject.method)).acts()
-    for act in acts:
-        if act.item.direction.text != "mixed" and act.item.against is None:
-            yield act, [other.key for other in acts if other.order > act.order]
 
 
 def _lived(subject: Subject) -> Step:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from taxo.catalog import library_for, whole
 from taxo.compiler import lower
+from taxo.compiler.closed import base_of
+from taxo.compiler.graph import Act
 from taxo.language.method import Method
+from taxo.language.source import Source
+from taxo.language.vocabulary import NEEDS
 from taxo.laws.pools import Reason, chances, is_split, meets_points, pools, simple
 
 
@@ -61,14 +65,54 @@ def unclaimed(method: Method) -> Reason | None:
     foreign = _foreign(method)
     if foreign is not None:
         return foreign
-    acts = lower(simple(method)).acts()
-    if any(act.item.direction.text != "mixed" and act.item.against is None for act in acts):
-        return None
-    if not acts:
-        return Reason("nothing is perturbed")
-    item = acts[0].item
-    held = f"`{item.direction} on {item.against}` is about other samples" if item.against else None
-    return Reason(held or "`mixed` holds whatever the loss does", item.direction.span)
+    acts, settings = lower(simple(method)).acts(), _settings(method)
+    waived = [_waived(act, settings, _setting(method)) for act in acts]
+    return next(iter(waived), Reason("nothing is perturbed")) if all(waived) else None
+
+
+def claims(method: Method) -> Iterator[tuple[Act, list[str]]]:
+    """The acts that claim something of their own samples, each with the acts that its claim leaves out.
+
+    It knows nothing of those below it, nor of those that another method brings along: beside them the
+    same perturbation may lead elsewhere, and each of them makes its claim on its own.
+    """
+    acts, settings = lower(simple(method)).acts(), _settings(method)
+    for act in acts:
+        if _waived(act, settings, _setting(method)) is None:
+            apart = [one for one in acts if one.order > act.order or _text(one) != _text(act)]
+            yield act, [one.key for one in apart]
+
+
+def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reason | None:
+    """Why an act claims nothing that could be measured here, in this setting."""
+    item = act.item
+    if item.against is not None:
+        return Reason(f"`{item.direction} on {item.against}` is about other samples", item.direction.span)
+    if item.direction.text == "mixed":
+        return Reason("`mixed` holds whatever the loss does", item.direction.span)
+    own = settings.get(_text(act), here)
+    if own != here:
+        return Reason(f"`{item.direction}` is about {own}, not about {here}", item.direction.span)
+    return None
+
+
+def _text(act: Act) -> Source | None:
+    """The text that an act was written in: the method's, or that of one it uses."""
+    return act.item.direction.span and act.item.direction.span.source
+
+
+def _settings(method: Method) -> dict[Source | None, str]:
+    """The setting of each text that a method is made of: what its claims are about."""
+    found = {method.name.span and method.name.span.source: _setting(method)}
+    for use in method.uses():
+        found |= _settings(library_for(method).method(use.method.name.text))
+    return found
+
+
+def _setting(method: Method) -> str:
+    """The base objective of a method, and the head that it asks for."""
+    heads = [call.name.text for call in whole(method).needs if NEEDS[call.name.text].owns == "head"]
+    return " of ".join(f"`{word}`" for word in (base_of(whole(method)), *heads))
 
 
 LAWS: dict[str, Exemption] = {
