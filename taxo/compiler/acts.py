@@ -201,7 +201,6 @@ class ActWriter:
         value = act.spot.value
         reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
         own = self._own(act)
-        labels_moved = value in ("y", "loss") and any(one.place == Place.LABELS for one in self.line.acts)
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
@@ -212,12 +211,17 @@ class ActWriter:
             reader,
             line="here",
             own=own,
-            soft=value == "y" or labels_moved,
+            soft=value == "y" or (value == "loss" and self._labels_are_moved()),
             unknown=unknown,
             key="name" if on_weights else "",
             # what differs from parameter to parameter has no variable
             spelt=frozenset(self.graph.scope.lets if on_weights else ()),
         )
+
+    def _labels_are_moved(self) -> bool:
+        """Whether every pass of the line brings moved labels: one of a search may come before they move."""
+        searched = any(self.graph.found_before(act, self.number) for act in self.line.acts)
+        return not searched and any(act.place == Place.LABELS for act in self.line.acts)
 
     def _own(self, act: Act) -> dict[str, str]:
         """The values that an act's hook is given."""

@@ -224,8 +224,8 @@ def _regular(graph: Graph) -> list[tuple[Act | None, Inference]]:
     return [(act, infer) for act, infer in (*acts, *whole) if infer.manner.text == "regularization"]
 
 
-def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]:
-    """The training loss as every goal has it that adds to the loss."""
+def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str, bool]]:
+    """The training loss as every goal has it that adds to the loss; whether as a perturbation's price."""
     last = graph.lines[-1].variable
     for act, infer in _regular(graph):
         goal = infer.goal
@@ -239,7 +239,7 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str]]
                 unknown = f"{writer.use('rows_of')}({unknown}, y)"
         spot = of_line(last, reader, unknown=unknown, spelt=frozenset(graph.scope.lets))
         spot.own["loss"] = "losses"  # pyright: ignore[reportIndexIssue]
-        yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE)
+        yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE), act is not None
 
 
 def write_descents(text: Text, graph: Graph, writer: Writer) -> None:

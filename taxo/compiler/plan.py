@@ -106,6 +106,9 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
 def _passes(graph: Graph) -> Iterator[Pass]:
     if graph.reads_clean() and not graph.clean_is_shared():
         yield Pass("clean", "", backwards=0, norm="batch")
+    carried = [act for line in graph.lines if line.carry is not None for act in line.acts]
+    if any("clean" in graph.reads(act) for act in carried):
+        yield Pass("clean", "carried", backwards=0, norm="batch")
     for number, line in enumerate(graph.lines):
         for act in line.acts:
             yield from _inference(graph, number, line, act)

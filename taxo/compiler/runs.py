@@ -160,7 +160,7 @@ class RunWriter:
 
     def _together(self, text: Text) -> None:
         """All lines in one pass through the model, then each from its logits on."""
-        self.lets(text, len(self.graph.lines))
+        self.lets(text, 0)
         names = [line.variable.removeprefix("line_") for line in self.graph.lines]
         for number, (name, line) in enumerate(zip(names, self.graph.lines, strict=True)):
             acts = ActWriter(self.graph, self.plan, self.writer, number)
@@ -190,8 +190,8 @@ class RunWriter:
         for penalty in _penalties(graph):
             with text.of(penalty.span):
                 text.line(f"losses = losses + {self._penalty(penalty)}")
-        for span, code in extra:
-            with text.of(span):
+        for span, code, is_price in extra:
+            with text.of(span), text.under("if self.priced:" if is_price else ""):
                 text.line(f"losses = {code}")
         write_descents(text, graph, writer)
         # a branch on the previous batch reads states as that batch left them

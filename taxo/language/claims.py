@@ -6,6 +6,7 @@ from taxo.language.coordinates import Derived, declared_grain, derive, probed
 from taxo.language.method import Perturbation
 from taxo.language.objectives import objective_of
 from taxo.language.printer import expression_text
+from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.simplex import stays
 from taxo.language.spelling import shortened
@@ -18,6 +19,20 @@ OFF_SIMPLEX = 1e-6
 def check_claims(item: Perturbation, shapes: Shapes) -> None:
     """Note the declared coordinates that the form of a perturbation contradicts."""
     _Claims(item, shapes).run()
+
+
+def leaves_simplex(item: Perturbation, scope: Scope) -> bool:
+    """Whether a form is seen to move labels off the simplex that they have to stay on."""
+    from taxo.language.probe import probe
+
+    watched = _wants_simplex(item, scope) and probed(item, scope)
+    return watched and probe(item, scope).off_simplex > OFF_SIMPLEX
+
+
+def _wants_simplex(item: Perturbation, scope: Scope) -> bool:
+    """Whether labels must stay distributions, and the form does not show that they do."""
+    compared = item.target.text == "labels" and objective_of(scope.method).compares
+    return compared and not stays(item, scope)
 
 
 class _Claims:
@@ -34,13 +49,8 @@ class _Claims:
         self._check_manner(derived)
         self._check_direction(derived)
         claimed = item.direction.text in OPPOSITE and item.against is None
-        if (claimed or self._wants_simplex()) and probed(item, self.scope):
+        if (claimed or _wants_simplex(item, self.scope)) and probed(item, self.scope):
             self._check_probe()
-
-    def _wants_simplex(self) -> bool:
-        """Whether labels must stay distributions, and the form does not show that they do."""
-        compared = self.item.target.text == "labels" and objective_of(self.scope.method).compares
-        return compared and not stays(self.item, self.scope)
 
     def _check_grain(self, derived: Derived) -> None:
         item, declared = self.item, declared_grain(self.item)
@@ -98,7 +108,7 @@ class _Claims:
             other = found.raised if item.direction.text == "negative" else found.lowered
             way_out = "mixed" if other > TOLERATED else OPPOSITE[item.direction.text]
             self.findings.error("T303", message, item.direction.span, f"write `direction {way_out}`")
-        if self._wants_simplex() and found.off_simplex > OFF_SIMPLEX:
+        if _wants_simplex(item, self.scope) and found.off_simplex > OFF_SIMPLEX:
             message = f"`{shortened(expression_text(item.by))}` leaves the simplex"
             hint = "`a * (q - y)` with `q` a distribution and `a` from 0 to 1 stays"
             self.findings.error("T304", message, item.by.span, hint)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from taxo.language.calling import given
+from taxo.language.claims import leaves_simplex
 from taxo.language.compose import expanded
 from taxo.language.constants import constant
 from taxo.language.coordinates import derive
@@ -112,6 +113,7 @@ def check_conflicts(method: Method, used: Mapping[str, Method], library: Library
         _check_claims(first, second, findings)
         _check_labels(first, second, findings)
         _check_labels(second, first, findings)
+    _check_simplex(method, library, [part for part in parts.values() if part is not own], findings)
     for (first, one), (second, other) in combinations(acts, 2):
         if first is not second:
             _check_order(first, one, second, other, findings)
@@ -178,6 +180,25 @@ def _check_labels(mixing: Part, reading: Part, findings: Findings) -> None:
             hint = "its inputs are mixed already: it acts by the label of one sample of each pair"
             related = _both(mixing, mixed, reading, item)
             findings.add(Diagnostic("T306", message, reading.span or mixing.span, hint, "warning", related))
+
+
+def _check_simplex(method: Method, library: Library, parts: list[Part], findings: Findings) -> None:
+    """One asks for another number of logits than classes, and labels that another moves do not follow."""
+    whole = expanded(method, library)
+    scope = Scope(whole)
+    asked = scope.needs.get("outputs")
+    for item in whole.perturbations() if asked else ():
+        mover = next((part for part in parts if _has(part, item)), None)
+        if asked and mover and leaves_simplex(item, scope):
+            message = f"with `{expression_text(asked)}` the labels of `{mover.name}` leave the simplex"
+            hint = "its form is about `C` classes, and labels have as many entries as there are logits"
+            findings.error("T304", message, mover.span, hint)
+
+
+def _has(part: Part, item: Perturbation) -> bool:
+    return any(
+        item.by.span is not None and item.by.span == one.by.span for one in part.method.perturbations()
+    )
 
 
 def _mixed(part: Part) -> Perturbation | None:

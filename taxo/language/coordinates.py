@@ -219,7 +219,7 @@ def probed(item: Perturbation, scope: Scope) -> bool:
     fixed = scope.unknown(item) is None and not scope.covered(item) and item.every is None
     if not head or not fixed or not objective_of(scope.method).compares:
         return False
-    if any(NEEDS[name].owns == "head" for name in scope.needs if name in NEEDS):
+    if any(NEEDS[name].owns == "head" for name in scope.needs if name in NEEDS and name != "outputs"):
         return False  # its logits are not any numbers
     from taxo.language.probe import evaluable  # only now, since it takes NumPy
 

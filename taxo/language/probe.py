@@ -48,6 +48,10 @@ def evaluable(node: Expression, scope: Scope) -> bool:
     if any(isinstance(part, Binary) and scope.is_word_choice(part) for part in scope.parts(node)):
         return False
     known = {*_READABLE, *scope.draws, *scope.constants(), *_tables(scope)}
+    if _columns(scope) != CLASSES:
+        known -= {*_OF_CLASSES, *_tables(scope)}
+        if any(isinstance(part, Call) and part.name.text == "onehot" for part in scope.parts(node)):
+            return False
     if any(name not in known for name in scope.reads(node)):
         return False
     for part in scope.parts(node):
@@ -56,6 +60,13 @@ def evaluable(node: Expression, scope: Scope) -> bool:
         if isinstance(part, Attribute) and f"{part.owner.text}.{part.name.text}" not in _ATTRIBUTES:
             return False
     return all(_drawable(name, scope) for name in scope.reads(node) if name in scope.draws)
+
+
+def _columns(scope: Scope) -> int:
+    """How many logits there are: as many as classes, or as the method needs."""
+    asked = scope.needs.get("outputs")
+    count = constant(asked.arguments[0].value, {**scope.constants(), "C": CLASSES}) if asked else None
+    return CLASSES if count is None else int(count)
 
 
 def _drawable(name: str, scope: Scope) -> bool:
@@ -96,8 +107,11 @@ def probe(item: Perturbation, scope: Scope) -> Probe:
 @np.errstate(all="ignore")
 def _probed_at(progress: float, item: Perturbation, where: Expression | None, scope: Scope) -> Probe:
     random = np.random.default_rng(0)
-    u = 2 * random.standard_normal((BATCH, CLASSES))
-    y = onehot(random.integers(0, CLASSES, (BATCH, 1)).astype(float))
+    columns = _columns(scope)
+    u = 2 * random.standard_normal((BATCH, columns))
+    y = np.zeros((BATCH, columns))
+    shared = min(columns, CLASSES)
+    y[:, :shared] = onehot(random.integers(0, shared, (BATCH, 1)).astype(float))[:, :shared]
     values = _values(u, y, progress, random)
     values |= {name: np.array(value) for name, value in scope.constants().items()}
     values |= _tables(scope)
@@ -137,7 +151,7 @@ def _values(u: Array, y: Array, progress: float, random: np.random.Generator) ->
         "inf": np.array(np.inf),
         "true": np.array(1.0),
         "false": np.array(0.0),
-        TEACHER: 2 * random.standard_normal((BATCH, CLASSES)),
+        TEACHER: 2 * random.standard_normal(u.shape),
     }
 
 
@@ -146,6 +160,7 @@ _READABLE = {
     *("C", "N", "class_count", "class_prior", "prior", "pi", "inf", "true", "false"),
     *("epoch", "epochs", "progress", "step", "lr", "lr0"),
 }
+_OF_CLASSES = ("class_count", "class_prior", "prior")
 TEACHER = "teacher.u"  # no name of a spec has a dot
 _ATTRIBUTES = {f"clean.{name}": name for name in ("u", "p", "loss", "margin", "gradnorm", "correct")} | {
     TEACHER: TEACHER
@@ -157,7 +172,7 @@ def _drawn(name: str, scope: Scope, values: dict[str, Array], random: np.random.
     row = DISTRIBUTIONS[draw.distribution.name.text]
     found = given(draw.distribution, row.options)
     ends = [_Evaluation(values, scope).of(found[name]) for name in row.options if name in found]
-    size = (BATCH, CLASSES) if draw.like else (BATCH, 1) if draw.per.text == "sample" else (1, 1)
+    size = values["u"].shape if draw.like else (BATCH, 1) if draw.per.text == "sample" else (1, 1)
     match draw.distribution.name.text:
         case "normal":
             return ends[0] + ends[1] * random.standard_normal(size)

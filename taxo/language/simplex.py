@@ -103,7 +103,7 @@ class _Simplex:
 
     def _is_spread(self, node: Binary) -> bool:
         """Whether a quotient spreads 1 over the classes, or what a distribution leaves over the others."""
-        if "C" in self.scope.declared:
+        if "C" in self.scope.declared or "outputs" in self.scope.needs:
             return False
         if expression_text(node.right) == "C":
             return constant(node.left, self.scope.constants()) == 1

@@ -9,20 +9,20 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from taxo.compiler.graph import Act
 from taxo.laws.pools import Reason
-from taxo.laws.reasons import claims, unclaimed
+from taxo.laws.reasons import Claim, claims, unclaimed
 from taxo.laws.subject import Subject, attached, given_for
 from taxo.laws.toys import READER, Batch, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import descend, update, weights
-from taxo.runtime.direction import risen_share
+from taxo.runtime.direction import Movement, movement
 from taxo.runtime.step import Step
 
 SIDE, CLASSES = 8, 10
 BATCH = 100
 WARM, OWN = 150, 30  # steps of plain training, then of the method's own
-LEAST = {True: 0.75, False: 0.5}  # how many samples must follow: a claim for each of them, or for all at once
+EACH, MOST = 0.75, 0.5  # how many samples must follow: a claim for each of them, or for all at once
+DOUBT = 2  # so many standard errors from zero, the mean of a batch may still be one of the other sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,10 @@ def direction(subject: Subject) -> Verdict:
     step, real = _lived(subject), digits().batch(WARM + OWN)
     for _ in range(step.replays - 1):
         update(step, real, lr=0.05, longest=1.0)
-    found = [(act, risen_share(step, *real, act.key, apart)) for act, apart in claims(subject.method)]
-    wrong = next((act for act, share in found if not _agrees(act, share)), None)
-    told = ", ".join(f"{act.item.direction} `{act.key}`: {_told(share)}" for act, share in found)
-    return decided(wrong is None, told, wrong.item.direction.span if wrong else None)
+    found = [(claim, _measured(step, real, claim)) for claim in claims(subject.method)]
+    wrong = next((claim for claim, moved in found if not _agrees(claim, moved)), None)
+    told = ", ".join(_told(claim, moved) for claim, moved in found)
+    return decided(wrong is None, told, wrong.act.item.direction.span if wrong else None)
 
 
 def _lived(subject: Subject) -> Step:
@@ -108,11 +108,33 @@ def _lived(subject: Subject) -> Step:
     return step
 
 
-def _agrees(act: Act, share: float) -> bool:
-    """Whether a share of risen losses bears a claim out; one that moved no sample contradicts nothing."""
-    least = LEAST["sample" in [word.text for word in act.item.granularity]]
-    return share != share or (share if act.item.direction.text == "negative" else 1 - share) >= least
+def _measured(step: Step, real: Batch, claim: Claim) -> Movement:
+    """What a perturbation does to the losses, the acts below left out.
+
+    If that is not what a part of a composition claims: among all acts, or else among those of its own text.
+    """
+    found = movement(step, *real, claim.act.key, claim.below)
+    for apart in ((), {*claim.below, *claim.others}) if claim.others else ():
+        if not _agrees(claim, found):
+            found = movement(step, *real, claim.act.key, apart)
+    return found
 
 
-def _told(share: float) -> str:
-    return "moved no sample" if share != share else f"raises the loss of {share:.0%} of the samples it moves"
+def _agrees(claim: Claim, found: Movement) -> bool:
+    """Whether the losses bear a claim out; a perturbation that moved none of them contradicts nothing.
+
+    A claim for each sample holds for nearly every one. One for all at once holds for most, or for the mean
+    as far as a batch can tell; and so does that of a part among others, unknown when the claim was made.
+    """
+    item = claim.act.item
+    rises = item.direction.text == "negative"
+    share = found.risen if rises else 1 - found.risen
+    if "sample" in [word.text for word in item.granularity] and not claim.others:
+        return not share < EACH
+    return not share < MOST or (found.mean if rises else -found.mean) > -DOUBT * found.error
+
+
+def _told(claim: Claim, found: Movement) -> str:
+    share = f"raises the loss of {found.risen:.0%} of the samples it moves"
+    moved = share if found.risen == found.risen else "moved no sample"
+    return f"{claim.act.item.direction} `{claim.act.key}`: {moved}"

@@ -70,17 +70,22 @@ def unclaimed(method: Method) -> Reason | None:
     return next(iter(waived), Reason("nothing is perturbed")) if all(waived) else None
 
 
-def claims(method: Method) -> Iterator[tuple[Act, list[str]]]:
-    """The acts that claim something of their own samples, each with the acts that its claim leaves out.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an act claims of its own samples; it knows nothing of the acts `below`, or of `others`' texts."""
 
-    It knows nothing of those below it, nor of those that another method brings along: beside them the
-    same perturbation may lead elsewhere, and each of them makes its claim on its own.
-    """
+    act: Act
+    below: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def claims(method: Method) -> Iterator[Claim]:
+    """The claims of a method that a measurement could contradict."""
     acts, settings = lower(simple(method)).acts(), _settings(method)
     for act in acts:
         if _waived(act, settings, _setting(method)) is None:
-            apart = [one for one in acts if one.order > act.order or _text(one) != _text(act)]
-            yield act, [one.key for one in apart]
+            below = tuple(one.key for one in acts if one.order > act.order)
+            yield Claim(act, below, tuple(one.key for one in acts if _text(one) != _text(act)))
 
 
 def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reason | None:
@@ -90,6 +95,8 @@ def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reaso
         return Reason(f"`{item.direction} on {item.against}` is about other samples", item.direction.span)
     if item.direction.text == "mixed":
         return Reason("`mixed` holds whatever the loss does", item.direction.span)
+    if act.learned and len(settings) > 1:
+        return Reason(f"`{act.key}` is learned at a pace that is set for other losses", item.direction.span)
     own = settings.get(_text(act), here)
     if own != here:
         return Reason(f"`{item.direction}` is about {own}, not about {here}", item.direction.span)

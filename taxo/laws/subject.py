@@ -63,7 +63,7 @@ class Subject:
         """A batch; another one for every number."""
         x, y, index = self.toy.batch(self.rows, number)
         x = x.to(self.real) if x.is_floating_point() else x
-        return viewed(x, views(self.method)), labels(self.method, y, self.real), index
+        return viewed(x, views(self.method)), labels(self.method, y, self.real, outputs(self.method)), index
 
 
 def attached(step: Step) -> Step:

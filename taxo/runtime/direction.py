@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from copy import deepcopy
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -13,12 +14,24 @@ from taxo.runtime.step import Step
 NOTHING = 1e-6  # of the loss: what rounding alone may move
 
 
-def risen_share(
-    step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str, apart: Collection[str] = ()
-) -> float:
-    """The share of the samples that a perturbation moved whose loss it raised; NaN where it moved none.
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a perturbation did to the losses: the share it raised of those it moved, and the mean change.
 
-    The perturbations `apart` are left out of both losses. The step is left as it was.
+    The share is NaN where it moved none; `error` is the standard error of the mean.
+    """
+
+    risen: float
+    mean: float
+    error: float
+
+
+def movement(
+    step: Step, x: Tensor, y: Tensor, index: Tensor | None, name: str, apart: Collection[str] = ()
+) -> Movement:
+    """What a perturbation does to the losses of a batch, beside all others but those `apart`.
+
+    The step is left as it was.
     """
     before, kept = deepcopy(step.state_dict()), (step.losses, step.deltas)
     try:
@@ -32,15 +45,17 @@ def risen_share(
     counted = change.abs() > NOTHING * without.abs().clamp(min=1)
     if isinstance(delta, Tensor):
         counted = counted & (norm_per_sample(delta) > 0)
-    return float(((change > 0) & counted).sum().double() / counted.sum())
+    risen = float(((change > 0) & counted).sum().double() / counted.sum())
+    error = float(change.std(correction=0)) / len(change) ** 0.5
+    return Movement(risen, float(change.mean()), error)
 
 
 def _losses(step: Step, x: Tensor, y: Tensor, index: Tensor | None, muted: Collection[str]) -> Tensor:
-    """The losses of a batch, some perturbations left out."""
+    """The losses of a batch, some perturbations left out, and the prices of all."""
     before = step.muted
-    step.muted = {*before, *muted}
+    step.muted, step.priced = {*before, *muted}, False
     try:
         step(x, y, index)
     finally:
-        step.muted = before
+        step.muted, step.priced = before, True
     return step.losses.double()

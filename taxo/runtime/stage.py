@@ -56,6 +56,7 @@ class Stage(nn.Module):
         self.attack = AttackMode(self.model)
         self.auxiliary: Auxiliary | None = None
         self.muted: set[str] = set()
+        self.priced = True
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
         self.quiet = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy
 import pytest
@@ -165,23 +166,31 @@ def test_lifted_samples_lose_next_to_nothing():
     assert ratios[2] < 1e-6
 
 
-def test_a_threshold_of_zero_is_an_error():
-    """Y&W Eq. 66 divides by the threshold; losses of nothing leave it at zero."""
+def test_a_threshold_of_zero_leaves_the_radii_of_mixpert():
+    """Y&W Eq. 66 divides by the threshold, which losses of nothing leave at zero."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, CLASSES))
     with torch.no_grad():
         weights(model)[1].copy_(torch.tensor([200.0, 0, 0, 0, 0]))
     x, y, index = batch(dtype=torch.float32)
-    step = taxo.compile("mixpert_adaptive(eps: 8/255)", model, classes=CLASSES)
-    with pytest.raises(taxo.TaxoError, match="T409"):
-        step(x, torch.zeros_like(y), index)
+    found: list[Tensor] = []
+    for spec in ("mixpert_adaptive(eps: 8/255)", "mixpert(eps: 8/255)"):
+        step = taxo.compile(spec, deepcopy(model), classes=CLASSES, seed=3)
+        found += [step(x, torch.zeros_like(y), index), delta_of(step, "d"), delta_of(step, "v")]
+    close(found[:3], found[3:])
+    assert float(found[1].abs().amax()) == pytest.approx(8 / 255)
+
+
+def delta_of(step: Step, name: str) -> Tensor:
+    """A perturbation of the last step."""
+    delta = step.deltas[name]
+    assert isinstance(delta, Tensor)
+    return delta
 
 
 def labels_after(step: Step, name: str, u: Tensor, y: Tensor) -> Tensor:
     """The labels of logits that a model hands through."""
     step(u, y)
-    delta = step.deltas[name]
-    assert isinstance(delta, Tensor)
-    return functional.one_hot(y, u.shape[1]) + delta
+    return functional.one_hot(y, u.shape[1]) + delta_of(step, name)
 
 
 class Through(nn.Module):

@@ -157,6 +157,18 @@ def test_equal_claims_go_together(tmp_path: Path):
     assert "T212" not in [code for code, _ in said(f"{first}+{second}")]
 
 
+@pytest.mark.parametrize("other", ["label_smoothing", "esp"])
+def test_labels_of_classes_do_not_fit_more_logits(other: str):
+    """A form that spreads mass over the classes knows nothing of a logit for abstention."""
+    assert "T304" in [code for code, _ in said(f"dac+{other}")]
+    assert "T304" in [code for code, _ in said(f"{other}+dac")]
+
+
+@pytest.mark.parametrize("other", ["soft_bootstrapping", "cutmix", "adversarial_label_smoothing"])
+def test_labels_of_as_many_entries_as_logits_fit(other: str):
+    assert "T304" not in [code for code, _ in said(f"dac+{other}")]
+
+
 def test_opposite_searches_at_one_place_are_doubtful(tmp_path: Path):
     texts = [
         ATTACK.format(target="logits", direction=direction, grain="sample", goal=goal, region="linf(1)")

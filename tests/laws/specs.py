@@ -27,6 +27,14 @@ VARIANTS = (
 )
 ALL = os.environ.get("TAXO_LAWS") == "all"
 SOME = 12
+ONCE_BROKEN = (  # pairs that once broke a law: by their names, their passes, their labels, their gradients
+    "augmix+d2l",
+    "dlb+selfpaced_logpert",
+    "dac+interpolated_at",
+    "adversarial_label_smoothing+dac",
+    "mixpert_adaptive+arcface",
+    "hard_bootstrapping+reg_pert",
+)
 # what torch.compile itself says
 TORCHS_OWN = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
@@ -35,7 +43,7 @@ def legal_pairs() -> list[str]:
     """The pairs to try: always the same sample, or at `make laws` all, in both orders where it counts."""
     legal = [one for one in pairs(SHIPPED) if not one.refused]
     if not ALL:
-        return [one.name for one in random.Random(0).sample(legal, SOME)]
+        return [*ONCE_BROKEN, *(one.name for one in random.Random(0).sample(legal, SOME))]
     turned = [f"{one.second}+{one.first}" for one in legal if "T307" in one.codes]
     return [*(one.name for one in legal), *turned]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import taxo
-from taxo.runtime.direction import risen_share
+from taxo.runtime.direction import movement
 from taxo.runtime.step import Step
 from tests.fidelity.nets import CLASSES, SAMPLES, batch, conv, mlp
 
@@ -23,22 +23,23 @@ def step_of(body: str) -> Step:
 def test_the_share_is_that_of_a_count_by_hand():
     step = step_of(f"perturb logits by -0.5 * u {{ direction mixed {GRAIN} }}")
     x, y, index = batch(20)
-    u = step.model(x)
+    u = step.model(x).detach()
     change = cross_entropy(0.5 * u, y, reduction="none") - cross_entropy(u, y, reduction="none")
-    share = risen_share(step, x, y, index, "logits")
+    share = movement(step, x, y, index, "logits").risen
     assert share == float((change > 0).double().mean())
+    assert movement(step, x, y, index, "logits").mean == pytest.approx(float(change.mean()), abs=1e-12)
     assert 0 < share < 1
 
 
 def test_samples_that_were_not_moved_do_not_count():
     step = step_of(f"perturb loss by loss {{ where margin > 0 direction negative {GRAIN} }}")
-    assert risen_share(step, *batch(20), "loss") == 1
+    assert movement(step, *batch(20), "loss").risen == 1
 
 
 def test_a_perturbation_that_moved_nothing_has_no_share():
     step = step_of(f"perturb loss by loss {{ where margin > 100 direction negative {GRAIN} }}")
-    assert math.isnan(risen_share(step, *batch(20), "loss"))
-    assert math.isnan(risen_share(step, *batch(20), "other"))
+    assert math.isnan(movement(step, *batch(20), "loss").risen)
+    assert math.isnan(movement(step, *batch(20), "other").risen)
 
 
 def test_others_may_be_left_apart():
@@ -46,9 +47,9 @@ def test_others_may_be_left_apart():
       infer adversarial maximize loss within linf(0.05) via linearized }"""
     turned = f"perturb loss by -1.5 * loss {{ direction positive {GRAIN} }}"
     step = step_of(f"{attack}\n{turned}")
-    assert risen_share(step, *batch(20), "d", ["loss"]) == 1
-    assert risen_share(step, *batch(20), "d") == 0
-    assert risen_share(step, *batch(20), "loss") == 0
+    assert movement(step, *batch(20), "d", ["loss"]).risen == 1
+    assert movement(step, *batch(20), "d").risen == 0
+    assert movement(step, *batch(20), "loss").risen == 0
     assert step.muted == set()
 
 
@@ -59,7 +60,7 @@ def test_measuring_leaves_the_step_as_it_was(spec: str):
         step(*batch(20, seed=5)).backward()
         before = dict(step.deltas)
         if measured:
-            risen_share(step, *batch(20, seed=6), next(iter(step.deltas)))
+            movement(step, *batch(20, seed=6), next(iter(step.deltas)))
             assert list(step.deltas) == list(before)
         return step(*batch(20, seed=7)), step.losses
 
@@ -70,14 +71,14 @@ def test_measuring_leaves_the_step_as_it_was(spec: str):
 def test_an_error_leaves_nothing_muted():
     step = step_of(f"perturb loss by loss {{ direction negative {GRAIN} }}")
     with pytest.raises(taxo.TaxoError):
-        risen_share(step, torch.rand(3, 1, 6, 6).double(), torch.full((3,), 99), None, "loss")
+        movement(step, torch.rand(3, 1, 6, 6).double(), torch.full((3,), 99), None, "loss")
     assert step.muted == set()
 
 
 def test_weights_are_measured_on_every_sample():
     step = step_of("perturb weights by -0.5 * w { direction mixed infer prior granularity corpus }")
     x, y, index = batch(20)
-    share = risen_share(step, x, y, index, "weights")
+    share = movement(step, x, y, index, "weights").risen
     without = cross_entropy(step.model(x), y, reduction="none")
     step(x, y, index)
     assert share == float((step.losses > without).double().mean())
