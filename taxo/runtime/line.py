@@ -41,7 +41,8 @@ class Line:
     """A pass: what entered the model, what was seen inside, and what came of it.
 
     `x`, `z`, `h`, `u` and `y` are what they are after the perturbations that acted there; `raw` are the
-    logits, and `base` the losses, before those on them.
+    logits, and `base` the losses, before those on them. A search takes those of a pass that is not its own
+    as they are, without their gradient.
     """
 
     stage: Stage
@@ -50,41 +51,49 @@ class Line:
     h: dict[str, Tensor] = field(default_factory=Outputs)
     seen: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     kept: dict[str, Line] = field(default_factory=dict[str, "Line"])
+    apart: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.apart = self.stage.quiet
+
+    def _now(self, name: str) -> Tensor:
+        value = self.seen[name]
+        return value.detach() if self.stage.quiet and not self.apart else value
 
     @property
     def z(self) -> Tensor:
         """The head's input."""
-        return self.seen["z"]
+        return self._now("z")
 
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
         """The head's weight, perturbed where the weights are."""
-        return self.seen["W"]
+        return self._now("W")
 
     @property
     def u(self) -> Tensor:
         """The logits."""
-        return self.seen["u"]
+        return self._now("u")
 
     @property
     def raw(self) -> Tensor:
         """The logits before perturbations of theirs."""
-        return self.seen["raw"]
+        return self._now("raw")
 
     @property
     def y(self) -> Tensor:
         """The labels that the loss was taken with."""
-        return self.seen["y"]
+        return self._now("y")
 
     @property
     def base(self) -> Tensor:
         """The loss of each sample before perturbations of its own."""
-        return self.seen["base"]
+        return self._now("base")
 
     @property
     def loss(self) -> Tensor:
         """The loss of each sample."""
-        return self.seen["loss"]
+        return self._now("loss")
 
     def inside(self) -> dict[str, Tensor]:
         """What was seen inside the model."""

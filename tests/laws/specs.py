@@ -34,6 +34,7 @@ ONCE_BROKEN = (  # pairs that once broke a law: by their names, their passes, th
     "adversarial_label_smoothing+dac",
     "mixpert_adaptive+arcface",
     "hard_bootstrapping+reg_pert",
+    "augmix+sam",
 )
 # what torch.compile itself says
 TORCHS_OWN = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
