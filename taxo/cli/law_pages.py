@@ -14,7 +14,7 @@ from taxo.laws.pools import Reason
 from taxo.laws.reasons import LAWS, SLOW
 
 PATH = "docs/laws.md"
-SIGNS = {"T212": "✗", "T306": "!", "T307": "↔"}
+SIGNS = {"T212": "✗", "T304": "✗", "T306": "!", "T307": "↔"}
 OTHER = "✗"
 TOGETHER, SAME = "·", " "
 HOLDS = "yes"
@@ -25,6 +25,11 @@ answers for a method on a small model with a verdict: it holds, it fails with wh
 not apply, with the clause that says why. `taxo check --deep FILE` asks them all of a method of your own.
 `make check` tries them on every method that comes with taxo and on a sample of the pairs, `make laws` on
 every pair.
+
+A direction is claimed by the method that says it, of its own base objective and head, and of losses without
+prices. In a composition the law asks of each part whether most losses, or their mean as far as a batch can
+tell, move as it claims: beside the other parts, or else without them. What is learned with the weights at a
+pace that was set for other losses is not asked.
 
 This page is made by `make docs`.
 """
