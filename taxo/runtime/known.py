@@ -22,6 +22,7 @@ from taxo.runtime.given import Given, Now
 from taxo.runtime.hooks import Change
 from taxo.runtime.line import Line
 from taxo.runtime.places import Places
+from taxo.runtime.sharded import check_wrapping, is_sharded, refuse
 from taxo.runtime.stage import Stage
 
 
@@ -264,6 +265,9 @@ class Known(Stage):
         if self._joined:
             hint = "make the step of the model itself, and wrap the step: `DistributedDataParallel(step)`"
             fail("T401", "the model is wrapped already, and its head is to be exchanged", None, hint)
+        check_wrapping(self.model, "its head is to be exchanged")
+        if any(map(is_sharded, self.model.parameters())):
+            refuse("its head is to be exchanged", "make the step first, then `fully_shard(step.model)`")
         self.places.put_head(with_cosine_head(self.model, self.places.head, scale))
 
     def take_second_norms(self) -> None:

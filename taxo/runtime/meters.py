@@ -29,7 +29,7 @@ def joined(parts: list[dict[str, Delta]]) -> dict[str, Delta]:
     if not parts:
         return found
     for name, last in parts[-1].items():
-        rows = [delta for part in parts if isinstance(delta := part[name], Tensor)]
+        rows = [delta for part in parts if isinstance(delta := part.get(name), Tensor)]
         alike = len({delta.shape[1:] for delta in rows}) == 1
         found[name] = torch.cat(rows) if alike else last
     return found

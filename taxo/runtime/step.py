@@ -83,6 +83,7 @@ class Step(Known):
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
         self.deltas, self._found = {}, {}
+        self._whole = None
         self.guard.begin()
         self.settle()
         self.draw_apart()
@@ -92,7 +93,7 @@ class Step(Known):
             self._annotate(error)
             raise
         finally:
-            self._found = None
+            self._found = self._whole = None
         self.guard.look(losses)
         if self.training:
             self.steps.add_(1)
