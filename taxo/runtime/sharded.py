@@ -12,12 +12,17 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NoReturn, cast
 
+import torch
 from torch import Tensor, nn
 
 from taxo.language.errors import fail
+from taxo.ops.sites import weights_at
+from taxo.runtime.compiled import Front
 from taxo.runtime.recomputed import stored
 
 Owned = list[tuple[nn.Module, str, str]]  # a module, its weight's name there, and that in the whole model
+# Two norms of which FSDP knows one: what is refused, and what to do.
+SECOND_NORMS = "a branch has second norms", "share the norms: drop `norm auxiliary`"
 WRAPPER = "FullyShardedDataParallel"
 
 
@@ -42,17 +47,48 @@ def check_wrapping(model: nn.Module, what: str) -> None:
         refuse(what, f"shard by `fully_shard(model)`, which keeps every weight by itself, not by `{WRAPPER}`")
 
 
-def whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each weight as a whole, with a gradient of its own that no optimizer sees."""
-    return {
-        name: _gathered(weight).detach().requires_grad_() if is_sharded(weight) else weight
-        for name, weight in weights.items()
-    }
-
-
 def _gathered(weight: Tensor) -> Tensor:
+    if not is_sharded(weight):
+        return weight
     gather: Callable[[], Tensor] = getattr(weight, "full_tensor")  # noqa: B009  # tensors have no such method
-    return gather()
+    return gather().detach().requires_grad_()
+
+
+class Shards:
+    """A step's dealings with the weights of a model that may be sharded."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._whole: dict[str, Tensor] | None = None
+
+    def begin(self) -> None:
+        """Forget the weights of the last step."""
+        self._whole = None
+
+    def refuse_any(self, what: str, hint: str) -> None:
+        """Say what cannot be had, if any weight is one process's part."""
+        if any(map(is_sharded, self._front.model.parameters())):
+            refuse(what, hint)
+
+    def whole(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weights, each as a whole, with a gradient of its own; the same ones for all of a step."""
+        check_wrapping(self._front.model, "weights are perturbed")
+        if not any(map(is_sharded, found.values())):
+            return found
+        if self._whole is None:
+            weights = weights_at(self._front.model, "*")
+            self._whole = {name: _gathered(weight) for name, weight in weights.items()}
+        return {name: self._whole[name] for name in found}
+
+    def through(self, x: Tensor, replaced: Mapping[str, Tensor], searching: bool) -> object:
+        """The model's output, with other weights where a pass brings some or looks for their slopes."""
+        sought = self._whole is not None and searching and torch.is_grad_enabled()
+        if self._whole is None or not (replaced or sought):
+            return self._front(x, weights=replaced)
+        if self._front.compiled:
+            refuse("compiled code is to run with other weights", "leave the model uncompiled")
+        with exchanged(self._front.model, self._whole | {**replaced}, through=not searching):
+            return self._front(x)
 
 
 @contextmanager

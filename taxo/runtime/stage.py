@@ -24,7 +24,7 @@ from taxo.runtime.line import Line, Present
 from taxo.runtime.masks import same_masks
 from taxo.runtime.meters import Delta
 from taxo.runtime.places import Places
-from taxo.runtime.sharded import check_wrapping, exchanged, is_sharded, refuse, whole
+from taxo.runtime.sharded import Shards
 
 Weights = dict[str, Tensor]
 WeightChange = Callable[[Weights], Weights]
@@ -62,7 +62,7 @@ class Stage(nn.Module):
         self.quiet = False
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
-        self._whole: Weights | None = None
+        self.shards = Shards(self.front)
 
     # Passes
 
@@ -86,7 +86,7 @@ class Stage(nn.Module):
             replaced = self._replaced(weights)
         self._fold(hooks, replaced)
         with self.at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
-            output = self._through(x, replaced)
+            output = self.shards.through(x, replaced, self.quiet)
         u = logits_of(output)
         check_width(u, len(x), self.outputs)
         line.seen.setdefault("raw", u)
@@ -204,8 +204,6 @@ class Stage(nn.Module):
             yield
         elif norm == "auxiliary":
             assert self.auxiliary is not None
-            if any(map(is_sharded, self.model.parameters())):
-                refuse("a branch has second norms", "share the norms: drop `norm auxiliary`")
             with self.auxiliary.instead():
                 yield
         else:
@@ -265,19 +263,10 @@ class Stage(nn.Module):
     def weights(self, pattern: str = "*") -> Weights:
         """The trainable parameters whose name matches; a step looks for them once."""
         if self._found is None:
-            return self._all_of(weights_at(self.model, pattern))
+            return self.shards.whole(weights_at(self.model, pattern))
         if pattern not in self._found:
-            self._found[pattern] = self._all_of(weights_at(self.model, pattern))
+            self._found[pattern] = self.shards.whole(weights_at(self.model, pattern))
         return self._found[pattern]
-
-    def _all_of(self, found: Weights) -> Weights:
-        """Weights as they are, or whole where they are shared out: for a step always the same ones."""
-        check_wrapping(self.model, "weights are perturbed")
-        if not any(map(is_sharded, found.values())):
-            return found
-        if self._whole is None or self._found is None:
-            self._whole = whole(weights_at(self.model, "*"))
-        return {name: self._whole[name] for name in found}
 
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
@@ -294,16 +283,6 @@ class Stage(nn.Module):
         for change in changes:
             weights = weights | change(weights)
         return replaced | weights
-
-    def _through(self, x: Tensor, replaced: Weights) -> object:
-        """The model's output, with other weights where a pass brings some or looks for their slopes."""
-        sought = self._whole is not None and self.quiet and torch.is_grad_enabled()
-        if self._whole is None or not (replaced or sought):
-            return self.front(x, weights=replaced)
-        if self.front.compiled:
-            refuse("compiled code is to run with other weights", "leave the model uncompiled")
-        with exchanged(self.model, self._whole | replaced, through=not self.quiet):
-            return self.front(x)
 
     def _hooks(
         self, line: Line, features: Sequence[Change], inner: Inner, logits: Sequence[Change]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
@@ -40,7 +41,7 @@ def data(seed: int, rank: int | None) -> list[Tensor]:
 
 def whole(model: nn.Module) -> list[Tensor]:
     """The weights, each put together from what the processes hold of it."""
-    held = (weight.detach() for weight in weights(model))
+    held: list[Any] = [weight.detach() for weight in weights(model)]
     return [weight.full_tensor() if hasattr(weight, "full_tensor") else weight.clone() for weight in held]
 
 
@@ -131,7 +132,7 @@ def work(rank: int, folder: str) -> None:
     """One process: every method, shared out in every way."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", f"file://{folder}/ranks", timedelta(seconds=60), WORLD, rank)
-    mesh = distributed.init_device_mesh("cpu", (WORLD,))
+    mesh = init_device_mesh("cpu", (WORLD,))
     found: Found = {}
     for (spec, net), way in product(CASES, (*WAYS, "ddp")):
         found[spec, net, way] = told(one, spec, net, way, mesh, rank)
