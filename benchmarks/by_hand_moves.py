@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from by_hand import Loss, Maker, attack, norms, start
@@ -184,13 +184,13 @@ def esp(model: nn.Module, samples: int, counts: Tensor) -> Loss:
     return loss
 
 
-def moved(model: nn.Module, weights: Values, steps: Values, x: Tensor, y: Tensor) -> Tensor:
+def moved(model: nn.Module, weights: Mapping[str, Tensor], steps: Values, x: Tensor, y: Tensor) -> Tensor:
     """The loss at other weights, whose gradient is taken for that at the model's own."""
     there = {name: weight + steps[name].detach() for name, weight in weights.items()}
     return cross_entropy(functional_call(model, there, (x,)), y)
 
 
-def slopes(model: nn.Module, weights: Values, x: Tensor, y: Tensor) -> Values:
+def slopes(model: nn.Module, weights: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Values:
     found = torch.autograd.grad(cross_entropy(model(x), y), list(weights.values()))
     return dict(zip(weights, found, strict=True))
 
