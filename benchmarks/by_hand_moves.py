@@ -78,7 +78,7 @@ def mixed_adversarial(model: nn.Module, samples: int, counts: Tensor) -> Loss:
 
 def log_gamma(dice: torch.Generator) -> Tensor:
     """The logarithm of a gamma number of shape 1."""
-    drawn = torch._standard_gamma(torch.full((), 2.0, dtype=torch.float64), generator=dice)
+    drawn = torch._standard_gamma(torch.full((), 2.0, dtype=torch.float64), generator=dice)  # pyright: ignore[reportPrivateImportUsage]
     return drawn.log() - torch.empty_like(drawn).exponential_(generator=dice)
 
 
