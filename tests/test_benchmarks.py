@@ -10,13 +10,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.slow
-def test_the_steps_by_hand_are_the_compiled_ones():
-    flags = ["--model", "small", "--threads", "1", "--repeats", "2"]
-    command = [sys.executable, str(ROOT / "benchmarks" / "overhead.py"), *flags]
+def printed(script: str, *flags: str) -> list[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    rows = out.splitlines()[3:]
-    assert len(rows) >= 9
+    return out.splitlines()
+
+
+@pytest.mark.slow
+def test_the_steps_by_hand_are_the_compiled_ones():
+    """Their losses in the first steps, and the weights that these leave."""
+    rows = printed("overhead.py", "--model", "small", "--threads", "1", "--repeats", "2")[3:]
+    assert len(rows) >= 37
     for row in rows:
         assert float(row.split()[-1]) < 1e-4, row
+
+
+@pytest.mark.slow
+def test_the_naive_quadratic_form_is_the_same():
+    rows = printed("quadratic.py", "--classes", "12", "--features", "9", "--rows", "30", "--repeats", "1")[2:]
+    one, other = (float(row.split()[-1]) for row in rows)
+    assert one == pytest.approx(other, rel=1e-5)

@@ -98,6 +98,7 @@ def _result(result: Shape | Result) -> str:
     words = {
         Result.SAME: "the same shape",
         Result.REDUCED: "one number per sample, or one where there is no batch",
+        Result.CLASSLESS: "one number for each row of class values",
         Result.POOLED: "what is left without the batch",
     }
     return result.value if isinstance(result, Shape) else words[result]

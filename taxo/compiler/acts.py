@@ -236,13 +236,16 @@ class ActWriter:
 
 
 def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:
-    """Whether expressions depend on a name, through `let`s and draws."""
-    for node in nodes:
-        for read in graph.scope.reads(node):
+    """Whether expressions depend on a name, through `let`s, draws, and states that are updated first."""
+    scope, seen, waiting = graph.scope, set[str](), list(nodes)
+    while waiting:
+        for read in scope.reads(waiting.pop()):
             if read == name:
                 return True
-            if read in graph.scope.draws and reads(graph, graph.scope.definition(read), name):
-                return True
+            made = read in scope.draws or (read in scope.states and is_before(scope.states[read]))
+            if made and read not in seen:
+                waiting += scope.definition(read)
+            seen.add(read)
     return False
 
 

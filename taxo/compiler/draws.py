@@ -8,7 +8,7 @@ from taxo.compiler.spots import EARLY, Spot
 from taxo.compiler.text import quoted
 from taxo.language.method import Draw
 from taxo.language.scope import Scope
-from taxo.language.syntax import Name
+from taxo.language.syntax import Expression, Name
 from taxo.language.vocabulary import VALUES, Place, Shape
 
 BATCH_AT = {"x": "x", "y": "self.soft(y, x)"}
@@ -76,10 +76,15 @@ def _is_weights(draw: Draw, writer: Writer, spot: Spot) -> bool:
     )
 
 
+def _is_one(like: Expression, writer: Writer, spot: Spot) -> bool:
+    """Whether a draw is like one number."""
+    return writer.shapes.of(like, spot.reader) == Shape.SCALAR
+
+
 def _like(draw: Draw, writer: Writer, spot: Spot) -> str:
     """The tensor whose shape the numbers take: of the whole batch, or of one sample for all."""
     per_sample = draw.per.text == "sample"
-    if draw.like is None:
+    if draw.like is None or (not _is_weights(draw, writer, spot) and _is_one(draw.like, writer, spot)):
         return "self.draws.per_sample(x)" if per_sample else "self.draws.one(x)"
     known = draw.like.text if isinstance(draw.like, Name) else ""
     given = "" if known in spot.own else BATCH_AT.get(known, "")

@@ -118,7 +118,10 @@ def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Tex
         write_prediction(predicted, after, schedule(after), writer)
     write_epoch(ends, graph, writer)
     write_setup(keeps, lower(graph.method, "any"), writer)
-    yield "def setup(self):", keeps
+    made = Text()
+    made.line(*["x = self.anchor"] * ("x" in keeps.words()))
+    made.extend(keeps)
+    yield "def setup(self):", made
     yield "def run(self, x, y, index):", run
     yield "def carried(self, x, y, index):", carried
     yield "def predicted(self, x):", predicted

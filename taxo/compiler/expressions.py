@@ -212,7 +212,7 @@ class Writer(CallWriter):
         """Both sides of a choice in one shape, though only one of them is computed."""
         sides = (node.value, node.otherwise)
         codes = [self.expanded(side, place, shape, COMPARISON) for side in sides]
-        if shape == Shape.SCALAR or shape == Shape.W:
+        if shape == Shape.SCALAR or (shape == Shape.W and not place.key):
             return codes
         small = [self.shape(side, place) != shape for side in sides]
         return [

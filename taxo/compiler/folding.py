@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from taxo.compiler.whole import Rewriting, ShapeOf
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Draw
-from taxo.language.syntax import Binary, Call, Conditional, Expression, Index, Member, Number, Unary, rebuilt
+from taxo.language.syntax import Binary, Call, Conditional, Expression, Index, Member, Number, Unary
 from taxo.language.vocabulary import DISTRIBUTIONS
 
 Names = Mapping[str, float]
@@ -18,37 +19,53 @@ VANISHING = {"reach": 2}  # functions that are zero where one of their arguments
 
 def fold(node: Expression, values: Names) -> Expression:
     """The expression without the terms that the values make zero."""
-    match node:
-        case Binary(operator="and" | "or"):
-            return _fold_logic(node, fold(node.left, values), fold(node.right, values), values)
-        case Binary(operator="*" | "/" | "+" | "-"):
-            return _fold_sum_or_product(node, fold(node.left, values), fold(node.right, values), values)
-        case Binary(operator="^"):
-            power = rebuilt(node, lambda child: fold(child, values))
-            # by IEEE 754 that is so of every number, NaN too
-            return ONE if isinstance(power, Binary) and constant(power.right, values) == 0 else power
-        case Binary(operator=">" | "<" | ">=" | "<="):
-            return _fold_comparison(node, fold(node.left, values), fold(node.right, values), values)
-        case Conditional():
-            held = constant(fold(node.condition, values), values)
-            chosen = None if held is None else node.value if held else node.otherwise
-            return (
-                rebuilt(node, lambda child: fold(child, values)) if chosen is None else fold(chosen, values)
-            )
-        case Call() if _vanishes(node, values):
-            return ZERO
-        case Unary():
-            operand = fold(node.operand, values)
-            value = constant(operand, values)
-            truth = value is not None and node.operator == "not"
-            return Number(float(not value)) if truth else replace(node, operand=operand)
-        case Member():
-            return _fold_member(node, values)
-        case Index():
-            value = fold(node.value, values)
-            return value if isinstance(value, Number) else replace(node, value=value)
-        case _:
-            return rebuilt(node, lambda child: fold(child, values))
+    return Folding(values)(node)
+
+
+class Folding(Rewriting):
+    """Leaves out the terms that the values make zero."""
+
+    def __init__(self, values: Names, shape: ShapeOf | None = None) -> None:
+        super().__init__(shape)
+        self._values = values
+
+    def change(self, node: Expression) -> Expression:
+        """What is left of an expression."""
+        values = self._values
+        match node:
+            case Binary(operator="and" | "or"):
+                return _fold_logic(node, self(node.left), self(node.right), values)
+            case Binary(operator="*" | "/" | "+" | "-"):
+                return _fold_sum_or_product(node, self(node.left), self(node.right), values)
+            case Binary(operator="^"):
+                power = self.below(node)
+                # by IEEE 754 that is so of every number, NaN too
+                return ONE if isinstance(power, Binary) and constant(power.right, values) == 0 else power
+            case Binary(operator=">" | "<" | ">=" | "<="):
+                return _fold_comparison(node, self(node.left), self(node.right), values)
+            case Conditional():
+                held = constant(self(node.condition), values)
+                return self.below(node) if held is None else self(node.value if held else node.otherwise)
+            case Call() if _vanishes(node, values):
+                return ZERO
+            case Unary():
+                operand = self(node.operand)
+                value = constant(operand, values)
+                truth = value is not None and node.operator == "not"
+                return Number(float(not value)) if truth else replace(node, operand=operand)
+            case Member():
+                return self._member(node)
+            case Index():
+                value = self(node.value)  # a number is the same number at every place
+                return self.below(node) if constant(value, values) is None else value
+            case _:
+                return self.below(node)
+
+    def _member(self, node: Member) -> Expression:
+        share = constant(node.group.arguments[0].value, self._values)
+        if share is not None and (share <= 0 or share >= 1):
+            return ZERO if share <= 0 else ONE
+        return self.below(node)
 
 
 def _fold_sum_or_product(node: Binary, left: Expression, right: Expression, values: Names) -> Expression:
@@ -86,13 +103,6 @@ def _fold_logic(node: Binary, left: Expression, right: Expression, values: Names
         if value is not None:
             return Number(float(decides)) if bool(value) == decides else other
     return replace(node, left=left, right=right)
-
-
-def _fold_member(node: Member, values: Names) -> Expression:
-    share = constant(node.group.arguments[0].value, values)
-    if share is not None and (share <= 0 or share >= 1):
-        return ZERO if share <= 0 else ONE
-    return node
 
 
 def certain(draw: Draw, values: Names) -> float | None:

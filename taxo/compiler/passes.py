@@ -6,88 +6,70 @@ Each pass is a plain function from method to method; `PASSES` is their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 
-from taxo.compiler.folding import Names, certain, fold
+from taxo.compiler.folding import Folding, Names, certain
+from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
+from taxo.compiler.whole import shapes_in
 from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.method import Branch, Clause, Inference, Method, Perturbation
+from taxo.language.method import Branch, Clause, Method, Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
     Binary,
     Call,
     Conditional,
     Expression,
-    Name,
     Number,
     names,
-    rebuilt,
-    walk,
 )
 from taxo.language.vocabulary import REGIONS
 
 Pass = Callable[[Method], Method]
-# What does the same with one number as with many equal ones.
-ENTRYWISE = frozenset(
-    {"exp", "log", "sqrt", "abs", "sign", "floor", "relu", "sigmoid", "sin", "cos", "acos", "stop"}
-    | {"mean", "max", "min"}
-)
 
 
 def settle_draws(method: Method) -> Method:
     """Put the values of draws that leave nothing to chance where they are read."""
     values = Scope(method).constants()
     settled: dict[str, Expression] = {}
-    summed = _summed(method)
     for draw in method.draws:
         value = certain(draw, values)
-        if value is not None and not (draw.like is not None and draw.name.text in summed):
+        if value is not None:
             values = {**values, draw.name.text: value}
             settled[draw.name.text] = Number(value)
-    if not settled:
-        return method
-    lets = tuple(let.model_copy(update={"value": _replaced(let.value, settled)}) for let in method.lets)
-    changed = _over_expressions(method, lambda node: _replaced(node, settled))
-    return changed.model_copy(update={"lets": lets})
-
-
-def _summed(method: Method) -> set[str]:
-    """The names that something sums over: there one number is not as good as many."""
-    parts = [let.value for let in method.lets]
-    for item in method.perturbations():
-        parts += [*item.written(), *([item.infer.goal.objective] if item.infer.goal else [])]
-    calls = [node for part in parts for node in walk(part) if isinstance(node, Call)]
-    return {name.text for node in calls if node.name.text not in ENTRYWISE for name in names(node)}
+    return put_in(method, settled) if settled else method
 
 
 def fold_lets(method: Method) -> Method:
     """Fold the named expressions, and put those that became constant where they are read."""
-    values = Scope(method).constants()
-    lets = {let.name.text: let.model_copy(update={"value": fold(let.value, values)}) for let in method.lets}
-    settled = {name: let.value for name, let in lets.items() if constant(let.value, values) is not None}
-    kept = tuple(
-        let.model_copy(update={"value": _replaced(let.value, settled)})
-        for name, let in lets.items()
-        if name not in settled
-    )
-    folded = method.model_copy(update={"lets": kept})
+    scope = Scope(method)
+    values, whole = scope.constants(), read_whole(scope)
+    folding = Folding(values, shapes_in(scope))
+    folded = {
+        let.name.text: (folding.kept if let.name.text in whole else folding)(let.value) for let in method.lets
+    }
+    lets = tuple(let.model_copy(update={"value": folded[let.name.text]}) for let in method.lets)
+    method = method.model_copy(update={"lets": lets})
+    settled = {name: value for name, value in folded.items() if constant(value, values) is not None}
     if not settled:
-        return folded
+        return method
+    method = put_in(method, settled)
+    left = tuple(let for let in method.lets if let.name.text not in settled)
     # what read a constant may be one now, so look again
-    return fold_lets(_over_expressions(folded, lambda node: _replaced(node, settled)))
+    return fold_lets(method.model_copy(update={"lets": left}))
 
 
 def fold_clauses(method: Method) -> Method:
     """Fold the forms, conditions and weights of every clause."""
-    values = Scope(method).constants()
-    return _over_expressions(method, lambda node: fold(node, values))
+    scope = Scope(method)
+    values = scope.constants()
+    return over_expressions(method, lambda item: Folding(values, shapes_in(scope, item)))
 
 
 def drop_idle(method: Method) -> Method:
     """Drop the perturbations that the values of the parameters leave nothing to do."""
     scope = Scope(method)
-    return _over_clauses(method, lambda item: () if _idle(item, scope) else (item,))
+    return over_clauses(method, lambda item: () if _idle(item, scope) else (item,))
 
 
 def _idle(item: Perturbation, scope: Scope) -> bool:
@@ -134,7 +116,7 @@ def always(method: Method) -> Method:
         held = item.where is not None and bool(constant(item.where, values))
         return (item.model_copy(update={"where": None}) if held else item,)
 
-    return _over_clauses(method, unconditional)
+    return over_clauses(method, unconditional)
 
 
 def merge_branches(method: Method) -> Method:
@@ -226,55 +208,3 @@ def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:
     for one in passes:
         method = one(method)
     return method
-
-
-def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturbation, ...]]) -> Method:
-    """The method with every perturbation replaced by what `change` makes of it."""
-    clauses: list[Clause] = []
-    for clause in method.clauses:
-        if isinstance(clause, Branch):
-            inner = tuple(new for item in clause.perturbations for new in change(item))
-            clauses.append(clause.model_copy(update={"perturbations": inner}))
-        elif isinstance(clause, Perturbation):
-            clauses += change(clause)
-        else:
-            clauses.append(clause)
-    return method.model_copy(update={"clauses": tuple(clauses)})
-
-
-def _over_expressions(method: Method, change: Callable[[Expression], Expression]) -> Method:
-    """The method with `change` applied to the forms, conditions and searches, and to weights of branches."""
-
-    def changed(item: Perturbation) -> tuple[Perturbation, ...]:
-        where = None if item.where is None else change(item.where)
-        found = _over_search(item.infer, change)
-        return (item.model_copy(update={"by": change(item.by), "where": where, "infer": found}),)
-
-    method = _over_clauses(method, changed)
-    clauses = tuple(
-        clause.model_copy(update={"weight": change(clause.weight)}) if isinstance(clause, Branch) else clause
-        for clause in method.clauses
-    )
-    return method.model_copy(update={"clauses": clauses})
-
-
-def _over_search(infer: Inference, change: Callable[[Expression], Expression]) -> Inference:
-    """An inference with `change` applied to its goal, and to the options of its sets and its solver."""
-    goal = infer.goal
-    if goal is not None:
-        goal = goal.model_copy(update={"objective": change(goal.objective)})
-    within = tuple(_over_options(region, change) for region in infer.within)
-    via = None if infer.via is None else _over_options(infer.via, change)
-    return infer.model_copy(update={"goal": goal, "within": within, "via": via})
-
-
-def _over_options(call: Call, change: Callable[[Expression], Expression]) -> Call:
-    arguments = tuple(replace(argument, value=change(argument.value)) for argument in call.arguments)
-    return replace(call, arguments=arguments)
-
-
-def _replaced(node: Expression, settled: Mapping[str, Expression]) -> Expression:
-    """The expression with settled names put in for their values."""
-    if isinstance(node, Name):
-        return settled.get(node.text, node)
-    return rebuilt(node, lambda child: _replaced(child, settled))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act
 from taxo.compiler.plan import is_plain, simultaneous
+from taxo.compiler.searches import asks_which
 from taxo.compiler.spots import Spot
 from taxo.language.calling import given
 from taxo.language.printer import ATOM
-from taxo.language.syntax import Call, Expression, names
+from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import REGIONS, Place, Shape
 from taxo.plugins import source_of_op
 
@@ -78,10 +79,15 @@ class Regions:
             self._number(options.get(name), option.default, rows, each) for name, option in numbers.items()
         ]
 
+    def _is_of_a_tensor(self, value: Expression) -> bool:
+        """Whether a number is another one for each tensor of the weights."""
+        parts = list(self.writer.scope.parts(value))
+        return any(isinstance(part, Name) and part.text == "w" for part in parts) or asks_which(parts)
+
     def _number(self, value: Expression | None, default: object, rows: str, each: str) -> str:
         if value is None:
             return repr(default)
-        if each == "tensor" and any(name.text == "w" for name in names(value)):
+        if each == "tensor" and self._is_of_a_tensor(value):
             return f"[{self.writer.code(value, replace(self.spot, key='name'))} for name in w]"
         code = self.writer.code(value, self.spot)
         gathered = rows and self.writer.shape(value, self.spot) == Shape.SAMPLE

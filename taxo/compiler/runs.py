@@ -201,7 +201,7 @@ class RunWriter:
         text.line("return losses")
 
     def _penalty(self, penalty: Expression) -> str:
-        spot = Spot(ANYWHERE, own={"w": "self.weights()"})
+        spot = Spot(ANYWHERE, own={"w": "self.weights()"}, spelt=frozenset(self.writer.scope.lets))
         return self.writer.held(penalty, spot, SUM + 1)
 
     def _weighted(self, line: Line) -> str:

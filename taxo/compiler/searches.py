@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.graph import Act, Graph
@@ -10,6 +10,7 @@ from taxo.compiler.plan import first_word, is_plain, simultaneous, steps
 from taxo.language.calling import given
 from taxo.language.findings import Findings
 from taxo.language.regions import is_bounded
+from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.source import Span
 from taxo.language.syntax import Call, Expression, Name
@@ -21,6 +22,7 @@ Refusal = tuple[str, Span | None, str]
 def unfit(act: Act, graph: Graph) -> Iterator[Refusal]:
     """What one act asks for."""
     yield from _draws(act, graph)
+    yield from _of_one_weight(act, graph)
     if act.unknown is None or act.via is None:
         return
     yield from _solver(act, graph)
@@ -115,3 +117,27 @@ def _draws(act: Act, graph: Graph) -> Iterator[Refusal]:
         if late or ("h" in needed and act.spot.value != "h"):
             what = f"the draw `{draw.name}`, read here,"
             yield what, draw.span, "draw it like what is there"
+
+
+def asks_which(parts: Iterable[Expression]) -> bool:
+    """Whether something asks for the name of the weight that it is about."""
+    return any(isinstance(part, Call) and part.name.text == "named" for part in parts)
+
+
+def _of_one_weight(act: Act, graph: Graph) -> Iterator[Refusal]:
+    """A form and its condition are written out for each tensor, and so is a radius that each has itself."""
+    infer, scope = act.item.infer, graph.scope
+    nodes = [infer.goal.objective] if infer.goal else list[Expression]()
+    nodes += [argument.value for call in (*infer.within, infer.via) if call for argument in call.arguments]
+    for node in nodes:
+        if asks_which(scope.parts(node)) and not _is_of_each(node, act, scope):
+            yield "`named` outside a form", node.span, "read it after `by` or `where`"
+
+
+def _is_of_each(node: Expression, act: Act, scope: Scope) -> bool:
+    """Whether an expression is the radius of a set that every tensor has to itself."""
+    for region in act.item.infer.within:
+        each = given(region, REGIONS[region.name.text].options).get("each")
+        if each is not None and scope.word(each) == "tensor":
+            return any(argument.value is node for argument in region.arguments)
+    return False

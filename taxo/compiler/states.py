@@ -132,7 +132,9 @@ def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: boo
     if form is None and not batched:
         found = [f"{keeper}.set(self.number({value}, x))"]
     else:
-        value = value if batched else f"self.number({value}, x)[None]"
+        if not batched:
+            own = state.per.text == "category" and shape is not None and (shape.axes or "").startswith("C")
+            value = f"self.number({value}, x){'' if own else '[None]'}"
         arguments = [value, *_whose(state, batched), *_where(form, writer, spot)]
         found = call(f"{keeper}.update", arguments)
     text.block(f"if self.learning({quoted(state.name.text)}):", *found)

@@ -66,6 +66,8 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     if infer.manner.text != "tuning" and (held or modules):
         hint = "`infer regularization over ... via joint(...)` of parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
+    elif infer.within and any(scope.network(name.text) for name in infer.over):
+        yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"
 
 
 def _state(state: State, scope: Scope) -> Iterator[Refusal]:

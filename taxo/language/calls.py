@@ -10,6 +10,7 @@ from taxo.language.findings import Findings
 from taxo.language.lookup import ANYWHERE, Names, Reader
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import (
+    BY_AXES,
     FUNCTIONS,
     GRAINS,
     LOGITS,
@@ -202,6 +203,8 @@ class Calls(Names):
                 return result
             case Result.REDUCED:
                 return reduced(shapes[0])
+            case Result.CLASSLESS:
+                return BY_AXES[(shapes[0].axes or "")[:-1]]
             case Result.POOLED:
                 shape = pooled(shapes[0])
                 hint = f"it is {shapes[0].value}"

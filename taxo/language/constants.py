@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 
-from taxo.language.syntax import Binary, Call, Conditional, Expression, Name, Number, Unary
+from taxo.language.syntax import Binary, Call, Conditional, Expression, Name, Number, Unary, walk
 from taxo.language.vocabulary import CONSTANTS
 
 _BINARY: dict[str, Callable[[float, float], float]] = {
@@ -86,11 +86,18 @@ def _chosen(node: Conditional, names: Mapping[str, float]) -> float | None:
     return value if alike else None
 
 
+def _is_one(node: Expression, names: Mapping[str, float]) -> bool:
+    """Whether an expression reads numbers alone, even where it does not come to what it reads."""
+    return all(part.text in names or part.text in CONSTANTS for part in walk(node) if isinstance(part, Name))
+
+
 def _called(node: Call, names: Mapping[str, float]) -> float | None:
     name, inner = node.name.text, [_value(argument.value, names) for argument in node.arguments]
     known = [value for value in inner if value is not None]
     if not known or len(known) < len(inner):
         return None
+    if name == "sum" and len(known) == 1 and not _is_one(node.arguments[0].value, names):
+        return None  # of how many entries, nobody knows here
     if name in _OF_ALL:
         return float(_OF_ALL[name](known))
     return _OF_ONE[name](known[0]) if name in _OF_ONE and len(known) == 1 else None

@@ -64,6 +64,13 @@ RUN_CODES: dict[str, Code] = {
         "than the device has left. taxo computes this before training starts. `store: half` halves them, "
         "`store: host` keeps them in the main memory, and both are options of the solver.",
     ),
+    "T411": Code(
+        "a sharded model that a method cannot work with",
+        "The model's weights are shared out over several processes, so that each holds a part of them and "
+        "has the rest only while a module runs. Most methods never notice. This one wants the weights at a "
+        "time or in a form that the sharding does not give; computing on would give wrong numbers. Shard "
+        "otherwise, as the hint says, or wrap the step by `DistributedDataParallel`.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name, or the package that it is read from is not installed. The hint gives the "

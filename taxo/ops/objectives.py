@@ -83,4 +83,5 @@ class NearestPoint(nn.Module):
                 None,
                 "give the points that are to be met",
             )
-        return torch.cdist(u, y).amin(1).square()
+        kind = torch.promote_types(u.dtype, y.dtype)
+        return torch.cdist(u.to(kind), y.to(kind)).amin(1).square()

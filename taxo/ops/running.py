@@ -109,9 +109,17 @@ class Running(State):
         index: Tensor | None = None,
         where: Tensor | Top | None = None,
     ) -> None:
-        """Take in a batch: a value per sample, their classes or places, and which of them count."""
+        """Take in a batch: a value per sample, their classes or places, and which of them count.
+
+        Where a row per class is kept, values without classes are those of every class, or one for all.
+        """
         assert self.length is not None
         values = e.detach()[None] if e.dim() == 0 else e.detach()
+        if self.granule == "category" and y is None:
+            values, y = (
+                values.expand(self.length, *values.shape[1:]),
+                torch.arange(self.length, device=e.device),
+            )
         found = groups(self.granule, self.length, values, y, index, where)
         seen = found.seen(self.spreads)
         self.shape_as(values)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, Node, Tracer
 
+from taxo.runtime.sharded import is_sharded
+
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 # what a model may ask of a tensor that depends on how it lies in memory
@@ -39,6 +41,7 @@ class _Pair:
         """Whether nobody looks in between or does the work, and the norm is one map for all batches."""
         free = not any(getattr(part, name) for part in (self.layer, self.norm) for name in _HOOKS)
         own = "forward" in vars(self.layer) or "forward" in vars(self.norm)
+        free = free and not is_sharded(self.layer.weight)  # whole only while the layer is at work
         return free and not own and not self.norm.training and self.norm.running_mean is not None
 
     def fold(self) -> None:

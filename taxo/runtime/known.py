@@ -19,9 +19,10 @@ from taxo.ops.tables import Table
 from taxo.runtime.auxiliary import Auxiliary
 from taxo.runtime.following import Following, Goal, Update
 from taxo.runtime.given import Given, Now
-from taxo.runtime.hooks import Change
+from taxo.runtime.hooks import Change, Norm
 from taxo.runtime.line import Line
 from taxo.runtime.places import Places
+from taxo.runtime.sharded import SECOND_NORMS, check_wrapping
 from taxo.runtime.stage import Stage
 
 
@@ -264,10 +265,16 @@ class Known(Stage):
         if self._joined:
             hint = "make the step of the model itself, and wrap the step: `DistributedDataParallel(step)`"
             fail("T401", "the model is wrapped already, and its head is to be exchanged", None, hint)
+        check_wrapping(self.model, "its head is to be exchanged")
+        self.shards.refuse_any(
+            "its head is to be exchanged", "make the step first, then `fully_shard(step.model)`"
+        )
         self.places.put_head(with_cosine_head(self.model, self.places.head, scale))
 
     def take_second_norms(self) -> None:
         """Make the second norms of a branch that has its own."""
+        if any(isinstance(module, Norm) for module in self.model.modules()):
+            self.shards.refuse_any(*SECOND_NORMS)
         self.auxiliary = Auxiliary(self.model)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from taxo.language.errors import fail
+from taxo.runtime.sharded import is_gone, refuse
 
 if TYPE_CHECKING:
     from taxo.runtime.stage import Stage
@@ -68,7 +69,10 @@ class Line:
     @property
     def W(self) -> Tensor:  # noqa: N802  # the letter of the papers
         """The head's weight, perturbed where the weights are."""
-        return self._now("W")
+        found = self._now("W")
+        if is_gone(found):
+            refuse("`W` is read when the head has let go of it", "do not shard the head by itself")
+        return found
 
     @property
     def u(self) -> Tensor:

@@ -21,11 +21,15 @@ def measure(delta: Delta) -> dict[str, float]:
 
 
 def joined(parts: list[dict[str, Delta]]) -> dict[str, Delta]:
-    """The perturbations of a batch's parts as those of the batch; of the weights', the last part's."""
+    """The perturbations of a batch's parts as those of the batch.
+
+    Of the weights, and of a place that is another one in each part, they are the last part's.
+    """
     found: dict[str, Delta] = {}
     if not parts:
         return found
     for name, last in parts[-1].items():
-        rows = [delta for part in parts if isinstance(delta := part[name], Tensor)]
-        found[name] = last if isinstance(last, dict) else torch.cat(rows)
+        rows = [delta for part in parts if isinstance(delta := part.get(name), Tensor)]
+        alike = len({delta.shape[1:] for delta in rows}) == 1
+        found[name] = torch.cat(rows) if alike else last
     return found

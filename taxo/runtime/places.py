@@ -13,6 +13,7 @@ from taxo.language.source import Span
 from taxo.ops.sites import embedding_of, head_of, logits_of, modules_at
 from taxo.runtime.hooks import Change, Enter, Hook, Leave, entering, leaving
 from taxo.runtime.line import Line
+from taxo.runtime.sharded import check_wrapping, is_sharded, refuse
 
 Inputs = tuple[Tensor, ...]
 At = Callable[[Line], AbstractContextManager[None]]
@@ -53,12 +54,16 @@ class Places:
     @property
     def weight(self) -> Tensor:
         """The head's weight."""
-        return cast(Tensor, self.head.weight)
+        check_wrapping(self.model, "`W` is read")
+        found = cast(Tensor, self.head.weight)
+        if is_sharded(found):
+            refuse("`W` is read where no pass has been through the head", "read it behind the head")
+        return found
 
     @property
     def width(self) -> int:
         """How many features there are before the head."""
-        return self.weight.shape[1]
+        return cast(Tensor, self.head.weight).shape[1]
 
     def changing(self, line: Line, site: str, changes: Sequence[Change]) -> Iterator[Hook]:
         """The hooks that change the values of a site; no name stands for the input."""

@@ -24,6 +24,7 @@ from taxo.runtime.line import Line, Present
 from taxo.runtime.masks import same_masks
 from taxo.runtime.meters import Delta
 from taxo.runtime.places import Places
+from taxo.runtime.sharded import Shards
 
 Weights = dict[str, Tensor]
 WeightChange = Callable[[Weights], Weights]
@@ -62,6 +63,7 @@ class Stage(nn.Module):
         self.quiet = False
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
+        self.shards = Shards(self.front)
 
     # Passes
 
@@ -85,7 +87,7 @@ class Stage(nn.Module):
             replaced = self._replaced(weights)
         self._fold(hooks, replaced)
         with self.at(line), self.front.open(bool(self.sees), bool(inner)), hooked(hooks):
-            output = self.front(x, weights=replaced)
+            output = self.shards.through(x, replaced, self.quiet)
         u = logits_of(output)
         check_width(u, len(x), self.outputs)
         line.seen.setdefault("raw", u)
@@ -262,9 +264,9 @@ class Stage(nn.Module):
     def weights(self, pattern: str = "*") -> Weights:
         """The trainable parameters whose name matches; a step looks for them once."""
         if self._found is None:
-            return weights_at(self.model, pattern)
+            return self.shards.whole(weights_at(self.model, pattern))
         if pattern not in self._found:
-            self._found[pattern] = weights_at(self.model, pattern)
+            self._found[pattern] = self.shards.whole(weights_at(self.model, pattern))
         return self._found[pattern]
 
     @property

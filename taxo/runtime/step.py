@@ -18,6 +18,7 @@ from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.known import Known
 from taxo.runtime.meters import Delta, joined, measure
+from taxo.runtime.sharded import SECOND_NORMS
 
 Inputs = Tensor | Sequence[Tensor]
 
@@ -83,6 +84,9 @@ class Step(Known):
         if self.bounds is not None:
             check_inputs(views[0], *self.bounds)
         self.deltas, self._found = {}, {}
+        self.shards.begin()
+        if self.auxiliary is not None and self.auxiliary.names:
+            self.shards.refuse_any(*SECOND_NORMS)
         self.guard.begin()
         self.settle()
         self.draw_apart()
@@ -93,6 +97,7 @@ class Step(Known):
             raise
         finally:
             self._found = None
+            self.shards.begin()
         self.guard.look(losses)
         if self.training:
             self.steps.add_(1)
@@ -146,6 +151,7 @@ class Step(Known):
         modes = [(module, module.training) for module in self.modules()]
         drawn, noted = self.draws.state(), self.deltas
         self.views, self._done = (x,), {}
+        self.shards.begin()
         try:
             self.eval()
             self.guard.begin()
@@ -154,6 +160,7 @@ class Step(Known):
             self.guard.look(logits)
             return logits
         finally:
+            self.shards.begin()
             for module, mode in modes:
                 module.training = mode
             self.draws.restore(drawn)

@@ -7,7 +7,8 @@ import pytest
 import taxo
 from taxo.catalog import load
 from taxo.compiler import PASSES, compile_program, lower, simplify
-from taxo.compiler.passes import always, drop_idle, fold, fold_clauses, fold_lets, merge_branches
+from taxo.compiler.folding import fold
+from taxo.compiler.passes import always, drop_idle, fold_clauses, fold_lets, merge_branches
 from taxo.language.method import Branch
 from taxo.language.parser import parse_expression
 from taxo.language.printer import expression_text

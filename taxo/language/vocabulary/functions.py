@@ -37,9 +37,9 @@ FUNCTIONS: dict[str, Function] = {
     "softmax": Function(
         "the softmax over the classes", (_ROWS,), Result.SAME, kinds=(LOGITS,), gives=DISTRIBUTION
     ),
-    "entropy": Function("the entropy of each row", (_ROWS,), Result.REDUCED, kinds=(DISTRIBUTION,)),
-    "argmax": Function("the class of the largest entry", (_ROWS,), Result.REDUCED, flat=True),
-    "argmin": Function("the class of the smallest entry", (_ROWS,), Result.REDUCED, flat=True),
+    "entropy": Function("the entropy of each row", (_ROWS,), Result.CLASSLESS, kinds=(DISTRIBUTION,)),
+    "argmax": Function("the class of the largest entry", (_ROWS,), Result.CLASSLESS, flat=True),
+    "argmin": Function("the class of the smallest entry", (_ROWS,), Result.CLASSLESS, flat=True),
     "onehot": Function(
         "the distribution that is sure of a class, such as an `argmax` or a number; `y` is one already",
         ((Shape.SAMPLE, Shape.SCALAR),),

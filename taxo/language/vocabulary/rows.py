@@ -92,6 +92,7 @@ class Result(Enum):
     SAME = "that of its arguments"
     REDUCED = "all axes but the batch are gone"
     POOLED = "the batch is gone"
+    CLASSLESS = "the last axis, that of the classes, is gone"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,15 @@
+import torch
+from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+import taxo
+
+distributed.init_process_group("gloo", "tcp://localhost:0", rank=0, world_size=1)
+mesh = init_device_mesh("cpu", (1,))
+model = torch.nn.Sequential(torch.nn.Linear(64, 10))
+fully_shard(model, mesh=mesh)
+try:
+    step = taxo.compile("cosface", model, classes=10)
+finally:
+    distributed.destroy_process_group()
