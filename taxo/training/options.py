@@ -106,8 +106,14 @@ def add_train_options(parser: ArgumentParser) -> None:
 
 
 def add_compare_options(parser: ArgumentParser) -> None:
-    """Add the flag of a comparison only: how many seeds."""
+    """Add the flags of a comparison only: how many seeds, and what else is measured."""
     parser.add_argument("--seeds", metavar="N", help="runs per method, with seeds 0 to N - 1 (default: 5)")
+    parser.add_argument(
+        "--evaluate",
+        metavar="QUESTIONS",
+        help="further columns, of what `taxo evaluate` answers, such as "
+        "`attack(eps: 8/255), corruptions, tail` (default: none)",
+    )
 
 
 def given_words(namespace: Namespace) -> dict[str, str]:
