@@ -114,5 +114,10 @@ COLUMNS = (
     Column("attack", "FGSM", "accuracy after one signed step to the edge", _first("FGSM")),
     Column("attack", "PGD", "accuracy after a search from each random start", _first("PGD")),
     Column("corruptions", "corrupted", "accuracy, mean over corruptions and severities", _corrupted),
-    Column("corruptions", "mCE", "error over the first method's, summed by corruption, mean", _relative),
+    Column(
+        "corruptions",
+        "mCE",
+        "error over the baseline's, both summed over severities, mean over corruptions",
+        _relative,
+    ),
 )

@@ -7,8 +7,6 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from io import StringIO
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +14,6 @@ from statistics import median
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from taxo.catalog import whole
 from taxo.language.errors import TaxoError, fail
@@ -201,20 +198,14 @@ def _print(found: Sequence[Row], grid: Grid, place: GridFolder, as_json: bool) -
         print(table.to_json(found, str(place.path), grid.measure))
         return
     screen = Console()
-    drawn = [partial(table.to_rich, title=grid.title, measure=grid.measure)]
-    if grid.asked:
-        drawn.append(partial(table.to_rich_columns, note=legend(grid.asked)))
-    for draw in drawn:
+    width = screen.width if screen.is_terminal else table.WIDE
+    note = legend(grid.asked)
+    for drawn in (
+        table.to_rich(found, grid.title, width, grid.measure),
+        *table.column_tables(found, width, note),
+    ):
         if screen.is_terminal:
-            screen.print(draw(found, width=screen.width))
+            screen.print(drawn)
         else:
-            print(_piped(draw(found)))
+            print(table.piped(drawn))
     screen.print(f"written to {place.path}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _piped(shown: Table) -> str:
-    """A table for a pipe, which has no width of its own: 100 columns, so that a log reads like the screen."""
-    paper = Console(width=100, file=StringIO())
-    with paper.capture() as captured:
-        paper.print(shown)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())

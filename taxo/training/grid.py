@@ -92,7 +92,8 @@ class GridFolder:
         note = self._note()
         try:
             settings = from_json(cast("Mapping[str, Plain]", note["settings"]))
-            asked = questions(str(note["evaluate"]), "--evaluate")
+            text = str(note["evaluate"])
+            asked = questions(text, "--evaluate") if text else ()
             return Grid(tuple(self._methods(note)), int(str(note["seeds"])), settings, asked)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._unreadable(error)

@@ -116,6 +116,16 @@ def add_compare_options(parser: ArgumentParser) -> None:
     )
 
 
+def add_evaluate_options(parser: ArgumentParser) -> None:
+    """Add the flags of an evaluation."""
+    parser.add_argument("--weights", metavar="WHICH", default="last", help="last or best (default: last)")
+    parser.add_argument(
+        "--baseline", metavar="RUN", help="a run on the same data, for errors relative to its"
+    )
+    parser.add_argument("--device", metavar="NAME", help=f"{', '.join(DEVICES)} (default: the run's)")
+    parser.add_argument("--json", action="store_true", help="the result as JSON")
+
+
 def given_words(namespace: Namespace) -> dict[str, str]:
     """What the user typed for each field of the settings, fields left out if not typed."""
     typed = {name: getattr(namespace, name, None) for name in READERS}

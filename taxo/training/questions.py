@@ -10,7 +10,7 @@ from taxo.language.constants import constant
 from taxo.language.errors import TaxoError, fail, suggest
 from taxo.language.parser import parse_expression, parse_reference
 from taxo.language.printer import expression_text
-from taxo.language.syntax import Call
+from taxo.language.syntax import Call, Expression
 from taxo.training.datasets import find
 from taxo.training.measures import ACCURACY, measure_of
 from taxo.training.settings import Settings
@@ -120,8 +120,8 @@ def _question(word: str, flag: str) -> Question:
     options, given = KINDS[name].options, _given(call, flag)
     texts, values = dict[str, str](), dict[str, float]()
     for option, row in options.items():
-        texts[option] = given.get(option, row.default)
-        value = constant(parse_expression(texts[option]), values)
+        expression = given.get(option) or parse_expression(row.default)
+        texts[option], value = expression_text(expression), constant(expression, values)
         if value is None or not row.allows(value):
             unreadable(f"{name}({option}: {texts[option]})", flag, _expected(row))
         values[option] = value
@@ -138,16 +138,16 @@ def _call(word: str, flag: str) -> Call:
     return calls[0]
 
 
-def _given(call: Call, flag: str) -> dict[str, str]:
-    """The text of each value that is given by its name."""
+def _given(call: Call, flag: str) -> dict[str, Expression]:
+    """Each value that is given by its name."""
     known = KINDS[call.name.text].options
-    found: dict[str, str] = {}
+    found: dict[str, Expression] = {}
     for argument in call.arguments:
         name = argument.name.text if argument.name is not None else ""
         if name not in known or name in found:
             said = f"`{flag} {call.name}` takes " + (_list(known) if known else "no values")
             fail("T503", said, help=suggest(name, known) if known and name else "write `name: value`")
-        found[name] = expression_text(argument.value)
+        found[name] = argument.value
     return found
 
 

@@ -9,12 +9,14 @@ from dataclasses import asdict
 from io import StringIO
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from taxo.training.measures import ACCURACY, EXPLAINED, Measure
 from taxo.training.summary import Estimate, Row
 
 WIDE = 96
+ROOM_FOR_LABEL, ROOM_FOR_COLUMN = 24, 16
 BEST = 3  # the column that a narrow screen goes without
 
 
@@ -80,15 +82,22 @@ def to_rich(rows: Sequence[Row], title: str, width: int = WIDE, measure: Measure
     return table
 
 
-def to_rich_columns(rows: Sequence[Row], width: int = WIDE, note: str = "") -> Table:
-    """The further columns for a terminal or a pipe."""
-    table = Table(caption=_columns_caption(rows, note), box=box.SIMPLE_HEAD)
-    table.caption_justify = "left"
+def column_tables(rows: Sequence[Row], width: int = WIDE, note: str = "") -> list[Table]:
+    """The further columns for a terminal or a pipe: as many tables as they need, explained under the last."""
+    count, each = len(rows[0].columns), max(1, (width - ROOM_FOR_LABEL) // ROOM_FOR_COLUMN)
+    tables = [_column_table(rows, slice(start, start + each)) for start in range(0, count, each)]
+    for table in tables[-1:]:
+        table.caption, table.caption_justify = _columns_caption(rows, note), "left"
+    return tables
+
+
+def _column_table(rows: Sequence[Row], part: slice) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("method", overflow="fold")
-    for column in rows[0].columns:
+    for column in rows[0].columns[part]:
         table.add_column(column.name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(_escape(row.label), *column_texts(row))
+        table.add_row(_escape(row.label), *column_texts(row)[part])
     return table
 
 
@@ -136,6 +145,14 @@ def to_json(rows: Sequence[Row], folder: str, measure: Measure = ACCURACY) -> st
     """The table as JSON; the first row is the baseline."""
     found = [asdict(row) for row in rows]
     return json.dumps({"folder": folder, "measure": measure.name, "baseline": rows[0].label, "rows": found})
+
+
+def piped(shown: Table) -> str:
+    """A table for a pipe, which has no width of its own: 100 columns, so that a log reads like the screen."""
+    paper = Console(width=100, file=StringIO())
+    with paper.capture() as captured:
+        paper.print(shown)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _pair(estimate: Estimate | None) -> tuple[float | None, float | None]:
