@@ -87,7 +87,7 @@ def column_tables(rows: Sequence[Row], width: int = WIDE, note: str = "") -> lis
     count, each = len(rows[0].columns), max(1, (width - ROOM_FOR_LABEL) // ROOM_FOR_COLUMN)
     tables = [_column_table(rows, slice(start, start + each)) for start in range(0, count, each)]
     for table in tables[-1:]:
-        table.caption, table.caption_justify = _columns_caption(rows, note), "left"
+        table.caption, table.caption_justify = _escape(_columns_caption(rows, note)), "left"
     return tables
 
 

@@ -40,7 +40,7 @@ def test_the_worst_class_and_what_has_no_number():
 
 def cells(label: str, values: list[float | None]) -> list[Cell]:
     return [
-        Cell(label, seed, value, value, 1.0, None, value and {"tail": {"tail": [value], "rest": [1.0]}})
+        Cell(label, seed, value, value, 1.0, None, {"tail": {"tail": [value], "rest": [1.0]}})
         if value is not None
         else Cell(label, seed, None, None, None, "nan")
         for seed, value in enumerate(values)

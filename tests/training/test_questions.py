@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from taxo.language.errors import TaxoError
@@ -23,6 +26,12 @@ def test_every_kind_of_question_has_an_answer_and_a_column():
     assert list(ANSWERS) == list(KINDS)
     assert {column.question for column in COLUMNS} == set(KINDS)
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
+
+
+def test_the_documentation_lists_every_question_with_its_values():
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    listed = [str(question).replace(" / ", "/") for question in fitting(sensible())]
+    assert re.findall(r"^\| `([a-z]+(?:\(.*?\))?)` \| (?:accuracy|the)", page, re.MULTILINE) == listed
 
 
 def test_values_are_written_as_in_a_specification():
