@@ -92,7 +92,7 @@ class GridFolder:
         note = self._note()
         try:
             settings = from_json(cast("Mapping[str, Plain]", note["settings"]))
-            text = str(note["evaluate"])
+            text = str(note.get("evaluate", ""))  # what was begun before there were questions asks none
             asked = questions(text, "--evaluate") if text else ()
             return Grid(tuple(self._methods(note)), int(str(note["seeds"])), settings, asked)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
