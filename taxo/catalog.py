@@ -99,16 +99,17 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def parse(text: str, name: str = "<text>") -> Method:
+def parse(text: str, name: str = "<text>", folder: Path | None = None) -> Method:
     """The checked method that a text spells.
 
     >>> text = "method quiet perturb loss by -loss / 2 { direction positive infer prior granularity sample }"
     >>> parse(text).name.text
     'quiet'
 
+    What it uses is looked for in `folder`, if one is given, and among the shipped methods.
     Raises `TaxoError` with every error of the text.
     """
-    return _sound(*examine(Source(name, text)))
+    return _sound(*examine(Source(name, text, folder)))
 
 
 def source_of(reference: str) -> Source:

@@ -24,11 +24,24 @@ def split_reference(text: str) -> list[str]:
     >>> split_reference("esp(eps: 1 + 1)+damp")
     ['esp(eps: 1 + 1)', 'damp']
     """
+    return _apart(text, "+")
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a list; a comma in brackets or quotes parts nothing.
+
+    >>> split_words("attack(eps: 1, steps: 2), tail")
+    ['attack(eps: 1, steps: 2)', 'tail']
+    """
+    return _apart(text, ",")
+
+
+def _apart(text: str, sign: str) -> list[str]:
     parts, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == '"'
         depth += 0 if quoted else {"(": 1, ")": -1}.get(letter, 0)
-        if letter == "+" and depth <= 0 and not quoted:
+        if letter == sign and depth <= 0 and not quoted:
             parts.append("")
         else:
             parts[-1] += letter

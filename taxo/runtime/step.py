@@ -147,6 +147,10 @@ class Step(Known):
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """The logits in evaluation mode; model and random numbers are given back as they were."""
+        return self.evaluated(x)
+
+    def evaluated(self, x: Tensor) -> Tensor:
+        """What `predict` gives, with gradients: what an attack on the trained model follows."""
         check_tensors(x=x)
         modes = [(module, module.training) for module in self.modules()]
         drawn, noted = self.draws.state(), self.deltas

@@ -1,4 +1,4 @@
-"""The commands `train` and `compare`, as the command line adds them; no torch until one of them runs."""
+"""`train`, `compare` and `evaluate`, as the command line adds them; no torch until one of them runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from collections.abc import Callable
 from typing import Protocol
 
 from taxo.language.errors import TaxoError, fail
-from taxo.training.options import add_compare_options, add_run_options, add_train_options
+from taxo.training.options import (
+    add_compare_options,
+    add_evaluate_options,
+    add_run_options,
+    add_train_options,
+)
 
 FAILED = 3
 
 _METHOD = "a shipped name, a path, or a variant such as 'NAME(eps: 0, pro: 45%%)'"
+
+_QUESTION = (
+    "accuracy, top(k: 5), classes, tail(share: 1/3), calibration(bins: 15), margins, "
+    "attack(eps: 8/255, steps: 20, step: eps/4, restarts: 1), or corruptions; the values are those it has "
+    "when none are given (default: all)"
+)
 
 _TRAIN = """Train a model with one method.
 
@@ -27,6 +38,14 @@ Differences are to the method named first.
   taxo compare --resume"""
 
 
+_EVALUATE = """Measure a trained run on its test samples: what it answers to each question.
+Without questions, all that its data allow; `taxo compare --evaluate` puts the same ones.
+
+  taxo evaluate runs/first
+  taxo evaluate runs/first 'attack(eps: 8/255, steps: 50, restarts: 5)' tail
+  taxo evaluate runs/first corruptions --baseline runs/plain"""
+
+
 class Subparsers(Protocol):
     """What `ArgumentParser.add_subparsers` gives."""
 
@@ -38,7 +57,7 @@ class Subparsers(Protocol):
 
 
 def register(subparsers: Subparsers) -> None:
-    """Add `train` and `compare`; each sets `handler` to a function from the namespace to an exit code."""
+    """Add the commands; each sets `handler` to a function from the namespace to an exit code."""
     train = add_command(subparsers, "train", "train a model with one method", _TRAIN)
     train.add_argument("method", metavar="METHOD", nargs="?", help=_METHOD)
     add_run_options(train)
@@ -49,6 +68,11 @@ def register(subparsers: Subparsers) -> None:
     add_run_options(compare)
     add_compare_options(compare)
     compare.set_defaults(handler=compare_command)
+    evaluate = add_command(subparsers, "evaluate", "measure a trained run", _EVALUATE)
+    evaluate.add_argument("run", metavar="RUN", help="a run folder")
+    evaluate.add_argument("questions", metavar="QUESTION", nargs="*", help=_QUESTION)
+    add_evaluate_options(evaluate)
+    evaluate.set_defaults(handler=evaluate_command)
 
 
 def train_command(namespace: Namespace) -> int:
@@ -63,6 +87,13 @@ def compare_command(namespace: Namespace) -> int:
     from taxo.training.compare import compare
 
     return _guarded(compare, namespace)
+
+
+def evaluate_command(namespace: Namespace) -> int:
+    """Run `taxo evaluate`."""
+    from taxo.training.evaluate import evaluate
+
+    return _guarded(evaluate, namespace)
 
 
 def add_command(subparsers: Subparsers, name: str, help: str, description: str) -> ArgumentParser:

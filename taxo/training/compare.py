@@ -7,7 +7,6 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from io import StringIO
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,11 +14,12 @@ from statistics import median
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from taxo.catalog import whole
 from taxo.language.errors import TaxoError, fail
 from taxo.training import folder, table, words
+from taxo.training.answers import answers
+from taxo.training.columns import legend, with_columns
 from taxo.training.data import load
 from taxo.training.device import pick, tuned
 from taxo.training.grid import Entrant, Grid, GridFolder
@@ -29,8 +29,10 @@ from taxo.training.measures import Measure
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import bar, describe
+from taxo.training.questions import Question, questions, refuse_unfit
 from taxo.training.run import Run, prepare
 from taxo.training.settings import Settings, change, to_json, with_params
+from taxo.training.subject import Subject
 from taxo.training.summary import Cell, Row, rows
 
 DEFAULT_SEEDS = 5
@@ -48,7 +50,9 @@ def compare(namespace: Namespace) -> int:
             return 0
         place = _begin(namespace, kept, grid, entrants)
         whole = _run(grid, place, console, bool(namespace.quiet))
-    found = rows(grid.asked(place.cells()), [(entrant.label, entrant.cost) for entrant in entrants])
+    cells = grid.cells(place.cells())
+    found = rows(cells, [(entrant.label, entrant.cost) for entrant in entrants])
+    found = with_columns(found, cells, grid.asked)
     _write(found, grid, place)
     if not whole:
         command = f"taxo compare --resume {shlex.quote(str(place.path))}"
@@ -70,18 +74,23 @@ def _asked(namespace: Namespace, kept: GridFolder | None) -> Grid:
     if twice is not None:
         fail("T103", f"`{twice}` is compared twice", help="name each method or variant once")
     seeds = None if namespace.seeds is None else words.whole(str(namespace.seeds), "--seeds", 1)
+    typed = None if namespace.evaluate is None else questions(str(namespace.evaluate), "--evaluate")
     if kept is None:
         if not labels:
             fail("T503", "`taxo compare` needs methods", help="`taxo list` shows them")
-        return Grid(labels, seeds or DEFAULT_SEEDS, settings_from(namespace))
+        return Grid(labels, seeds or DEFAULT_SEEDS, settings_from(namespace), typed or ())
     origin = kept.origin()
     settings = with_params(change(origin.settings, given_words(namespace)), list(namespace.assignments))
     folder.refuse_setting(origin.settings, settings, kept.path / "compare.json")
-    return Grid(labels or origin.labels, seeds or origin.seeds, settings)
+    asked = origin.asked if typed is None else typed
+    before, now = ("\n".join(map(str, each)) for each in (origin.asked, asked))
+    folder.refuse_change(before, now, str(kept.path / "compare.json"), "what is evaluated")
+    return Grid(labels or origin.labels, seeds or origin.seeds, settings, asked)
 
 
 def _entrants(grid: Grid) -> list[Entrant]:
     """Compile every method once, so that a mistake in the last one shows before the first one trains."""
+    refuse_unfit(grid.asked, grid.settings)
     data = load(grid.settings, pick(grid.settings.device))
     steps = [(label, prepare(label, grid.settings, data).step) for label in grid.labels]
     # with what each of them uses, which may be another file
@@ -111,7 +120,7 @@ def _run(grid: Grid, place: GridFolder, console: Console, quiet: bool) -> bool:
             for number, (label, run) in enumerate(_runs(todo, grid.settings), 1):
                 name = f"run {number}/{len(todo)}  {label}, seed {run.settings.seed}"
                 watch.begin(name)
-                cell = _cell(label, run, watch, stop)
+                cell = _cell(label, run, grid.asked, watch, stop)
                 place.add(cell)
                 if display.disable and not quiet:
                     line = f"{name}: {_result(cell, grid.measure)}"
@@ -149,15 +158,16 @@ class Watch:
         self.progress.update(self.task, advance=1, note=describe(metrics))
 
 
-def _cell(label: str, run: Run, watch: Watch, stop: StopRequest) -> Cell:
+def _cell(label: str, run: Run, asked: Sequence[Question], watch: Watch, stop: StopRequest) -> Cell:
     seed = run.settings.seed
     try:
         history = fit(run, watch, stop, Recorder())
+        found = answers(Subject(run.step, run.data, seed), asked) if asked else None
     except TaxoError as error:
         # one method that diverges must not cost the others their runs; the table and the exit code say so
         return Cell(label, seed, None, None, None, error.diagnostics[0].message)
     seconds = median(metrics.seconds for metrics in history)
-    return Cell(label, seed, history[-1].test_accuracy, best(history).test_accuracy, seconds)
+    return Cell(label, seed, history[-1].test_accuracy, best(history).test_accuracy, seconds, None, found)
 
 
 def _result(cell: Cell, measure: Measure) -> str:
@@ -167,17 +177,19 @@ def _result(cell: Cell, measure: Measure) -> str:
 def _show(grid: Grid, entrants: Sequence[Entrant], as_json: bool) -> None:
     costs = {entrant.label: entrant.cost for entrant in entrants}
     if as_json:
-        print(json.dumps({"methods": costs, "seeds": grid.seeds, "settings": to_json(grid.settings)}))
+        found = {"methods": costs, "seeds": grid.seeds, "settings": to_json(grid.settings)}
+        print(json.dumps(found | {"evaluate": [str(question) for question in grid.asked]}))
         return
     settings = {name: value for name, value in to_json(grid.settings).items() if name != "seed"}
-    folder.print_facts({"seeds": f"0 to {grid.seeds - 1}"} | settings)
+    asked = ", ".join(map(str, grid.asked)) or None
+    folder.print_facts({"seeds": f"0 to {grid.seeds - 1}"} | settings | {"evaluate": asked})
     folder.print_facts(
         {f"method {number}": f"{label}  ({cost})" for number, (label, cost) in enumerate(costs.items(), 1)}
     )
 
 
 def _write(found: Sequence[Row], grid: Grid, place: GridFolder) -> None:
-    place.write("table.md", table.to_markdown(found, grid.title, grid.measure))
+    place.write("table.md", table.to_markdown(found, grid.title, grid.measure, legend(grid.asked)))
     place.write("table.csv", table.to_csv(found, grid.measure))
 
 
@@ -186,16 +198,14 @@ def _print(found: Sequence[Row], grid: Grid, place: GridFolder, as_json: bool) -
         print(table.to_json(found, str(place.path), grid.measure))
         return
     screen = Console()
-    if screen.is_terminal:
-        screen.print(table.to_rich(found, grid.title, screen.width, grid.measure))
-    else:
-        print(_piped(table.to_rich(found, grid.title, measure=grid.measure)))
+    width = screen.width if screen.is_terminal else table.WIDE
+    note = legend(grid.asked)
+    for drawn in (
+        table.to_rich(found, grid.title, width, grid.measure),
+        *table.column_tables(found, width, note),
+    ):
+        if screen.is_terminal:
+            screen.print(drawn)
+        else:
+            print(table.piped(drawn))
     screen.print(f"written to {place.path}", soft_wrap=True, highlight=False, markup=False)
-
-
-def _piped(shown: Table) -> str:
-    """A table for a pipe, which has no width of its own: 100 columns, so that a log reads like the screen."""
-    paper = Console(width=100, file=StringIO())
-    with paper.capture() as captured:
-        paper.print(shown)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
+from taxo.catalog import parse
 from taxo.language.errors import fail
 from taxo.runtime.step import Step
 from taxo.training import checkpoint
@@ -22,8 +23,9 @@ from taxo.training.device import describe
 from taxo.training.loaders import DATA_PACKAGES
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
-from taxo.training.run import Run, restore
-from taxo.training.settings import Plain, Settings, from_json, to_json
+from taxo.training.run import Run, prepare, restore
+from taxo.training.settings import Plain, Settings, change, from_json, to_json
+from taxo.variants import split_reference, split_values
 
 RUNS = Path("runs")
 
@@ -100,6 +102,21 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     with writing(folder.path):
         file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
     return history
+
+
+def trained(folder: RunFolder, weights: str, device: str | None = None) -> Run:
+    """The folder's run as it was at one of its checkpoints, by the specification that it ran."""
+    origin, file = folder.origin(), folder.path / "method.taxo"
+    settings = origin.settings if device is None else change(origin.settings, {"device": device})
+    place = Path(split_values(split_reference(origin.method)[0])[0])
+    # what it uses lies beside the file that was typed, and may have changed
+    beside = place.resolve().parent if place.suffix == ".taxo" else None
+    run = prepare(parse(_read(file), str(file), beside), settings)
+    if run.step.method.uses():
+        program = folder.path / "program.py"
+        refuse_change(_read(program), run.step.source, str(program), "the program")
+    restore(run, checkpoint.load(folder.path / weights))
+    return run
 
 
 def _history(file: Path, epochs: int) -> list[EpochMetrics]:

@@ -31,12 +31,12 @@ class Widths:
     outputs: int
 
 
-def widths_of(typed: str, settings: Settings, classes: int) -> Widths:
+def widths_of(typed: str | Method, settings: Settings, classes: int) -> Widths:
     """What a method makes of the classes of the data: as many clusters as it says, outputs as it needs.
 
     T503 where the method's base objective does not fit the labels or the model.
     """
-    found = load(typed)
+    found = load(typed) if isinstance(typed, str) else typed
     method = whole(variant(found, dict(settings.params), library_for(found)))
     call = base_objective(method.loss)[0] if method.loss is not None else None
     objective = call.name.text if call is not None else "cross_entropy"

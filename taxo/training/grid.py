@@ -12,6 +12,7 @@ from taxo.language.errors import fail
 from taxo.training.datasets import find
 from taxo.training.folder import claim, commit, refuse_change, versions, writing
 from taxo.training.measures import Measure, measure_of
+from taxo.training.questions import Question, questions
 from taxo.training.settings import Plain, Settings, from_json, to_json
 from taxo.training.summary import Cell
 
@@ -30,13 +31,14 @@ _WRONG = {"classes": "wrong labels", "targets": "gross errors", "points": "stray
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is compared: methods as typed, how many seeds, and the settings that all runs share."""
+    """What is compared: methods as typed, how many seeds, the settings that all runs share, and questions."""
 
     labels: tuple[str, ...]
     seeds: int
     settings: Settings
+    asked: tuple[Question, ...] = ()
 
-    def asked(self, cells: Iterable[Cell]) -> list[Cell]:
+    def cells(self, cells: Iterable[Cell]) -> list[Cell]:
         """The runs that belong to this grid; the folder may hold those of a larger one."""
         return [cell for cell in cells if cell.label in self.labels and cell.seed < self.seeds]
 
@@ -72,6 +74,7 @@ class GridFolder:
             "methods": methods | {entrant.label: entrant.text for entrant in entrants},
             "seeds": grid.seeds,
             "settings": to_json(grid.settings),
+            "evaluate": ", ".join(map(str, grid.asked)),
             "versions": versions(),
             "commit": commit(),
         }
@@ -89,7 +92,9 @@ class GridFolder:
         note = self._note()
         try:
             settings = from_json(cast("Mapping[str, Plain]", note["settings"]))
-            return Grid(tuple(self._methods(note)), int(str(note["seeds"])), settings)
+            text = str(note.get("evaluate", ""))  # what was begun before there were questions asks none
+            asked = questions(text, "--evaluate") if text else ()
+            return Grid(tuple(self._methods(note)), int(str(note["seeds"])), settings, asked)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._unreadable(error)
 

@@ -106,8 +106,24 @@ def add_train_options(parser: ArgumentParser) -> None:
 
 
 def add_compare_options(parser: ArgumentParser) -> None:
-    """Add the flag of a comparison only: how many seeds."""
+    """Add the flags of a comparison only: how many seeds, and what else is measured."""
     parser.add_argument("--seeds", metavar="N", help="runs per method, with seeds 0 to N - 1 (default: 5)")
+    parser.add_argument(
+        "--evaluate",
+        metavar="QUESTIONS",
+        help="further columns, of what `taxo evaluate` answers, such as "
+        "`attack(eps: 8/255), corruptions, tail` (default: none)",
+    )
+
+
+def add_evaluate_options(parser: ArgumentParser) -> None:
+    """Add the flags of an evaluation."""
+    parser.add_argument("--weights", metavar="WHICH", default="last", help="last or best (default: last)")
+    parser.add_argument(
+        "--baseline", metavar="RUN", help="a run on the same data, for errors relative to its"
+    )
+    parser.add_argument("--device", metavar="NAME", help=f"{', '.join(DEVICES)} (default: the run's)")
+    parser.add_argument("--json", action="store_true", help="the result as JSON")
 
 
 def given_words(namespace: Namespace) -> dict[str, str]:

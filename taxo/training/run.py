@@ -13,6 +13,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 import taxo
 from taxo.language.errors import fail
+from taxo.language.method import Method
 from taxo.runtime.step import Step
 from taxo.training import models
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
@@ -42,7 +43,7 @@ class Run:
     position: Position = field(default_factory=Position)
 
 
-def prepare(method: str, settings: Settings, data: Data | None = None) -> Run:
+def prepare(method: str | Method, settings: Settings, data: Data | None = None) -> Run:
     """Data, model, step and optimizer of a run that has not begun."""
     device = pick(settings.device)
     data = data or load(settings, device)

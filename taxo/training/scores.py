@@ -10,7 +10,7 @@ from torch import Tensor
 from taxo.runtime.step import Step
 from taxo.training.data import Split
 from taxo.training.measures import ACCURACY, EXPLAINED, PURITY, Measure
-from taxo.training.tensors import numbers
+from taxo.training.tensors import numbers, pieces
 
 EVALUATION_BATCH = 512
 
@@ -60,8 +60,7 @@ def _share(hits: Sequence[Tensor], split: Split) -> Tensor:
 
 def _pieces(step: Step, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """Predictions and labels, batch by batch."""
-    for start in range(0, len(split), EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
+    for rows in pieces(len(split), EVALUATION_BATCH):
         yield step.predict(split.x[rows]), split.y[rows]
 
 

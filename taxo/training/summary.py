@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, median, stdev
 
+from taxo.training.questions import Answers
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One method at one seed; `failure` says why there is no accuracy."""
+    """One method at one seed, and its answers if it was asked; `failure` says why there is no accuracy."""
 
     label: str
     seed: int
@@ -18,6 +20,7 @@ class Cell:
     best: float | None
     seconds: float | None
     failure: str | None = None
+    answers: Answers | None = None
 
 
 # Student's 97.5% quantile for 1, 2, ... degrees of freedom: with few seeds, two standard errors are too few
@@ -39,6 +42,16 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A further column of one method: its mean, and the difference to the first method's, paired by seed."""
+
+    name: str
+    value: Estimate | None
+    difference: Estimate | None
+    percent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One method over all seeds; the difference is to the first method, seed by seed."""
 
@@ -50,6 +63,7 @@ class Row:
     seconds: float | None
     runs: int
     failed: int
+    columns: tuple[Shown, ...] = ()
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:

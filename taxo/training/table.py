@@ -9,12 +9,14 @@ from dataclasses import asdict
 from io import StringIO
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
-from taxo.training.measures import ACCURACY, Measure
+from taxo.training.measures import ACCURACY, EXPLAINED, Measure
 from taxo.training.summary import Estimate, Row
 
 WIDE = 96
+ROOM_FOR_LABEL, ROOM_FOR_COLUMN = 24, 16
 BEST = 3  # the column that a narrow screen goes without
 
 
@@ -22,6 +24,15 @@ def headers(measure: Measure) -> tuple[str, ...]:
     """What stands over the columns."""
     test, best = (f"{word} {measure.heading}" for word in ("test", "best"))
     return ("method", test, "difference", best, "s / epoch", "passes")
+
+
+def column_texts(row: Row) -> list[str]:
+    """The cells of a row's further columns; a star: the difference to the first row is beyond noise."""
+    return [
+        shown(column.value, measure=ACCURACY if column.percent else EXPLAINED)
+        + (" *" if column.difference is not None and column.difference.beyond_noise else "")
+        for column in row.columns
+    ]
 
 
 def shown(estimate: Estimate | None, signed: bool = False, measure: Measure = ACCURACY) -> str:
@@ -71,26 +82,62 @@ def to_rich(rows: Sequence[Row], title: str, width: int = WIDE, measure: Measure
     return table
 
 
-def to_markdown(rows: Sequence[Row], title: str, measure: Measure = ACCURACY) -> str:
-    """The table as Markdown."""
-    lines = [[cell.replace("|", "\\|") for cell in texts(row, measure)] for row in rows]
-    rule = ["---", "---:", "---:", "---:", "---:", "---"]
-    body = "\n".join(f"| {' | '.join(line)} |" for line in [headers(measure), rule, *lines])
-    return f"# {title}\n\n{body}\n\n{caption(rows, wide=True, measure=measure)}\n"
+def column_tables(rows: Sequence[Row], width: int = WIDE, note: str = "") -> list[Table]:
+    """The further columns for a terminal or a pipe: as many tables as they need, explained under the last."""
+    count, each = len(rows[0].columns), max(1, (width - ROOM_FOR_LABEL) // ROOM_FOR_COLUMN)
+    tables = [_column_table(rows, slice(start, start + each)) for start in range(0, count, each)]
+    for table in tables[-1:]:
+        table.caption, table.caption_justify = _escape(_columns_caption(rows, note)), "left"
+    return tables
+
+
+def _column_table(rows: Sequence[Row], part: slice) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("method", overflow="fold")
+    for column in rows[0].columns[part]:
+        table.add_column(column.name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(_escape(row.label), *column_texts(row)[part])
+    return table
+
+
+def _columns_caption(rows: Sequence[Row], note: str) -> str:
+    return f"{note} *: the difference to {rows[0].label}, paired by seed, is beyond noise."
+
+
+def to_markdown(rows: Sequence[Row], title: str, measure: Measure = ACCURACY, note: str = "") -> str:
+    """The table as Markdown, further columns before the last two."""
+    more = [column.name for column in rows[0].columns]
+    lines = [
+        [cell.replace("|", "\\|") for cell in _with(texts(row, measure), column_texts(row))] for row in rows
+    ]
+    rule = _with(["---", "---:", "---:", "---:", "---:", "---"], ["---:"] * len(more))
+    body = "\n".join(f"| {' | '.join(line)} |" for line in [_with(headers(measure), more), rule, *lines])
+    found = f"# {title}\n\n{body}\n\n{caption(rows, wide=True, measure=measure)}\n"
+    return f"{found}\n{_columns_caption(rows, note)}\n" if more else found
+
+
+def _with(cells: Sequence[str], more: Sequence[str]) -> list[str]:
+    return [*cells[:-2], *more, *cells[-2:]]
 
 
 def to_csv(rows: Sequence[Row], measure: Measure = ACCURACY) -> str:
-    """The table as CSV: shares, not percent, and every digit."""
+    """The table as CSV: shares, not percent, and every digit; further columns with their differences last."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     pairs = ("test", "difference", "best")
     names = [name for pair in pairs for name in (pair, f"{pair}_error")]
-    writer.writerow(["method", *names, "seconds_per_epoch", "passes", "runs", "failed", "measure"])
+    more = [column.name.removesuffix(" %").replace(" ", "_") for column in rows[0].columns]
+    parts = ("", "_error", "_difference", "_difference_error")
+    further = [f"{name}{part}" for name in more for part in parts]
+    writer.writerow(["method", *names, "seconds_per_epoch", "passes", "runs", "failed", "measure", *further])
     for row in rows:
         estimates = (row.test, row.difference, row.best)
         numbers = [number for estimate in estimates for number in _pair(estimate)]
         counts = (row.seconds, row.cost, row.runs, row.failed)
-        writer.writerow([row.label, *numbers, *counts, measure.name])
+        columns = [estimate for column in row.columns for estimate in (column.value, column.difference)]
+        found = [number for estimate in columns for number in _pair(estimate)]
+        writer.writerow([row.label, *numbers, *counts, measure.name, *found])
     return text.getvalue()
 
 
@@ -98,6 +145,14 @@ def to_json(rows: Sequence[Row], folder: str, measure: Measure = ACCURACY) -> st
     """The table as JSON; the first row is the baseline."""
     found = [asdict(row) for row in rows]
     return json.dumps({"folder": folder, "measure": measure.name, "baseline": rows[0].label, "rows": found})
+
+
+def piped(shown: Table) -> str:
+    """A table for a pipe, which has no width of its own: 100 columns, so that a log reads like the screen."""
+    paper = Console(width=100, file=StringIO())
+    with paper.capture() as captured:
+        paper.print(shown)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _pair(estimate: Estimate | None) -> tuple[float | None, float | None]:

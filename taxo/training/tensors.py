@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 from torch import Tensor
@@ -15,3 +16,9 @@ def numbers(tensor: Tensor) -> list[float]:
 def batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
     """The rows in pieces of `size`, the last one as small as it comes."""
     return cast("tuple[Tensor, ...]", rows.split(size))
+
+
+def pieces(count: int, size: int) -> Iterator[slice]:
+    """The places of so many rows, `size` at a time."""
+    for start in range(0, count, size):
+        yield slice(start, start + size)

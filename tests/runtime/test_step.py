@@ -412,6 +412,23 @@ def test_the_plain_loop_learns(spec: str):
     assert float(functional.cross_entropy(step.predict(x), y)) < 0.95 * before
 
 
+@pytest.mark.parametrize("spec", ["plain", "logit_adjustment_posthoc", "ldam", "pgd_at"])
+def test_what_is_predicted_can_be_followed_back_to_the_inputs(spec: str):
+    x, y, index = batch()
+    step = compiled(spec, mlp().double())
+    step(x, y, index)
+    modes = [module.training for module in step.modules()]
+    followed = x.clone().requires_grad_()
+    logits = step.evaluated(followed)
+    torch.testing.assert_close(logits.detach(), step.predict(x), rtol=0, atol=0)
+    (slope,) = torch.autograd.grad(functional.cross_entropy(logits, y), followed)
+    small = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype) * 1e-6
+    ends = [functional.cross_entropy(step.predict(x + way), y) for way in (small, -small)]
+    assert float((slope * small).sum()) == pytest.approx(float(ends[0] - ends[1]) / 2, rel=1e-5)
+    assert [module.training for module in step.modules()] == modes
+    assert not step.predict(followed).requires_grad
+
+
 @pytest.mark.parametrize(
     "spec",
     ["plain", "label_smoothing", "logit_adjustment", "polyloss", "logpert", "pgd_at(start: zero, steps: 3)"],

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from taxo.training.questions import fitting
+from taxo.training.settings import sensible
+
 
 def test_registering_imports_neither_torch_nor_scikit_learn():
     code = (
@@ -25,6 +28,16 @@ def test_help_is_complete(run_command, capsys: pytest.CaptureFixture[str], comma
     out = capsys.readouterr().out
     for flag in ("METHOD", "--noise", "--set", "--resume", "--dry-run", "--json", "pair:30%"):
         assert flag in out
+
+
+def test_the_help_of_an_evaluation_names_every_question(run_command, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        run_command("evaluate", "--help")
+    assert stop.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    asked = ", ".join(str(question).replace(" / ", "/") for question in fitting(sensible()))
+    assert all(word in out for word in asked.split(", "))
+    assert "--baseline" in out
 
 
 def test_an_unknown_flag_is_a_usage_error(run_command):

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 import taxo
+from taxo.training import compare
 from taxo.training.grid import GridFolder
+from taxo.training.questions import Question
+from taxo.training.subject import Subject
 
 from .conftest import press_ctrl_c, spoil_the_loss
 
@@ -171,3 +174,90 @@ def test_a_broken_comparison_is_refused(
     (tmp_path / "a" / name).write_text("{\n")
     assert run_command("compare", "--resume", "a") == 1
     assert "error[T507]" in capsys.readouterr().err
+
+
+ASKED = ("--evaluate", "attack(steps: 2), corruptions, tail")
+
+
+def test_a_comparison_evaluates_what_it_is_asked(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "2", *ASKED, "--output", "a") == 0
+    out, columns = capsys.readouterr().out, ["FGSM", "PGD", "corrupted", "mCE", "tail", "rest"]
+    assert all(f"{name} %" in out for name in columns)
+    assert max(map(len, out.splitlines())) <= 100
+    first, second = table(tmp_path / "a")
+    assert (first["mCE"], first["mCE_error"], first["mCE_difference"]) == ("1.0", "0.0", "")
+    assert float(second["mCE_difference"]) == pytest.approx(float(second["mCE"]) - 1)
+    cells = GridFolder(tmp_path / "a").cells()
+    values = [cell.answers["attack"]["PGD"][0] for cell in cells if cell.answers and cell.label == "plain"]
+    assert float(first["PGD"]) == pytest.approx(sum(values) / 2)
+    text = (tmp_path / "a" / "table.md").read_text()
+    assert "| FGSM % | PGD % | corrupted % | mCE % | tail % | rest % | s / epoch | passes |" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+    assert "attack(eps: 8 / 255, steps: 2, step: eps / 4, restarts: 1)" in text
+
+
+def test_a_comparison_and_an_evaluation_agree(run_command, tmp_path: Path):
+    run_command("compare", "plain", *FAST, "--seeds", "1", *ASKED, "--output", "a")
+    run_command("train", "plain", *FAST, "--output", "b")
+    run_command("evaluate", "b", *ASKED[1:])
+    (cell,) = GridFolder(tmp_path / "a").cells()
+    assert cell.answers == json.loads((tmp_path / "b" / "evaluation.json").read_text())["answers"]
+
+
+def test_what_was_evaluated_is_not_evaluated_again(
+    run_command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble
+):
+    words = ("plain", "logpert", *FAST, "--seeds", "1", *ASKED)
+    run_command("compare", *words, "--output", "whole")
+    patch = trouble(press_ctrl_c, 3, "logpert")
+    assert run_command("compare", *words, "--output", "a") == 130
+    patch.undo()
+    asked: list[str] = []
+    answers = compare.answers
+
+    def counted(subject: Subject, questions: tuple[Question, ...]):
+        asked.append(str(subject.step.method.name))
+        return answers(subject, questions)
+
+    monkeypatch.setattr(compare, "answers", counted)
+    assert run_command("compare", "--resume", "a") == 0
+    assert asked == ["logpert"]
+    assert table(tmp_path / "a") == table(tmp_path / "whole")
+    assert run_command("compare", "--resume", "a", *ASKED) == 0  # the same words again
+    assert asked == ["logpert"]
+
+
+def test_resume_refuses_other_questions(run_command, capsys: pytest.CaptureFixture[str]):
+    run_command("compare", "plain", *FAST, "--seeds", "1", *ASKED, "--output", "a")
+    assert run_command("compare", "--resume", "a", "--evaluate", "tail") == 1
+    error = capsys.readouterr().err
+    assert "error[T508]: what is evaluated has changed" in error
+    assert "-corruptions" in error
+
+
+def test_an_unknown_question_is_a_usage_error_and_writes_nothing(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run_command("compare", "plain", "--evaluate", "attack, tial") == 2
+    assert "did you mean `tail`?" in capsys.readouterr().err
+    assert run_command("compare", "plain", "--data", "wine", "--evaluate", "corruptions") == 2
+    assert "`corruptions` is about images, and `wine` has none" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_will_be_asked(run_command, capsys: pytest.CaptureFixture[str]):
+    run_command("compare", "plain", "--dry-run", "--evaluate", "tail(share: 20%)")
+    assert "evaluate      tail(share: 20%)" in capsys.readouterr().out
+    run_command("compare", "plain", "--dry-run", "--json", "--evaluate", "tail")
+    assert json.loads(capsys.readouterr().out)["evaluate"] == ["tail(share: 1 / 3)"]
+
+
+def test_a_method_that_fails_has_no_answers(run_command, tmp_path: Path, trouble):
+    trouble(spoil_the_loss, 2, "logpert")
+    words = ("plain", "logpert", *FAST, "--seeds", "1", *ASKED)
+    assert run_command("compare", *words, "--output", "a") == 3
+    first, second = table(tmp_path / "a")
+    assert float(first["tail"]) > 0
+    assert second["tail"] == ""

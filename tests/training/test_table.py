@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
-from taxo.training.summary import Estimate, Row
-from taxo.training.table import shown, to_csv, to_json, to_markdown, to_rich
+from taxo.training.summary import Estimate, Row, Shown
+from taxo.training.table import column_tables, shown, to_csv, to_json, to_markdown, to_rich
 
 ROWS = [
     Row("plain", "1 F + 1 B", Estimate(0.748, 0.011, 5), Estimate(0.86, 0.01, 5), None, 0.0123, 5, 0),
@@ -81,3 +82,55 @@ def test_a_narrow_terminal_has_no_best_column():
     narrow = drawn(80)
     assert "best" not in narrow
     assert max(map(len, narrow.splitlines())) <= 80
+
+
+SHOWN = [
+    [Shown(f"number {place} %", Estimate(0.5, 0.01, 5), None) for place in range(7)],
+    [
+        Shown("number 0 %", Estimate(0.6, 0.01, 5), Estimate(0.1, 0.01, 5)),
+        Shown("number 1 %", Estimate(0.51, 0.01, 5), Estimate(0.01, 0.01, 5)),
+        *(Shown(f"number {place} %", None, None) for place in range(2, 6)),
+        Shown("number 6", Estimate(3.14159, 0.5, 5), None, percent=False),
+    ],
+]
+ASKED = [replace(row, columns=tuple(found)) for row, found in zip(ROWS, SHOWN, strict=True)]
+
+
+def test_further_columns_stand_before_the_costs():
+    lines = to_markdown(ASKED, "digits", note="What they are.").splitlines()
+    table = [line.split(" | ") for line in lines if line.startswith("|")]
+    assert len({len(line) for line in table}) == 1
+    assert table[0][4:6] == ["number 0 %", "number 1 %"]
+    assert table[0][-2:] == ["s / epoch", "passes |"]
+    # the star is for a difference beyond noise
+    assert table[3][4:6] == ["60.0 ± 1.0 *", "51.0 ± 1.0"]
+    assert table[3][6] == "–"
+    assert table[3][10] == "3.142 ± 0.500"
+    assert lines[-1].startswith("What they are. *: the difference to plain")
+
+
+def test_further_columns_share_as_many_tables_as_they_need():
+    for width in (60, 80, 100):
+        console = Console(width=width, file=StringIO())
+        for table in column_tables(ASKED, width, "[What they are.]"):
+            console.print(table)
+        assert isinstance(console.file, StringIO)
+        text = console.file.getvalue()
+        assert max(map(len, text.splitlines())) <= width
+        assert all(f"number {place} %" in text for place in range(7))
+        assert "60.0 ± 1.0 *" in text
+        assert text.count("[What they are.]") == 1
+    assert column_tables(ROWS) == []
+
+
+def test_further_columns_of_a_csv_have_their_differences():
+    _, second = csv.DictReader(StringIO(to_csv(ASKED)))
+    assert (second["number_0"], second["number_0_error"]) == ("0.6", "0.01")
+    assert (second["number_0_difference"], second["number_0_difference_error"]) == ("0.1", "0.01")
+    assert second["number_2"] == ""
+    assert second["passes"] == "11 F + 11 B"
+
+
+def test_further_columns_are_in_the_json():
+    found = json.loads(to_json(ASKED, "runs/a"))["rows"][1]["columns"]
+    assert found[0]["difference"] == {"mean": 0.1, "error": 0.01, "runs": 5}
