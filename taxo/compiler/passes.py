@@ -6,20 +6,20 @@ Each pass is a plain function from method to method; `PASSES` is their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 
 from taxo.compiler.folding import Names, certain, fold
+from taxo.compiler.rewriting import over_clauses, over_expressions, replaced
 from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.method import Branch, Clause, Inference, Method, Perturbation
+from taxo.language.method import Branch, Clause, Method, Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
+    Attribute,
     Binary,
     Call,
     Conditional,
     Expression,
-    Name,
     Number,
     names,
     rebuilt,
@@ -47,8 +47,8 @@ def settle_draws(method: Method) -> Method:
             settled[draw.name.text] = Number(value)
     if not settled:
         return method
-    lets = tuple(let.model_copy(update={"value": _replaced(let.value, settled)}) for let in method.lets)
-    changed = _over_expressions(method, lambda node: _replaced(node, settled))
+    lets = tuple(let.model_copy(update={"value": replaced(let.value, settled)}) for let in method.lets)
+    changed = over_expressions(method, lambda node: replaced(node, settled))
     return changed.model_copy(update={"lets": lets})
 
 
@@ -67,7 +67,7 @@ def fold_lets(method: Method) -> Method:
     lets = {let.name.text: let.model_copy(update={"value": fold(let.value, values)}) for let in method.lets}
     settled = {name: let.value for name, let in lets.items() if constant(let.value, values) is not None}
     kept = tuple(
-        let.model_copy(update={"value": _replaced(let.value, settled)})
+        let.model_copy(update={"value": replaced(let.value, settled)})
         for name, let in lets.items()
         if name not in settled
     )
@@ -75,19 +75,54 @@ def fold_lets(method: Method) -> Method:
     if not settled:
         return folded
     # what read a constant may be one now, so look again
-    return fold_lets(_over_expressions(folded, lambda node: _replaced(node, settled)))
+    return fold_lets(over_expressions(folded, lambda node: replaced(node, settled)))
+
+
+def settle_words(method: Method) -> Method:
+    """Answer the questions which word a parameter is."""
+    scope = Scope(method)
+
+    def settled(node: Expression) -> Expression:
+        if isinstance(node, Binary) and node.operator in ("==", "!=") and scope.is_word_choice(node):
+            same = scope.word(node.left) == scope.word(node.right)
+            return Number(float(same == (node.operator == "==")))
+        return rebuilt(node, settled)
+
+    lets = tuple(let.model_copy(update={"value": settled(let.value)}) for let in method.lets)
+    return over_expressions(method, settled).model_copy(update={"lets": lets})
+
+
+def drop_unread(method: Method) -> Method:
+    """Drop the inferences on held-out data of what nothing reads any more."""
+    scope = Scope(method)
+    left = tuple(
+        infer
+        for infer in method.infers
+        if infer.on is None or any(_is_used(name.text, method, scope) for name in infer.over)
+    )
+    return method.model_copy(update={"infers": left})
+
+
+def _is_used(name: str, method: Method, scope: Scope) -> bool:
+    parts = [state.value for state in method.states] + [branch.weight for branch in method.branches()]
+    for item in method.perturbations():
+        calls = [*item.infer.within, *([] if item.infer.via is None else [item.infer.via])]
+        parts += [*item.written(), *calls]
+    called = {node.name.text for part in parts for node in scope.parts(part) if isinstance(node, Call)}
+    modules = {node.owner.text for part in parts for node in scope.parts(part) if isinstance(node, Attribute)}
+    return name in called | modules or any(name in scope.reads(part) for part in parts)
 
 
 def fold_clauses(method: Method) -> Method:
     """Fold the forms, conditions and weights of every clause."""
     values = Scope(method).constants()
-    return _over_expressions(method, lambda node: fold(node, values))
+    return over_expressions(method, lambda node: fold(node, values))
 
 
 def drop_idle(method: Method) -> Method:
     """Drop the perturbations that the values of the parameters leave nothing to do."""
     scope = Scope(method)
-    return _over_clauses(method, lambda item: () if _idle(item, scope) else (item,))
+    return over_clauses(method, lambda item: () if _idle(item, scope) else (item,))
 
 
 def _idle(item: Perturbation, scope: Scope) -> bool:
@@ -134,7 +169,7 @@ def always(method: Method) -> Method:
         held = item.where is not None and bool(constant(item.where, values))
         return (item.model_copy(update={"where": None}) if held else item,)
 
-    return _over_clauses(method, unconditional)
+    return over_clauses(method, unconditional)
 
 
 def merge_branches(method: Method) -> Method:
@@ -196,6 +231,8 @@ def _sum(left: Expression, right: Expression) -> Expression:
     if isinstance(left, Conditional) and isinstance(right, Conditional) and left.condition == right.condition:
         value, otherwise = _sum(left.value, right.value), _sum(left.otherwise, right.otherwise)
         return Conditional(value, left.condition, otherwise)
+    if right == Binary("-", Number(1.0), left):
+        return Number(1.0)  # two shares of one whole
     return Binary("+", left, right)
 
 
@@ -213,11 +250,13 @@ def settle_tuned(method: Method) -> Method:
 PASSES: tuple[Pass, ...] = (
     settle_tuned,
     settle_draws,
+    settle_words,
     fold_lets,
     fold_clauses,
     drop_idle,
     always,
     merge_branches,
+    drop_unread,
 )
 
 
@@ -226,55 +265,3 @@ def simplify(method: Method, passes: tuple[Pass, ...] = PASSES) -> Method:
     for one in passes:
         method = one(method)
     return method
-
-
-def _over_clauses(method: Method, change: Callable[[Perturbation], tuple[Perturbation, ...]]) -> Method:
-    """The method with every perturbation replaced by what `change` makes of it."""
-    clauses: list[Clause] = []
-    for clause in method.clauses:
-        if isinstance(clause, Branch):
-            inner = tuple(new for item in clause.perturbations for new in change(item))
-            clauses.append(clause.model_copy(update={"perturbations": inner}))
-        elif isinstance(clause, Perturbation):
-            clauses += change(clause)
-        else:
-            clauses.append(clause)
-    return method.model_copy(update={"clauses": tuple(clauses)})
-
-
-def _over_expressions(method: Method, change: Callable[[Expression], Expression]) -> Method:
-    """The method with `change` applied to the forms, conditions and searches, and to weights of branches."""
-
-    def changed(item: Perturbation) -> tuple[Perturbation, ...]:
-        where = None if item.where is None else change(item.where)
-        found = _over_search(item.infer, change)
-        return (item.model_copy(update={"by": change(item.by), "where": where, "infer": found}),)
-
-    method = _over_clauses(method, changed)
-    clauses = tuple(
-        clause.model_copy(update={"weight": change(clause.weight)}) if isinstance(clause, Branch) else clause
-        for clause in method.clauses
-    )
-    return method.model_copy(update={"clauses": clauses})
-
-
-def _over_search(infer: Inference, change: Callable[[Expression], Expression]) -> Inference:
-    """An inference with `change` applied to its goal, and to the options of its sets and its solver."""
-    goal = infer.goal
-    if goal is not None:
-        goal = goal.model_copy(update={"objective": change(goal.objective)})
-    within = tuple(_over_options(region, change) for region in infer.within)
-    via = None if infer.via is None else _over_options(infer.via, change)
-    return infer.model_copy(update={"goal": goal, "within": within, "via": via})
-
-
-def _over_options(call: Call, change: Callable[[Expression], Expression]) -> Call:
-    arguments = tuple(replace(argument, value=change(argument.value)) for argument in call.arguments)
-    return replace(call, arguments=arguments)
-
-
-def _replaced(node: Expression, settled: Mapping[str, Expression]) -> Expression:
-    """The expression with settled names put in for their values."""
-    if isinstance(node, Name):
-        return settled.get(node.text, node)
-    return rebuilt(node, lambda child: _replaced(child, settled))

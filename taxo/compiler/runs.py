@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from taxo.compiler.acts import ActWriter, early, read_lets, reads
+from taxo.compiler.ahead import Ahead, aheads, early_lines, shares_pass
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph, Line, of_lines
-from taxo.compiler.keeps import (
-    is_constant,
-    learned_params,
-    penalised,
-    write_descents,
-    write_leaves,
-    write_options,
-)
+from taxo.compiler.keeps import is_constant, learned_params, penalised, write_options
+from taxo.compiler.learned import descending, whole, write_descents, write_leaves
+from taxo.compiler.looking import Looking
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import EARLY, Spot, of_line
@@ -59,6 +55,9 @@ class RunWriter:
             text.comment("the clean pass")
             with text.under('with self.apart("batch"):'):
                 text.line("clean = self.line(x, y)")
+        if aheads(graph) and not self.second:
+            self._foreseeing(text, aheads(graph))
+            return
         if graph.together():
             self._together(text)
         else:
@@ -87,15 +86,10 @@ class RunWriter:
                 and name not in learned_params(graph)
             )
             if plain and scope.network(name) is None and graph.used(name):
-                value = writer.code(param.default, EARLY)
-                rows = {"category": "self.outputs", "sample": "len(x)"}.get(
-                    param.per.text if param.per else ""
-                )
                 with text.of(param.span):
-                    whole = f"self.full({value}, {rows}, x)" if rows else value
-                    one = param.per is not None and param.per.text == "corpus"
-                    text.line(f"{identifier(name)} = {f'self.number({value}, x)' if one else whole}")
-        write_leaves(text, graph)
+                    value = writer.code(param.default, EARLY) if param.per is None else whole(param, writer)
+                    text.line(f"{identifier(name)} = {value}")
+        write_leaves(text, graph, writer)
         write_options(text, graph, writer)
         for name in scope.draws_in_order():
             draw = scope.draws[name]
@@ -117,27 +111,84 @@ class RunWriter:
         fed = [state for state in scope.states.values() if kept(state, self.whole) and is_fed(state, scope)]
         return parts + ([] if self.second else [state.value for state in fed])
 
-    def lets(self, text: Text, number: int) -> None:
+    def lets(self, text: Text, number: int, moved: bool = False) -> None:
         """The named expressions that can be computed before a line and that it, or one after it, reads."""
         graph = self.graph
         acts = [act for line in graph.lines[number:] for act in line.acts]
         parts = [part for act in acts for part in graph.expressions(act)]
         for name in read_lets(graph, [*parts, *(line.weight for line in graph.lines)]):
             let = graph.scope.lets[name]
-            if name not in self.done and early(graph, let.value, number):
+            if name not in self.done and early(graph, let.value, number, moved):
                 self.done.append(name)
                 with text.of(let.span):
                     text.line(f"{identifier(name)} = {self.writer.code(let.value, EARLY)}")
 
-    def _line(self, text: Text, number: int) -> None:
-        """One line: its acts, and the training pass through them."""
-        line = self.graph.lines[number]
-        acts = ActWriter(self.graph, self.plan, self.writer, number)
-        self._title(text, line)
-        acts.write(text)
-        passed = call("self.line", ["x", "y", *acts.lists()])
+    def _foreseeing(self, text: Text, found: list[Ahead]) -> None:
+        """The training passes as a function, called at other weights too before its losses are the step's."""
+        graph, first = self.graph, early_lines(self.graph)
+        self.lets(text, 0)
+        for number in first:
+            text.gap()
+            self._title(text, graph.lines[number])
+            self._acts(number).write(text)
+        text.gap()
+        if shares_pass(graph):
+            for number in first:
+                self._through(text, number, found)
+            text.gap()
+        brought, body = self._brought(), Text()
+        for number in range(len(graph.lines)):
+            self.lets(body, number, moved=True)
+            self._line(body, number, number not in first)
+        self.lets(body, len(graph.lines), moved=True)
+        self._total(body)
+        body.line(f"return {', '.join(['losses', *brought])}")
+        text.line("def trained():")
+        with text.indented():
+            text.extend(body)
+        text.line("")
+        alone = "lambda: trained()[0]" if brought else "trained"
+        for one in found:
+            Looking(graph, self.writer, one, alone).write(text)
+        if not self._ending() and not brought:
+            text.line("return trained()")
+            return
+        text.line(f"{', '.join(['losses', *brought])} = trained()")
+        self._finish(text)
+
+    def _through(self, text: Text, number: int, found: list[Ahead]) -> None:
+        """The part of a training pass that is the same before and after what is found has moved."""
+        line, acts = self.graph.lines[number], self._acts(number)
+        acts.name()
+        second = [] if any(one.word("order") == "second" for one in found) else ["second=False"]
+        passed = call("self.through", ["x", *acts.lists(stop=Place.INNER), *second])
+        with text.under(self._normed(line)):
+            text.line(f"{through(line)} = {passed[0]}", *passed[1:])
+
+    def _normed(self, line: Line) -> str:
         norm = self.plan.norm("train", line.name)
-        with text.under("" if norm == "update" else f"with self.normed({quoted(norm)}):"):
+        return "" if norm == "update" else f"with self.normed({quoted(norm)}):"
+
+    def _brought(self) -> list[str]:
+        """The passes that something behind the losses reads."""
+        ends = Text()
+        self._finish(ends)
+        return [line.variable for line in self.graph.lines if line.variable in ends.words()]
+
+    def _acts(self, number: int) -> ActWriter:
+        return ActWriter(self.graph, self.plan, self.writer, number)
+
+    def _line(self, text: Text, number: int, with_acts: bool = True) -> None:
+        """One line: its acts, and the training pass through them."""
+        line, acts = self.graph.lines[number], self._acts(number)
+        if with_acts:
+            self._title(text, line)
+            acts.write(text)
+        else:
+            acts.name()
+        shared = [f"of={through(line)}"] if not self.second and shares_pass(self.graph) else []
+        passed = call("self.line", ["x", "y", *acts.lists(), *shared])
+        with text.under(self._normed(line)):
             text.line(f"{line.variable} = {passed[0]}", *passed[1:])
         acts.after(text)
         if number == 0 and self.graph.clean_is_shared() and self._reads_clean_later():
@@ -176,23 +227,35 @@ class RunWriter:
 
     def _sum(self, text: Text) -> None:
         """The loss of each sample: the weighted lines, and the penalties of what is learned."""
-        graph, writer = self.graph, self.writer
-        total = text_sum([self._weighted(line) for line in graph.lines])
-        extra = [] if self.second else [*penalised(graph, writer)]
+        graph = self.graph
+        extra = [] if self.second else [*penalised(graph, self.writer)]
         ending = [] if self.second else self._ending()
         if not (extra or ending or _penalties(graph) or (not self.second and _learns(graph))):
+            total = text_sum([self._weighted(line) for line in graph.lines])
             text.line(f"return {total[0]}", *total[1:])
             return
-        text.line(f"losses = {total[0]}", *total[1:])
+        self._total(text)
         if self.second:
             text.line("return losses")
+        else:
+            self._finish(text)
+
+    def _total(self, text: Text) -> None:
+        """The weighted lines, and the penalties, under a name."""
+        graph, total = self.graph, text_sum([self._weighted(line) for line in self.graph.lines])
+        text.line(f"losses = {total[0]}", *total[1:])
+        if self.second:
             return
         for penalty in _penalties(graph):
             with text.of(penalty.span):
                 text.line(f"losses = losses + {self._penalty(penalty)}")
-        for span, code in extra:
+        for span, code in penalised(graph, self.writer):
             with text.of(span):
                 text.line(f"losses = {code}")
+
+    def _finish(self, text: Text) -> None:
+        """What comes behind the losses: steps of what is learned, and states that take the batch in."""
+        graph, writer = self.graph, self.writer
         write_descents(text, graph, writer)
         # a branch on the previous batch reads states as that batch left them
         if parted(self.whole)[1] is not None:
@@ -222,9 +285,14 @@ class RunWriter:
         return states + carried
 
 
+def through(line: Line) -> str:
+    """The name of the part of a training pass that virtual steps share."""
+    return line.variable.replace("line", "through", 1)
+
+
 def _learns(graph: Graph) -> bool:
     """Whether something descends beside the weights."""
-    return bool(learned_params(graph)) or any(act.learned for act in graph.acts())
+    return bool(descending(graph)) or any(act.descends for act in graph.acts())
 
 
 def _penalties(graph: Graph) -> list[Expression]:
