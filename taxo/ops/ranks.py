@@ -40,7 +40,7 @@ def averaged_all(parts: list[Tensor]) -> list[Tensor]:
     if world() == 1 or not parts:
         return parts
     whole = cast(Tensor, _Mean.apply(torch.cat([part.flatten() for part in parts])))
-    cut = whole.split([part.numel() for part in parts])
+    cut: tuple[Tensor, ...] = torch.split(whole, [part.numel() for part in parts])
     return [one.view_as(part) for one, part in zip(cut, parts, strict=True)]
 
 

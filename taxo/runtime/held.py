@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -68,4 +67,4 @@ class HeldOut(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """Go on behind so many batches."""
-        self._taken, self._left = int(cast(Tensor, state)), None
+        self._taken, self._left = int(state), None
