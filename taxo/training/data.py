@@ -54,13 +54,13 @@ class Data:
     train: Split
     validation: Split
     test: Split
-    held: Split
     goal: str = "classes"
+    held: Split | None = None
 
     @property
     def sizes(self) -> str:
         """How many samples there are, in words."""
-        held = f", {len(self.held)} held out" if len(self.held) else ""
+        held = f", {len(self.held)} held out" if self.held else ""
         return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test{held}"
 
     @property
@@ -94,7 +94,7 @@ def load(settings: Settings, device: torch.device) -> Data:
         dice = torch.Generator(device).manual_seed(seeds.number(settings.seed, "corruption"))
         corrupted = corruptions.corrupt(train.x, settings.corrupt.kind, settings.corrupt.severity, dice)
         train = replace(train, x=corrupted)
-    return Data(settings.data, raw.classes, train, validation, test, held, row.goal)
+    return Data(settings.data, raw.classes, train, validation, test, row.goal, held)
 
 
 def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]:

@@ -12,9 +12,9 @@ from taxo.training.data import Split
 from taxo.training.settings import Settings
 
 
-def held_batches(held: Split, settings: Settings) -> list[tuple[Tensor, Tensor]]:
+def held_batches(held: Split | None, settings: Settings) -> list[tuple[Tensor, Tensor]]:
     """Batches of about equal size, none larger than those that are trained on, in one order for the run."""
-    if not len(held):
+    if not held:
         return []
     order = torch.randperm(len(held), generator=seeds.generator(settings.seed, "held-out order"))
     rows = order.to(held.y.device).tensor_split(ceil(len(held) / settings.batch_size))

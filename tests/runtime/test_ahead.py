@@ -53,7 +53,7 @@ def looking(what: str, steps: int = 1, more: str = "", lr: float = LR) -> taxo.M
 
 
 def compiled(method: taxo.Method, model: nn.Module, **more: Any) -> Step:
-    given = {"classes": CLASSES, "samples": SAMPLES, "validation": HELD, "seed": 3} | more
+    given: dict[str, Any] = {"classes": CLASSES, "samples": SAMPLES, "validation": HELD, "seed": 3} | more
     return taxo.compile(method, model, **given).double()
 
 
@@ -191,7 +191,8 @@ class Dropping(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body, self.drop, self.fc = conv().double()[:-1], nn.Dropout(0.5), nn.Linear(16, CLASSES).double()
+        whole: Any = conv().double()
+        self.body, self.drop, self.fc = whole[:-1], nn.Dropout(0.5), nn.Linear(16, CLASSES).double()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.drop(self.body(x)))
@@ -284,10 +285,8 @@ def test_several_infer_clauses_take_turns():
 @pytest.mark.parametrize("what", ["number", "features"])
 def test_a_compiled_model_looks_ahead_uncompiled(what: str):
     model, twin = mlp().double(), mlp().double()
-    step, plain = (
-        compiled(looking(what), torch.compile(model, backend="eager")),
-        compiled(looking(what), twin),
-    )  # pyright: ignore[reportArgumentType]
+    fast: Any = torch.compile(model, backend="eager")
+    step, plain = compiled(looking(what), fast), compiled(looking(what), twin)
     for seed in (1, 2):
         torch.testing.assert_close(step(*batch(8, seed=seed)), plain(*batch(8, seed=seed)))
     torch.testing.assert_close(tables(step), tables(plain))
@@ -315,7 +314,7 @@ def test_functional_weights_reach_the_held_out_pass():
     model = mlp().double()
     step = compiled(looking("number"), model)
     seen: list[Tensor] = []
-    model[3].register_forward_hook(lambda _, inputs, output: seen.append(output.detach()))
+    model.get_submodule("3").register_forward_hook(lambda _, inputs, output: seen.append(output.detach()))
     x, y, index = batch(8, seed=1)
     step(x, y, index)
     named = dict(model.named_parameters())
