@@ -119,7 +119,7 @@ def _parts(raw: Raw, settings: Settings) -> Parts:
     else:
         learn, test = whole.rows(whole.origin < raw.test_from), whole.rows(whole.origin >= raw.test_from)
     train, validation = cut(learn, settings.validation, _dice(settings, "validation"))
-    if settings.clean_validation >= len(train):
+    if settings.clean_validation and settings.clean_validation >= len(train):
         message = f"`--clean-validation {settings.clean_validation}` leaves no training sample"
         fail("T503", message, help=f"set apart fewer than {len(train)}")
     train, held = cut(train, settings.clean_validation / max(len(train), 1), _dice(settings, "held out"))
