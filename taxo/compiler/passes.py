@@ -25,7 +25,7 @@ from taxo.language.syntax import (
     rebuilt,
     walk,
 )
-from taxo.language.vocabulary import REGIONS
+from taxo.language.vocabulary import OPTIMIZERS, REGIONS, SOLVERS
 
 Pass = Callable[[Method], Method]
 # What does the same with one number as with many equal ones.
@@ -129,7 +129,9 @@ def _idle(item: Perturbation, scope: Scope) -> bool:
     values = scope.constants()
     if constant(item.by, values) == 0 or (item.where is not None and constant(item.where, values) == 0):
         return True
-    return any(_radius(region, values) == 0 for region in item.infer.within) or _forbidden(item, scope)
+    if any(_radius(region, values) == 0 for region in item.infer.within):
+        return True
+    return _forbidden(item, scope) or _rests(item, scope)
 
 
 def _radius(region: Call, values: Names) -> float | None:
@@ -151,6 +153,18 @@ def _forbidden(item: Perturbation, scope: Scope) -> bool:
         for term in _terms(goal.objective)
         if isinstance(term, Binary) and term.operator == "*"
     )
+
+
+def _rests(item: Perturbation, scope: Scope) -> bool:
+    """Whether what is learned on held-out data begins at nothing and moves by nothing."""
+    unknown, via = scope.unknown(item), item.infer.via
+    if unknown is None or via is None or via.name.text != "lookahead":
+        return False
+    how = given(via, SOLVERS["lookahead"].options).get("optimizer")
+    known = given(how, OPTIMIZERS[how.name.text].options) if isinstance(how, Call) else {}
+    values = {**scope.constants(), unknown: 0.0}
+    still = "lr" in known and constant(known["lr"], values) == 0
+    return still and constant(fold(scope.written_out(item.by), values), values) == 0
 
 
 def _terms(node: Expression) -> Iterator[Expression]:

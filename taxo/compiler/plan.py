@@ -112,8 +112,10 @@ def _passes(graph: Graph) -> Iterator[Pass]:
         for number, line in enumerate(graph.lines):
             for act in line.acts:
                 yield from _inference(graph, number, line, act)
-        for one in found:
-            yield from _foreseen(graph, one)
+    # what is shared with the training passes comes behind them
+    foreseen = [one for ahead in found for one in _foreseen(graph, ahead)]
+    if not shares_pass(graph):
+        yield from foreseen
     for number, line in enumerate(graph.lines):
         for act in line.acts if not found else ():
             yield from _inference(graph, number, line, act)
@@ -122,6 +124,8 @@ def _passes(graph: Graph) -> Iterator[Pass]:
             yield Pass(TEACHER, line.name, backwards=0, norm="frozen")
         if not graph.together():
             yield Pass("train", line.name, norm=line.norm or "batch")
+    if shares_pass(graph):
+        yield from foreseen
     if graph.together():
         yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
     yield from _descents(graph)
