@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from taxo.compiler.ahead import aheads, depends
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
@@ -51,14 +52,19 @@ class ActWriter:
 
     def write(self, text: Text) -> None:
         """Every act of the line."""
+        self.name()
         for act in self.line.acts:
             item = act.item
-            self.hooks[act.key] = f"perturb_{identifier(act.key)}"
             with text.of(item.span):
                 form = expression_text(item.by)
                 text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item.infer)}")
                 self._act(text, act)
                 text.line("")
+
+    def name(self) -> None:
+        """Call the hooks of the line by their names, where they have been written already."""
+        for act in self.line.acts:
+            self.hooks[act.key] = f"perturb_{identifier(act.key)}"
 
     def _act(self, text: Text, act: Act) -> None:
         """The search of an act, where it has one of its own, and its hook; at times neither."""
@@ -249,9 +255,11 @@ def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:
     return False
 
 
-def early(graph: Graph, node: Expression, number: int) -> bool:
-    """Whether an expression can be computed before the passes of a line."""
+def early(graph: Graph, node: Expression, number: int, moved: bool = False) -> bool:
+    """Whether an expression can be computed before the passes of a line; `moved` where that is done anew."""
     scope, soft = graph.scope, any(act.place == Place.LABELS for act in graph.acts())
+    if not moved and depends(scope, node, tuple(name for one in aheads(graph) for name in one.names)):
+        return False  # it changes before the training pass
     for name in scope.reads(node):
         if name == "clean" and graph.clean_is_shared() and number == 0:
             return False

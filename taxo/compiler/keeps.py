@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from taxo.compiler.ahead import Ahead, aheads, fleeting, has_momentum
+from taxo.compiler.ahead import attribute as moments_of
 from taxo.compiler.closed import adds_to_loss
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, site_of
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import counted, first_word, simultaneous
-from taxo.compiler.regions import CLASSES
-from taxo.compiler.spots import EARLY, Spot, of_line
+from taxo.compiler.spots import EARLY, of_line
 from taxo.compiler.states import attribute, kept, made
 from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
 from taxo.language.objectives import base_objective
 from taxo.language.options import COUNTS
-from taxo.language.printer import PRODUCT
 from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE, Reader
 from taxo.language.source import Span
-from taxo.language.syntax import Attribute, Call, Expression, Name, names, walk
+from taxo.language.syntax import Attribute, Call, Name, names, walk
 from taxo.language.vocabulary import OBJECTIVES, SOLVERS, Place, Shape
 
 BASES = {
@@ -47,7 +47,7 @@ def is_constant(param: Param, scope: Scope) -> bool:
 def table_of(act: Act, graph: Graph) -> str:
     """The attribute that keeps the unknown of an act; nothing where it is found anew in every step."""
     if act.learned:
-        return f"table_{identifier(act.key)}"
+        return "" if act.key in fleeting(graph) else f"table_{identifier(act.key)}"
     found = act.solved and first_word(act, graph.scope) in ("kept", "previous")
     return f"kept_{identifier(act.key)}" if found or (act.solved and simultaneous(act, graph.scope)) else ""
 
@@ -68,9 +68,11 @@ def reads_index(graph: Graph) -> bool:
     scope = graph.scope
     tables = any(table_of(act, graph) and granule_of(act, graph) == "sample" for act in graph.acts())
     states = any(state.per.text == "sample" and kept(state, graph) for state in scope.states.values())
+    passing = fleeting(graph)
     params = any(
         scope.params[name].per is not None and str(scope.params[name].per) == "sample"
         for name in learned_params(graph)
+        if name not in passing
     )
     return tables or states or params or graph.used("index")
 
@@ -113,17 +115,27 @@ def write_setup(text: Text, graph: Graph, writer: Writer) -> None:
         if table_of(act, graph):
             with text.of(act.item.span):
                 _table(text, act, graph, writer)
-    learned = learned_params(graph)
-    for name, param in scope.params.items():
-        if name in learned or (scope.network(name) is not None and graph.used_call(name)):
-            with text.of(param.span):
-                _learned(text, param, learned.get(name), writer)
+    _write_learned(text, graph, writer)
     for state in scope.states.values():
         if kept(state, graph):
             with text.of(state.span):
                 text.line(f"self.{attribute(state)} = {made(state, writer)}")
     if any(line.carry is not None for line in graph.lines):
         text.line(f"self.carry = {writer.use('Carry')}()")
+
+
+def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
+    """What keeps the learned parameters, and what is needed to look ahead."""
+    scope, learned, passing = graph.scope, learned_params(graph), fleeting(graph)
+    for name, param in scope.params.items():
+        held = name in learned and name not in passing
+        if held or (scope.network(name) is not None and graph.used_call(name)):
+            with text.of(param.span):
+                _learned(text, param, learned.get(name), writer)
+    for number, one in enumerate(aheads(graph)):
+        with text.of(one.infer.span):
+            text.line(*["self.take_validation()"] * (number == 0))
+            _moments(text, one, graph, writer)
 
 
 def _inner_norms(graph: Graph) -> bool:
@@ -136,7 +148,7 @@ def _table(text: Text, act: Act, graph: Graph, writer: Writer) -> None:
     """The table of an act's unknown; its shape is known, or that of the first value it meets."""
     granule = granule_of(act, graph)
     shape = WIDTHS.get(act.spot.shape, "None")
-    arguments = [quoted(granule), ROWS[granule], shape, "self.anchor", *_stored(act.via, writer)]
+    arguments = [quoted(granule), ROWS[granule], shape, "self.anchor", *_stored(act.item.infer, writer)]
     found = call(writer.use("Table"), arguments)
     text.line(f"self.{table_of(act, graph)} = {found[0]}", *found[1:])
 
@@ -157,53 +169,40 @@ def _learned(text: Text, param: Param, infer: Inference | None, writer: Writer) 
         "()",
         "self.anchor",
         start,
-        *_stored(infer.via if infer else None, writer),
+        *_stored(infer, writer),
     ]
     found = call(writer.use("Table"), arguments)
     text.line(f"self.table_{name} = {found[0]}", *found[1:])
 
 
-def _stored(via: Call | None, writer: Writer) -> list[str]:
+def _moments(text: Text, one: Ahead, graph: Graph, writer: Writer) -> None:
+    """The moments of what Adam moves."""
+    if not one.kept or one.optimizer()[0] != "adam":
+        return
+    for name in one.names:
+        kept = table_of(one.act, graph) if one.act else keeper(name, writer.scope)
+        text.line(f"self.{moments_of(name)} = {writer.use('Adam')}(self.{kept})")
+
+
+def keeper(name: str, scope: Scope) -> str:
+    """The attribute that keeps a learned parameter."""
+    return f"{'table' if scope.network(name) is None else 'network'}_{identifier(name)}"
+
+
+def _stored(infer: Inference | None, writer: Writer) -> list[str]:
     """Where a table is kept, and whether it has a momentum."""
-    if via is None:
+    via = None if infer is None else infer.via
+    if infer is None or via is None:
         return []
     options = given(via, SOLVERS[via.name.text].options)
     word = writer.scope.word(options["store"]) if "store" in options else "device"
-    momentum = ["momentum=True"] if via.name.text == "joint" else []
+    momentum = ["momentum=True"] if via.name.text == "joint" or has_momentum(infer, writer.scope) else []
     return momentum + [f"store={quoted(word or 'device')}"] * (word not in (None, "device"))
 
 
 def _base(graph: Graph) -> Call | None:
     loss = graph.method.loss
     return None if loss is None else base_objective(loss)[0]
-
-
-def write_leaves(text: Text, graph: Graph) -> None:
-    """The learned values of this batch, as leaves that gradients reach."""
-    for act in graph.acts():
-        if act.learned:
-            like = ", like=x" if act.place == Place.FEATURES else ""
-            index = "index" if act.grain == "sample" else ""
-            arguments = f"{index}{like}".removeprefix(", ")
-            with text.of(act.item.span):
-                text.line(f"{identifier(act.key)} = self.{table_of(act, graph)}.rows({arguments})")
-    for name, infer in learned_params(graph).items():
-        param, own = graph.scope.params[name], identifier(name)
-        with text.of(infer.span):
-            if graph.scope.network(name) is not None:
-                text.line(f"{own} = self.network_{own}.leaf()")
-                continue
-            per = "corpus" if param.per is None else param.per.text
-            index = "index" if per == "sample" else ""
-            picked = "[0]" if per == "corpus" else ""
-            text.line(f"leaf_{own} = self.table_{own}.rows({index})", f"{own} = leaf_{own}{picked}")
-    for name in graph.scope.params:
-        if (
-            graph.scope.network(name) is not None
-            and name not in learned_params(graph)
-            and graph.used_call(name)
-        ):
-            text.line(f"{identifier(name)} = self.network_{identifier(name)}")
 
 
 def write_options(text: Text, graph: Graph, writer: Writer) -> None:
@@ -240,50 +239,3 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str, 
         spot = of_line(last, reader, unknown=unknown, spelt=frozenset(graph.scope.lets))
         spot.own["loss"] = "losses"  # pyright: ignore[reportIndexIssue]
         yield goal.span, writer.expanded(goal.objective, spot, Shape.SAMPLE), act is not None
-
-
-def write_descents(text: Text, graph: Graph, writer: Writer) -> None:
-    """The steps of tables beside the weights, in training only."""
-    lines: list[tuple[Span | None, list[str]]] = []
-    for act in graph.acts():
-        if act.learned:
-            # a class that is not in the batch rests, as a sample does
-            index = {"sample": "index", "category": "y"}.get(act.grain, "None")
-            table, rows = f"self.{table_of(act, graph)}", identifier(act.key)
-            lines.append((act.item.infer.span, _descent(act.item.infer, table, rows, index, writer)))
-    for name, infer in learned_params(graph).items():
-        own, per = identifier(name), graph.scope.params[name].per
-        if graph.scope.network(name) is not None:
-            found = _descent(infer, f"self.network_{own}", own, "None", writer)
-        else:
-            index = "index" if per is not None and per.text == "sample" else "None"
-            found = _descent(infer, f"self.table_{own}", f"leaf_{own}", index, writer)
-        lines.append((infer.span, found))
-    for span, found in lines:
-        with text.of(span):
-            text.block("if self.training:", *found)
-
-
-def _descent(infer: Inference, table: str, rows: str, index: str, writer: Writer) -> list[str]:
-    """One step of a table; it climbs where its goal is to be maximised."""
-    via, goal = infer.via, infer.goal
-    assert via is not None
-    solver = SOLVERS[via.name.text]
-    options, spot = given(via, solver.options), Spot(ANYWHERE)
-    numbers = {
-        name: writer.held(options[name], spot, PRODUCT) if name in options else repr(option.default)
-        for name, option in solver.options.items()
-        if not option.words
-    }
-    dense = "rows" in options and writer.scope.word(options["rows"]) == "dense"
-    sign = "-" if goal is not None and goal.kind.text == "maximize" else ""
-    scheduled = any(name.text in ("lr", "lr0") for name in names(options["lr"])) if "lr" in options else False
-    rate = f"lr={sign}{numbers['lr']}" + ("" if scheduled and _is_lr(options["lr"]) else " * self.schedule")
-    arguments = ["losses.mean()", rows, index, rate, f"momentum={numbers['momentum']}", f"dense={dense}"]
-    within = [CLASSES[region.name.text] for region in infer.within if region.name.text == "nonnegative"]
-    arguments += [f"within=[{', '.join(f'{writer.use(name)}()' for name in within)}]"] * bool(within)
-    return call(f"{table}.descend", arguments)
-
-
-def _is_lr(node: Expression) -> bool:
-    return isinstance(node, Name) and node.text == "lr"

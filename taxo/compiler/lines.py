@@ -44,8 +44,18 @@ class Act:
 
     @property
     def learned(self) -> bool:
-        """Whether its unknown descends beside the weights."""
+        """Whether its unknown moves beside the weights."""
+        return self.descends or self.foresees
+
+    @property
+    def descends(self) -> bool:
+        """Whether its unknown descends on the loss of the training pass."""
         return self.via is not None and self.via.name.text == "joint"
+
+    @property
+    def foresees(self) -> bool:
+        """Whether its unknown is found by virtual steps of the weights."""
+        return self.via is not None and self.via.name.text == "lookahead"
 
     @property
     def solved(self) -> bool:

@@ -24,7 +24,7 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.features", "warp lid reach cosine"),
     **_from("taxo.ops.quadratic", "quadratic quadratic_table"),
     **_from("taxo.ops.balls", "Linf L2 L1"),
-    **_from("taxo.ops.sets", "Box Simplex Nonnegative"),
+    **_from("taxo.ops.sets", "Box Simplex Nonnegative Between"),
     **_from(
         "taxo.ops.solvers",
         "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",
@@ -38,6 +38,8 @@ LIBRARY: dict[str, str] = {
     "Prototypes": "taxo.ops.prototypes",
     **_from("taxo.ops.carry", "Carry"),
     **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
+    "lookahead": "taxo.ops.lookahead",
+    **_from("taxo.ops.optimizers", "Adam fleeting"),
     "Step": "taxo.runtime.step",
 }
 LOCAL = {
@@ -59,11 +61,12 @@ LOCAL = {
         "losses",
         "line",
     ),
+    *("trained", "held", "slopes"),
     *("objective", "rows", "within", "first", "name", "slope", "slope_here", "torch", "math", "max", "min"),
     *("abs", "dict", "int", "True", "False", "None"),
 }
 FAMILIES = re.compile(
-    r"(x|y|h|line|table|kept|state|network|leaf|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
+    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from taxo.compiler.folding import Folding, Names, certain
+from taxo.compiler.folding import Folding, Names, certain, fold
 from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
 from taxo.compiler.whole import shapes_in
 from taxo.language.calling import given
@@ -16,14 +16,16 @@ from taxo.language.constants import constant
 from taxo.language.method import Branch, Clause, Method, Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import (
+    Attribute,
     Binary,
     Call,
     Conditional,
     Expression,
     Number,
     names,
+    rebuilt,
 )
-from taxo.language.vocabulary import REGIONS
+from taxo.language.vocabulary import OPTIMIZERS, REGIONS, SOLVERS
 
 Pass = Callable[[Method], Method]
 
@@ -59,6 +61,41 @@ def fold_lets(method: Method) -> Method:
     return fold_lets(method.model_copy(update={"lets": left}))
 
 
+def settle_words(method: Method) -> Method:
+    """Answer the questions which word a parameter is."""
+    scope = Scope(method)
+
+    def settled(node: Expression) -> Expression:
+        if isinstance(node, Binary) and node.operator in ("==", "!=") and scope.is_word_choice(node):
+            same = scope.word(node.left) == scope.word(node.right)
+            return Number(float(same == (node.operator == "==")))
+        return rebuilt(node, settled)
+
+    lets = tuple(let.model_copy(update={"value": settled(let.value)}) for let in method.lets)
+    return over_expressions(method, lambda item: settled).model_copy(update={"lets": lets})
+
+
+def drop_unread(method: Method) -> Method:
+    """Drop the inferences on held-out data of what nothing reads any more."""
+    scope = Scope(method)
+    left = tuple(
+        infer
+        for infer in method.infers
+        if infer.on is None or any(_is_used(name.text, method, scope) for name in infer.over)
+    )
+    return method.model_copy(update={"infers": left})
+
+
+def _is_used(name: str, method: Method, scope: Scope) -> bool:
+    parts = [state.value for state in method.states] + [branch.weight for branch in method.branches()]
+    for item in method.perturbations():
+        calls = [*item.infer.within, *([] if item.infer.via is None else [item.infer.via])]
+        parts += [*item.written(), *calls]
+    called = {node.name.text for part in parts for node in scope.parts(part) if isinstance(node, Call)}
+    modules = {node.owner.text for part in parts for node in scope.parts(part) if isinstance(node, Attribute)}
+    return name in called | modules or any(name in scope.reads(part) for part in parts)
+
+
 def fold_clauses(method: Method) -> Method:
     """Fold the forms, conditions and weights of every clause."""
     scope = Scope(method)
@@ -76,7 +113,9 @@ def _idle(item: Perturbation, scope: Scope) -> bool:
     values = scope.constants()
     if constant(item.by, values) == 0 or (item.where is not None and constant(item.where, values) == 0):
         return True
-    return any(_radius(region, values) == 0 for region in item.infer.within) or _forbidden(item, scope)
+    if any(_radius(region, values) == 0 for region in item.infer.within):
+        return True
+    return _forbidden(item, scope) or _rests(item, scope)
 
 
 def _radius(region: Call, values: Names) -> float | None:
@@ -98,6 +137,18 @@ def _forbidden(item: Perturbation, scope: Scope) -> bool:
         for term in _terms(goal.objective)
         if isinstance(term, Binary) and term.operator == "*"
     )
+
+
+def _rests(item: Perturbation, scope: Scope) -> bool:
+    """Whether what is learned on held-out data begins at nothing and moves by nothing."""
+    unknown, via = scope.unknown(item), item.infer.via
+    if unknown is None or via is None or via.name.text != "lookahead":
+        return False
+    how = given(via, SOLVERS["lookahead"].options).get("optimizer")
+    known = given(how, OPTIMIZERS[how.name.text].options) if isinstance(how, Call) else {}
+    values = {**scope.constants(), unknown: 0.0}
+    still = "lr" in known and constant(known["lr"], values) == 0
+    return still and constant(fold(scope.written_out(item.by), values), values) == 0
 
 
 def _terms(node: Expression) -> Iterator[Expression]:
@@ -178,6 +229,8 @@ def _sum(left: Expression, right: Expression) -> Expression:
     if isinstance(left, Conditional) and isinstance(right, Conditional) and left.condition == right.condition:
         value, otherwise = _sum(left.value, right.value), _sum(left.otherwise, right.otherwise)
         return Conditional(value, left.condition, otherwise)
+    if right == Binary("-", Number(1.0), left):
+        return Number(1.0)  # two shares of one whole
     return Binary("+", left, right)
 
 
@@ -195,11 +248,13 @@ def settle_tuned(method: Method) -> Method:
 PASSES: tuple[Pass, ...] = (
     settle_tuned,
     settle_draws,
+    settle_words,
     fold_lets,
     fold_clauses,
     drop_idle,
     always,
     merge_branches,
+    drop_unread,
 )
 
 

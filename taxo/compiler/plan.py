@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from taxo.compiler.ahead import Ahead, aheads, before_logits, depends, reads_any, shares_pass
 from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
@@ -104,29 +105,70 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:
-    if graph.reads_clean() and not graph.clean_is_shared():
-        yield Pass("clean", "", backwards=0, norm="batch")
-    carried = [act for line in graph.lines if line.carry is not None for act in line.acts]
-    if any("clean" in graph.reads(act) for act in carried):
-        yield Pass("clean", "carried", backwards=0, norm="batch")
+    yield from _clean(graph)
+    found = aheads(graph)
+    if found:
+        for number, line in enumerate(graph.lines):
+            for act in line.acts:
+                yield from _inference(graph, number, line, act)
+    # what is shared with the training passes comes behind them
+    foreseen = [one for ahead in found for one in _foreseen(graph, ahead)]
+    if not shares_pass(graph):
+        yield from foreseen
     for number, line in enumerate(graph.lines):
-        for act in line.acts:
+        for act in line.acts if not found else ():
             yield from _inference(graph, number, line, act)
         taught = any("teacher" in graph.reads(act) for act in line.acts)
         if taught:
             yield Pass(TEACHER, line.name, backwards=0, norm="frozen")
         if not graph.together():
             yield Pass("train", line.name, norm=line.norm or "batch")
+    if shares_pass(graph):
+        yield from foreseen
     if graph.together():
         yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
     yield from _descents(graph)
+
+
+def _clean(graph: Graph) -> Iterator[Pass]:
+    """The unperturbed passes that no training pass brings: on the batch, and on the one before it."""
+    if graph.reads_clean() and not graph.clean_is_shared():
+        yield Pass("clean", "", backwards=0, norm="batch")
+    carried = [act for line in graph.lines if line.carry is not None for act in line.acts]
+    if any("clean" in graph.reads(act) for act in carried):
+        yield Pass("clean", "carried", backwards=0, norm="batch")
+
+
+def _foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
+    """The virtual steps of the weights, the held-out pass, and how that is traced back to what is found."""
+    lines, late, more = len(graph.lines), before_logits(graph, one), one.steps - 1
+    usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)))
+    yield replace(usual, count=lines, forwards=int(not shares_pass(graph)))
+    if more:
+        yield replace(usual, count=lines * more)
+    yield replace(usual, kind="held out")
+    back = replace(usual, kind="look back")
+    if one.word("order") == "second":
+        # back through every backward, and for later steps and unknowns before the logits the forward too
+        yield replace(back, count=lines * (1 + 2 * more + late), forwards=0)
+        return
+    if more:
+        yield replace(back, count=2 * lines * more)
+    yield replace(back, count=2 * lines, backwards=int(late))
+
+
+def moments(graph: Graph, one: Ahead) -> list[Act]:
+    """The acts that read what is found, where all wait for their time: none is looked ahead for before."""
+    acts = [act for act in graph.acts() if reads_any(graph, act, one.names)]
+    weighs = any(depends(graph.scope, line.weight, one.names) for line in graph.lines)
+    return [] if weighs or not all(is_timed(act, graph.scope) for act in acts) else acts
 
 
 def _descents(graph: Graph) -> Iterator[Pass]:
     """What is learned before the logits takes a backward through the model; behind them, next to nothing."""
     for act in graph.acts():
         through = [line for line in graph.lines if act in line.acts]
-        if act.learned and act.place < Place.LOGITS:
+        if act.descends and act.place < Place.LOGITS:
             yield Pass("learn", act.key, forwards=0, backwards=len(through), norm="frozen")
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from taxo.compiler.acts import ActWriter, early, read_lets, reads
-from taxo.compiler.draws import draw_line, is_early_draw
+from taxo.compiler.acts import ActWriter, reads
+from taxo.compiler.ahead import Ahead, aheads, early_lines, shares_pass
 from taxo.compiler.expressions import Writer
+from taxo.compiler.given import BeforePasses
 from taxo.compiler.graph import Graph, Line, of_lines
-from taxo.compiler.keeps import (
-    is_constant,
-    learned_params,
-    penalised,
-    write_descents,
-    write_leaves,
-    write_options,
-)
-from taxo.compiler.names import identifier
+from taxo.compiler.keeps import penalised
+from taxo.compiler.learned import descending, write_descents
+from taxo.compiler.looking import Looking
 from taxo.compiler.plan import Plan
-from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.states import is_before, is_fed, kept, read_line, write_updates
+from taxo.compiler.spots import Spot, of_line
+from taxo.compiler.states import is_before, kept, write_updates
 from taxo.compiler.text import Text, call, quoted, text_sum
 from taxo.language.objectives import base_objective
 from taxo.language.printer import PRODUCT, SUM, expression_text
@@ -41,15 +36,8 @@ def parted(graph: Graph) -> tuple[Graph, Graph | None]:
 
 
 @dataclass(slots=True)
-class RunWriter:
+class RunWriter(BeforePasses):
     """Writes one body: that on the batch, or the `second` one on the previous batch."""
-
-    graph: Graph
-    plan: Plan
-    writer: Writer
-    whole: Graph
-    second: bool = False
-    done: list[str] = field(default_factory=list[str])
 
     def write(self, text: Text) -> None:
         """The whole body."""
@@ -59,6 +47,9 @@ class RunWriter:
             text.comment("the clean pass")
             with text.under('with self.apart("batch"):'):
                 text.line("clean = self.line(x, y)")
+        if aheads(graph) and not self.second:
+            self._foreseeing(text, aheads(graph))
+            return
         if graph.together():
             self._together(text)
         else:
@@ -77,67 +68,72 @@ class RunWriter:
         parts = [part for act in self.graph.acts() for part in self.graph.expressions(act)]
         return any("clean" in self.graph.scope.reads(part) for part in parts)
 
-    def given(self, text: Text) -> None:
-        """What is known before any pass: parameters that are no constants, draws, tables and states."""
-        graph, writer, scope = self.graph, self.writer, self.graph.scope
-        for name, param in scope.params.items():
-            plain = (
-                not scope.is_word(param)
-                and not is_constant(param, scope)
-                and name not in learned_params(graph)
-            )
-            if plain and scope.network(name) is None and graph.used(name):
-                value = writer.code(param.default, EARLY)
-                rows = {"category": "self.outputs", "sample": "len(x)"}.get(
-                    param.per.text if param.per else ""
-                )
-                with text.of(param.span):
-                    whole = f"self.full({value}, {rows}, x)" if rows else value
-                    one = param.per is not None and param.per.text == "corpus"
-                    text.line(f"{identifier(name)} = {f'self.number({value}, x)' if one else whole}")
-        write_leaves(text, graph)
-        write_options(text, graph, writer)
-        for name in scope.draws_in_order():
-            draw = scope.draws[name]
-            if graph.used(name) and is_early_draw(draw, scope):
-                with text.of(draw.span):
-                    text.line(draw_line(draw, writer))
-        for state in scope.states.values():
-            if not is_before(state) and reads(graph, self._computed(), state.name.text):
-                with text.of(state.span):
-                    text.line(read_line(state, writer))
+    def _foreseeing(self, text: Text, found: list[Ahead]) -> None:
+        """The training passes as a function, called at other weights too before its losses are the step's."""
+        graph, first = self.graph, early_lines(self.graph)
+        self.lets(text, 0)
+        for number in first:
+            text.gap()
+            self._title(text, graph.lines[number])
+            self._acts(number).write(text)
+        text.gap()
+        if shares_pass(graph):
+            for number in first:
+                self._through(text, number, found)
+            text.gap()
+        brought, body = self._brought(), Text()
+        for number in range(len(graph.lines)):
+            self.lets(body, number, moved=True)
+            self._line(body, number, number not in first)
+        self.lets(body, len(graph.lines), moved=True)
+        self._total(body)
+        body.line(f"return {', '.join(['losses', *brought])}")
+        text.line("def trained():")
+        with text.indented():
+            text.extend(body)
+        text.line("")
+        alone = "lambda: trained()[0]" if brought else "trained"
+        for one in found:
+            Looking(graph, self.writer, one, alone).write(text)
+        if not self._ending() and not brought:
+            text.line("return trained()")
+            return
+        text.line(f"{', '.join(['losses', *brought])} = trained()")
+        self._finish(text)
 
-    def _computed(self) -> list[Expression]:
-        """What the body computes: of states only what it feeds them."""
-        graph, scope = self.graph, self.graph.scope
-        parts = [part for act in graph.acts() for part in graph.expressions(act)]
-        parts += [line.weight for line in graph.lines]
-        parts += [infer.goal.objective for infer in graph.method.infers if infer.goal is not None]
-        parts += [] if graph.method.loss is None else [graph.method.loss]
-        fed = [state for state in scope.states.values() if kept(state, self.whole) and is_fed(state, scope)]
-        return parts + ([] if self.second else [state.value for state in fed])
+    def _through(self, text: Text, number: int, found: list[Ahead]) -> None:
+        """The part of a training pass that is the same before and after what is found has moved."""
+        line, acts = self.graph.lines[number], self._acts(number)
+        acts.name()
+        second = [] if any(one.word("order") == "second" for one in found) else ["second=False"]
+        passed = call("self.through", ["x", *acts.lists(stop=Place.INNER), *second])
+        with text.under(self._normed(line)):
+            text.line(f"{through(line)} = {passed[0]}", *passed[1:])
 
-    def lets(self, text: Text, number: int) -> None:
-        """The named expressions that can be computed before a line and that it, or one after it, reads."""
-        graph = self.graph
-        acts = [act for line in graph.lines[number:] for act in line.acts]
-        parts = [part for act in acts for part in graph.expressions(act)]
-        for name in read_lets(graph, [*parts, *(line.weight for line in graph.lines)]):
-            let = graph.scope.lets[name]
-            if name not in self.done and early(graph, let.value, number):
-                self.done.append(name)
-                with text.of(let.span):
-                    text.line(f"{identifier(name)} = {self.writer.code(let.value, EARLY)}")
-
-    def _line(self, text: Text, number: int) -> None:
-        """One line: its acts, and the training pass through them."""
-        line = self.graph.lines[number]
-        acts = ActWriter(self.graph, self.plan, self.writer, number)
-        self._title(text, line)
-        acts.write(text)
-        passed = call("self.line", ["x", "y", *acts.lists()])
+    def _normed(self, line: Line) -> str:
         norm = self.plan.norm("train", line.name)
-        with text.under("" if norm == "update" else f"with self.normed({quoted(norm)}):"):
+        return "" if norm == "update" else f"with self.normed({quoted(norm)}):"
+
+    def _brought(self) -> list[str]:
+        """The passes that something behind the losses reads."""
+        ends = Text()
+        self._finish(ends)
+        return [line.variable for line in self.graph.lines if line.variable in ends.words()]
+
+    def _acts(self, number: int) -> ActWriter:
+        return ActWriter(self.graph, self.plan, self.writer, number)
+
+    def _line(self, text: Text, number: int, with_acts: bool = True) -> None:
+        """One line: its acts, and the training pass through them."""
+        line, acts = self.graph.lines[number], self._acts(number)
+        if with_acts:
+            self._title(text, line)
+            acts.write(text)
+        else:
+            acts.name()
+        shared = [f"of={through(line)}"] if not self.second and shares_pass(self.graph) else []
+        passed = call("self.line", ["x", "y", *acts.lists(), *shared])
+        with text.under(self._normed(line)):
             text.line(f"{line.variable} = {passed[0]}", *passed[1:])
         acts.after(text)
         if number == 0 and self.graph.clean_is_shared() and self._reads_clean_later():
@@ -176,23 +172,35 @@ class RunWriter:
 
     def _sum(self, text: Text) -> None:
         """The loss of each sample: the weighted lines, and the penalties of what is learned."""
-        graph, writer = self.graph, self.writer
-        total = text_sum([self._weighted(line) for line in graph.lines])
-        extra = [] if self.second else [*penalised(graph, writer)]
+        graph = self.graph
+        extra = [] if self.second else [*penalised(graph, self.writer)]
         ending = [] if self.second else self._ending()
         if not (extra or ending or _penalties(graph) or (not self.second and _learns(graph))):
+            total = text_sum([self._weighted(line) for line in graph.lines])
             text.line(f"return {total[0]}", *total[1:])
             return
-        text.line(f"losses = {total[0]}", *total[1:])
+        self._total(text)
         if self.second:
             text.line("return losses")
+        else:
+            self._finish(text)
+
+    def _total(self, text: Text) -> None:
+        """The weighted lines, and the penalties, under a name."""
+        graph, total = self.graph, text_sum([self._weighted(line) for line in self.graph.lines])
+        text.line(f"losses = {total[0]}", *total[1:])
+        if self.second:
             return
         for penalty in _penalties(graph):
             with text.of(penalty.span):
                 text.line(f"losses = losses + {self._penalty(penalty)}")
-        for span, code, is_price in extra:
+        for span, code, is_price in penalised(graph, self.writer):
             with text.of(span), text.under("if self.priced:" if is_price else ""):
                 text.line(f"losses = {code}")
+
+    def _finish(self, text: Text) -> None:
+        """What comes behind the losses: steps of what is learned, and states that take the batch in."""
+        graph, writer = self.graph, self.writer
         write_descents(text, graph, writer)
         # a branch on the previous batch reads states as that batch left them
         if parted(self.whole)[1] is not None:
@@ -222,9 +230,14 @@ class RunWriter:
         return states + carried
 
 
+def through(line: Line) -> str:
+    """The name of the part of a training pass that virtual steps share."""
+    return line.variable.replace("line", "through", 1)
+
+
 def _learns(graph: Graph) -> bool:
     """Whether something descends beside the weights."""
-    return bool(learned_params(graph)) or any(act.learned for act in graph.acts())
+    return bool(descending(graph)) or any(act.descends for act in graph.acts())
 
 
 def _penalties(graph: Graph) -> list[Expression]:

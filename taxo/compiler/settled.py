@@ -40,7 +40,7 @@ def _beside(method: Method, scope: Scope) -> Iterator[Expression]:
 
 
 def _learned(item: Perturbation) -> bool:
-    return item.infer.via is not None and item.infer.via.name.text == "joint"
+    return item.infer.via is not None and item.infer.via.name.text in ("joint", "lookahead")
 
 
 def _is_late(part: Expression, scope: Scope) -> bool:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
+from taxo.compiler.sights import blind
 from taxo.compiler.states import form_of, inner_of, is_before, is_fresh, reads_batch
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
@@ -21,8 +23,8 @@ from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
-NEEDS = ("validation", "rounds", "generator")
-HELD = ("lookahead", "implicit", "influence")
+NEEDS = ("rounds", "generator")
+HELD = ("implicit", "influence")
 STRUCTURED = ("smooth_flow", "recolor")
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
@@ -62,9 +64,12 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
 def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     joint = infer.via is not None and infer.via.name.text == "joint"
     modules = [name for name in infer.over if name.text not in scope.params]
-    held = infer.manner.text != "regularization" or not joint or infer.on is not None
-    if infer.manner.text != "tuning" and (held or modules):
-        hint = "`infer regularization over ... via joint(...)` of parameters can be run"
+    descends = infer.manner.text == "regularization" and joint and infer.on is None
+    if infer.manner.text != "tuning" and (modules or not (descends or is_ahead(infer))):
+        hint = (
+            "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)` of"
+        )
+        hint += " parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
     elif infer.within and any(scope.network(name.text) for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"
@@ -103,7 +108,7 @@ def _perturbation(item: Perturbation) -> Iterator[Refusal]:
     infer = item.infer
     if item.every is not None:
         yield f"`every {item.every}`", item.every.span, "drop the clause"
-    if infer.on is not None:
+    if infer.on is not None and not is_ahead(infer):
         yield "a search on held-out data", infer.on.span, "drop `on`"
     if infer.via is not None and infer.via.name.text in HELD:
         yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"
@@ -118,6 +123,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
     for graph in (training, predicting):
         for act in graph.acts():
             yield from unfit(act, graph)
+        yield from blind(graph)
         yield from _expressions(graph)
         yield from _reached(graph, method)
     for act in predicting.acts():

@@ -98,7 +98,11 @@ def _lived(subject: Subject) -> Step:
     data = digits()
     given = given_for(subject.method, subject.toy)
     given |= {"classes": CLASSES, "samples": len(data.y), "class_counts": data.counts}
-    of_digits = {"teacher": trained(), "prior": data.y.bincount(minlength=CLASSES) / len(data.y)}
+    of_digits = {
+        "teacher": trained(),
+        "prior": data.y.bincount(minlength=CLASSES) / len(data.y),
+        "validation": [data.batch(WARM + OWN + number)[:2] for number in (1, 2)],
+    }
     given |= {name: one for name, one in of_digits.items() if name in given}
     step = attached(subject.make(subject.method, trained(), **given))
     for epoch in step.epochs(2):

@@ -125,7 +125,7 @@ def _teacher(method: Method, toy: Toy) -> nn.Module:
 
 
 def _validation(_: Method, toy: Toy) -> list[tuple[Tensor, Tensor]]:
-    return [toy.batch(10, number)[:2] for number in (31, 32)]
+    return [toy.batch(ROWS, number)[:2] for number in (31, 32)]
 
 
 def _generator(_: Method, toy: Toy) -> nn.Module:

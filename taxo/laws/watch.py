@@ -121,6 +121,8 @@ def counted(model: nn.Module) -> Generator[Passes]:
 
     def back(slope: Tensor) -> None:
         passes.backward_rows.append(len(slope))
+        if slope.requires_grad:  # a backward that is itself differentiated is gone through once more
+            slope.register_hook(back)
 
     def leave(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         passes.forward_rows.append(len(inputs[0]))

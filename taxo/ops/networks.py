@@ -83,15 +83,25 @@ class Learner(Mlp):
         self, loss: Tensor, leaf: Leaf, index: None, lr: float | Tensor, momentum: float, dense: bool
     ) -> None:
         """Take one momentum step down a loss; a negative `lr` climbs."""
-        del index, dense  # a network is one value, and all of it moves
         if not loss.requires_grad:
             return
-        names = list(leaf.weights)
         slopes = torch.autograd.grad(
             loss, list(leaf.weights.values()), retain_graph=True, materialize_grads=True
         )
+        self.descend_by(dict(zip(leaf.weights, slopes, strict=True)), leaf, index, lr, momentum, dense)
+
+    def descend_by(
+        self,
+        slopes: Mapping[str, Tensor],
+        leaf: Leaf,
+        index: None,
+        lr: float | Tensor,
+        momentum: float,
+        dense: bool,
+    ) -> None:
+        """Take one momentum step along slopes; a negative `lr` climbs."""
+        del index, dense  # a network is one value, and all of it moves
         for velocity, name in self.velocities.items():
-            slope = averaged(slopes[names.index(name)])
-            step = momentum * self.get_buffer(velocity) + slope
+            step = momentum * self.get_buffer(velocity) + averaged(slopes[name])
             self.get_buffer(velocity).copy_(step)
             self.get_buffer(name).copy_(leaf.weights[name].detach() - lr * step)

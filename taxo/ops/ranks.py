@@ -35,6 +35,29 @@ def averaged(value: Tensor) -> Tensor:
     return value if world() == 1 else summed(value) / world()
 
 
+def averaged_all(parts: list[Tensor]) -> list[Tensor]:
+    """The means over all processes of several tensors, which a gradient goes back through."""
+    if world() == 1 or not parts:
+        return parts
+    whole = cast(Tensor, _Mean.apply(torch.cat([part.flatten() for part in parts])))
+    cut: tuple[Tensor, ...] = torch.split(whole, [part.numel() for part in parts])
+    return [one.view_as(part) for one, part in zip(cut, parts, strict=True)]
+
+
+class _Mean(torch.autograd.Function):
+    """The mean over all processes, whose gradient is the mean of the gradients."""
+
+    @staticmethod
+    def forward(ctx: object, value: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        del ctx
+        return averaged(value)
+
+    @staticmethod
+    def backward(ctx: object, *slopes: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        del ctx
+        return averaged(slopes[0])
+
+
 def gathered(*parts: Tensor) -> list[Tensor]:
     """The rows of all processes, rank after rank, of tensors that have as many rows as each other.
 

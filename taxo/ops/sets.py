@@ -149,6 +149,18 @@ def _bound(number: Number, value: Tensor) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """No entry below one number or above another."""
+
+    low: float
+    high: float
+
+    def project(self, delta: list[Tensor]) -> list[Tensor]:
+        """Every entry brought to the nearer end where it is outside."""
+        return [part.clamp(self.low, self.high) for part in delta]
+
+
+@dataclass(frozen=True, slots=True)
 class Nonnegative:
     """No entry below zero."""
 

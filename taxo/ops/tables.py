@@ -131,6 +131,16 @@ class Table(Lazy):
             step = step if held is None else torch.where(per_sample(moved, new), step, held)
         self._write_all(place, [new, step][: 1 + self.momentum], bool(within))
 
+    def shared(self, slopes: Tensor, index: Tensor | None) -> Tensor:
+        """The slopes of the mean loss of all processes, those of a sample that is there twice together."""
+        return self._shared(
+            slopes.to(torch.promote_types(self.kind, slopes.dtype)), self._place(index, slopes)
+        )
+
+    def alike(self, shape: tuple[int, ...] | None) -> Table:
+        """A table of zeros for the same granules, of rows of another shape."""
+        return Table(self.granule, self.length or 0, shape, self.home, store=self.store)
+
     @property
     def kind(self) -> torch.dtype:
         """The type that the table is computed in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, Required, TypedDict
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from taxo.runtime.compiled import Options
 
+Validation = Iterable[Sequence[Tensor]]
 Corruption = Callable[[Tensor, str, int], Tensor]
 
 
@@ -35,6 +36,7 @@ class Outside(TypedDict, total=False):
     prior: Sequence[float] | Tensor | None
     corruption: Corruption | None
     torch_compile: Options | None
+    validation: Validation | None
 
 
 class Given(Outside):

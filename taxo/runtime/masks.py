@@ -6,20 +6,38 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+States = dict[torch.device, Tensor]
+CPU = torch.device("cpu")
 
 
 def same_masks(model: nn.Module, wanted: bool) -> AbstractContextManager[object]:
     """Give torch's own generators back as they were, so that the next pass draws what this one drew."""
-    return _given_back(model) if wanted and not torch.compiler.is_compiling() else nullcontext()
+    return drawing_again(model) if wanted and not torch.compiler.is_compiling() else nullcontext()
+
+
+def states(model: nn.Module) -> States:
+    """Where torch's own generators stand, on the devices of a model."""
+    devices = {weight.device for weight in model.parameters() if weight.device.type != "cpu"}
+    others = {device: torch.get_device_module(device).get_rng_state(device) for device in devices}
+    return {CPU: torch.get_rng_state(), **others}
 
 
 @contextmanager
-def _given_back(model: nn.Module) -> Generator[None]:
-    devices = {weight.device for weight in model.parameters() if weight.device.type != "cpu"}
-    before = torch.get_rng_state()
-    others = {device: torch.get_device_module(device).get_rng_state(device) for device in devices}
-    yield
-    torch.set_rng_state(before)
-    for device, state in others.items():
-        torch.get_device_module(device).set_rng_state(state, device)
+def drawing_again(model: nn.Module, drawn: States | None = None) -> Generator[None]:
+    """Draw what was drawn from some states on, by default from now on, and leave torch's generators alone."""
+    before = states(model)
+    _put(drawn or {})
+    try:
+        yield
+    finally:
+        _put(before)
+
+
+def _put(drawn: States) -> None:
+    for device, state in drawn.items():
+        if device.type == "cpu":
+            torch.set_rng_state(state)
+        else:
+            torch.get_device_module(device).set_rng_state(state, device)

@@ -13,24 +13,23 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
+from taxo.runtime.ahead import Ahead
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
-from taxo.runtime.known import Known
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.sharded import SECOND_NORMS
 
 Inputs = Tensor | Sequence[Tensor]
 
 
-class Step(Known):
+class Step(Ahead):
     """A training step: a batch to its mean loss, perturbations included; programs fill in `run`."""
 
     parts: ClassVar[int] = 1
     replays: ClassVar[int] = 1
     wanted_views: ClassVar[int] = 1
     reads_index: ClassVar[bool] = False
-    compares: ClassVar[bool] = True
     moves_inputs: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float] | None] = None
 

@@ -43,8 +43,9 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """Training, validation and test samples; validation labels are as noisy as the training ones.
+    """Training, validation, test and held-out samples; validation labels are as noisy as the training ones.
 
+    Those of held-out samples, which methods learn on, are right.
     Targets and points are not: there a few gross errors would decide what is chosen by them.
     """
 
@@ -54,11 +55,13 @@ class Data:
     validation: Split
     test: Split
     goal: str = "classes"
+    held: Split | None = None
 
     @property
     def sizes(self) -> str:
         """How many samples there are, in words."""
-        return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
+        held = f", {len(self.held)} held out" if self.held else ""
+        return f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test{held}"
 
     @property
     def class_counts(self) -> list[int] | None:
@@ -69,28 +72,29 @@ class Data:
 
 
 TEST_SHARE = 0.4
-Parts = tuple[Split, Split, Split]
+Parts = tuple[Split, ...]  # for training, for validation, for the test, and held out
 
 
 def load(settings: Settings, device: torch.device) -> Data:
     """The data that the settings describe; one seed gives one split and one noise, whatever the method."""
     row = datasets.find(settings.data)
     raw = row.load()
-    train, validation, test = _parts(raw, settings)
+    train, validation, test, held = _parts(raw, settings)
     if settings.imbalance is not None:
         mask = imbalance.kept(train.y, raw.classes, settings.imbalance, _dice(settings, "imbalance"))
         train = train.rows(mask)
-    parts = train, validation, test
+    parts: Parts = train, validation, test, held
     if row.goal == "classes" and not row.images:
         parts = _within_unit(parts)
     if row.goal == "targets":
         parts = _standardised(_within_unit(parts))
-    train, validation, test = (part.to(device) for part in _SPOILED[row.goal](parts, settings, raw.classes))
+    spoiled = _SPOILED[row.goal](parts, settings, raw.classes)
+    train, validation, test, held = (part.to(device) for part in spoiled)
     if settings.corrupt is not None:
         dice = torch.Generator(device).manual_seed(seeds.number(settings.seed, "corruption"))
         corrupted = corruptions.corrupt(train.x, settings.corrupt.kind, settings.corrupt.severity, dice)
         train = replace(train, x=corrupted)
-    return Data(settings.data, raw.classes, train, validation, test, row.goal)
+    return Data(settings.data, raw.classes, train, validation, test, row.goal, held)
 
 
 def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]:
@@ -115,8 +119,12 @@ def _parts(raw: Raw, settings: Settings) -> Parts:
     else:
         learn, test = whole.rows(whole.origin < raw.test_from), whole.rows(whole.origin >= raw.test_from)
     train, validation = cut(learn, settings.validation, _dice(settings, "validation"))
+    if settings.clean_validation and settings.clean_validation >= len(train):
+        message = f"`--clean-validation {settings.clean_validation}` leaves no training sample"
+        fail("T503", message, help=f"set apart fewer than {len(train)}")
+    train, held = cut(train, settings.clean_validation / max(len(train), 1), _dice(settings, "held out"))
     _check(train, settings)
-    return train, validation, test
+    return train, validation, test, held
 
 
 def _within_unit(parts: Parts) -> Parts:
@@ -124,26 +132,24 @@ def _within_unit(parts: Parts) -> Parts:
     low, high = parts[0].x.amin(0), parts[0].x.amax(0)
     # a column that never varies is moved, and not divided by zero
     span = torch.where(high > low, high - low, 1)
-    train, validation, test = (replace(part, x=(part.x - low) / span) for part in parts)
-    return train, validation, test
+    return tuple(replace(part, x=(part.x - low) / span) for part in parts)
 
 
 def _standardised(parts: Parts) -> Parts:
     """The targets with mean 0 and deviation 1 over the training samples."""
     mean, deviation = parts[0].y.mean(0), parts[0].y.std(0, correction=0)
     scaled = [(part.y - mean) / deviation for part in parts]
-    train, validation, test = (replace(part, y=y, clean=y) for part, y in zip(parts, scaled, strict=True))
-    return train, validation, test
+    return tuple(replace(part, y=y, clean=y) for part, y in zip(parts, scaled, strict=True))
 
 
 def _wrong_labels(parts: Parts, settings: Settings, classes: int) -> Parts:
-    train, validation, test = parts
+    train, validation, *rest = parts
     nearest = noise.nearest_classes(train.x, train.clean, classes)
     noisy = [
         replace(part, y=noise.corrupt(part.clean, settings.noise, nearest, _dice(settings, name)))
         for part, name in ((train, "noise"), (validation, "validation noise"))
     ]
-    return noisy[0], noisy[1], test
+    return *noisy, *rest
 
 
 def _gross_errors(parts: Parts, settings: Settings, _: int) -> Parts:

@@ -48,6 +48,11 @@ OPTIONS = (
         f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)} (default: none)",
     ),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
+    Option(
+        "clean_validation",
+        "N",
+        "training samples set apart with right labels, for methods that learn on held-out data (default: 0)",
+    ),
     Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),
     Option("epochs", "N", "passes over the training data (default: by data set)"),
     Option("batch_size", "N", "samples per step (default: by data set)"),

@@ -21,6 +21,7 @@ from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
 from taxo.training.device import pick
 from taxo.training.goals import widths_of
+from taxo.training.held import held_batches
 from taxo.training.order import Order
 from taxo.training.settings import Settings
 from taxo.training.teachers import teacher_of
@@ -58,6 +59,7 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None) 
         params=dict(settings.params),
         seed=settings.seed,
         teacher=teacher_of(settings, data),
+        validation=held_batches(data.held, settings) or None,
         corruption=lambda x, name, severity: corrupt(x, name, severity, dice),
     )
     optimizer = _optimizer(step, settings)

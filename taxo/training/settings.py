@@ -79,6 +79,7 @@ class Settings:
     imbalance: Imbalance | None
     corrupt: Corrupt | None
     validation: float
+    clean_validation: int
     model: str
     epochs: int
     batch_size: int
@@ -115,6 +116,7 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
         imbalance=None,
         corrupt=None,
         validation=recipe.validation,
+        clean_validation=0,
         model=recipe.model,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
@@ -266,6 +268,7 @@ READERS: dict[str, Callable[[str, str], Value]] = {
     "imbalance": _imbalance,
     "corrupt": _corrupt,
     "validation": words.share,
+    "clean_validation": lambda word, flag: words.whole(word, flag, 0),
     "model": _model,
     "epochs": lambda word, flag: words.whole(word, flag, 1),
     "batch_size": lambda word, flag: words.whole(word, flag, 1),

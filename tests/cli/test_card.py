@@ -141,7 +141,7 @@ def test_a_composition_names_whose_each_letter_is(capsys: pytest.CaptureFixture[
 
 
 def test_what_cannot_run_has_a_card(capsys: pytest.CaptureFixture[str]):
-    found = sections(card(capsys, str(ROOT / "tests" / "language" / "methods" / "meta_mixpert.taxo")))
+    found = sections(card(capsys, str(ROOT / "tests" / "language" / "methods" / "autobalance.taxo")))
     assert "none in this version" in found["Plan and cost"]
     assert "- `validation`: a loader of held-out data" in found["Parameters"]
 

@@ -179,3 +179,30 @@ def test_without_passes_everything_stays():
     assert simplify(load("mixpert"), ()) == load("mixpert")
     assert len(PASSES) == len({*PASSES})
     assert merge_branches(load("sam")) == load("sam")
+
+
+SHARED = """needs validation
+param t = 0.3 param a = {a}
+branch one weight sigmoid(t) {{ perturb logits by a * u {{ {head} }} }}
+branch two weight 1 - sigmoid(t) {{ perturb loss by a * loss {{ {head} }} }}
+infer meta over t minimize loss on validation via lookahead(lr: 0.1)"""
+
+
+def test_two_shares_of_one_whole_are_the_whole():
+    head = "direction mixed granularity sample"
+    left = simplify(method(SHARED.format(a=0, head=head)))
+    assert (left.branches(), left.infers) == ([], ())
+    kept = simplify(method(SHARED.format(a=1, head=head)))
+    assert (len(kept.branches()), len(kept.infers)) == (2, 1)
+
+
+@pytest.mark.parametrize(("word", "target"), [("up", "logits"), ("down", "labels")])
+def test_which_word_a_parameter_is_settles_conditions(word: str, target: str):
+    text = (
+        f"param way = {word} in {{up, down}} let falling = way == down "
+        f"perturb logits by u {{ where way == up {HEAD} }} "
+        f"perturb labels by 0.1 * (1 / C - y) {{ where falling {HEAD} }}"
+    )
+    (left,) = simplify(method(text)).perturbations()
+    assert left.target.text == target
+    assert left.where is None

@@ -79,13 +79,9 @@ perturb logits by t * u {{ direction mixed granularity corpus }}
 infer meta over t minimize loss on validation via {via}"""
 
 
-@pytest.mark.parametrize("via", ["lookahead(lr: 1)", "implicit()"])
-def test_what_is_learned_on_held_out_data(via: str):
-    found = said(HELD.format(via=via))
-    assert [one.split(" cannot")[0] for one in found] == [
-        "`needs validation`",
-        "an `infer meta` of the whole method",
-    ]
+def test_what_is_learned_on_held_out_data():
+    found = said(HELD.format(via="implicit()"))
+    assert [one.split(" cannot")[0] for one in found] == ["an `infer meta` of the whole method"]
 
 
 @each

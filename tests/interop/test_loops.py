@@ -101,12 +101,13 @@ def test_an_epoch_whose_last_batch_has_one_sample(spec: str):
 @each_spec
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
 def test_a_loss_without_gradients(spec: str, without: Any):
-    """The value is the same, and the next step with gradients is none the worse."""
+    """The value is the same but for what is learned before it; the next step is none the worse."""
     step, twin = compiled(spec, mlp()), compiled(spec, mlp())
     with without():
         loss = step(*(part.clone() for part in single()))
     assert not loss.requires_grad
-    torch.testing.assert_close(loss.clone(), twin(*single()).detach(), atol=1e-6, rtol=1e-6)
+    if "self.learns" not in step.source:
+        torch.testing.assert_close(loss.clone(), twin(*single()).detach(), atol=1e-6, rtol=1e-6)
     step(*single(seed=2)).backward()
     assert all(weight.grad is not None for weight in weights(step.model))
 

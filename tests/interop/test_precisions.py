@@ -90,9 +90,10 @@ def test_images_whose_channels_come_last_stay_so(spec: str):
     model = net().to(memory_format=torch.channels_last)
     for convolution in (model[0], model[3]):
         convolution.register_forward_hook(layout)
-    step, plain = compiled(spec, model), compiled(spec, net())
     _, y, index = batch()
     x = torch.rand(8, 3, 6, 6)
+    held = [(x.to(memory_format=torch.channels_last), y)]
+    step, plain = (compiled(spec, one, validation=held) for one in (model, net()))
     loss = step(x.to(memory_format=torch.channels_last), y, index)
     loss.backward()
     assert seen

@@ -109,7 +109,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "class_center": ("features · positive · prior · category",),
     "friendly_examples": ("features · positive · adversarial · sample",),
     "category_logpert": ("logits · positive · regularization · category",),
-    "meta_logpert": ("logits · positive · meta · sample",),
+    "meta_logpert": ("logits · mixed · meta · sample",),
     "adversarial_label_smoothing_at": (
         "features · negative · adversarial · sample",
         "labels · mixed · prior · sample",

@@ -10,6 +10,7 @@ import torch
 
 from taxo.training import checkpoint
 from taxo.training.data import load
+from taxo.training.held import held_batches
 from taxo.training.run import prepare
 from taxo.training.settings import change, sensible
 
@@ -33,6 +34,18 @@ perturb features by view(1) - x {
   infer       prior
   granularity sample
 }""",
+    "foresighted": """
+needs validation
+
+param t per category = 0.1
+
+perturb logits by t[y] * p {
+  direction   mixed
+  granularity sample
+}
+
+infer meta over t minimize loss on validation via lookahead(lr: lr, optimizer: adam(0.01))
+""",
     "foggy": """
 needs corruption(kind, 2)
 
@@ -66,6 +79,8 @@ def test_what_is_asked_for_is_given_and_resumed_bit_for_bit(
     if name == "taught":
         assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
         words += ["--teacher", "teacher"]
+    if name == "foresighted":
+        words += ["--clean-validation", "150", "--batch-size", "64"]
     assert run_command("train", *words, "--output", "whole") == 0
     patch = trouble(press_ctrl_c, 8, name)
     assert run_command("train", *words, "--output", "a") == 130
@@ -92,6 +107,50 @@ def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, s
     assert float(run.step(data.x[:50], data.y[:50]).detach()) == pytest.approx(
         float(expected.detach()), rel=1e-4
     )
+
+
+def test_clean_samples_are_set_apart_whatever_is_done_to_the_others():
+    words = {"noise": "random:50%", "imbalance": "exp:10", "clean_validation": "100"}
+    data = load(change(sensible(), words), torch.device("cpu"))
+    usual = load(
+        change(sensible(), {name: words[name] for name in ("noise", "imbalance")}), torch.device("cpu")
+    )
+    held = data.held
+    assert held is not None
+    assert len(held) == 100
+    assert not bool(held.flipped.any())
+    assert float(data.train.flipped.float().mean()) == pytest.approx(0.5, abs=0.01)
+    assert held.clean.bincount().amin() >= 9  # of all classes alike
+    rows = [set(part.origin.tolist()) for part in (held, data.train, data.validation, data.test)]
+    assert len(set.union(*rows)) == sum(map(len, rows))
+    assert torch.equal(data.test.origin, usual.test.origin)
+    assert data.sizes.endswith(", 100 held out")
+    assert not usual.held
+
+
+def test_held_out_batches_are_of_about_equal_size():
+    settings = change(sensible(), {"clean_validation": "130", "batch_size": "64"})
+    data = load(settings, torch.device("cpu"))
+    found = held_batches(data.held, settings)
+    assert [len(y) for _, y in found] == [44, 43, 43]
+    assert data.held is not None
+    assert torch.equal(torch.cat([y for _, y in found]).bincount(), data.held.y.bincount())
+    assert held_batches(None, settings) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "`foresighted` needs held-out data\n  help: `--clean-validation 100`"),
+        (("--clean-validation", "5000"), "`--clean-validation 5000` leaves no training sample"),
+        (("--clean-validation", "some"), "`--clean-validation` cannot be `some`"),
+    ],
+)
+def test_held_out_data_that_do_not_fit(run_command, capsys, spec, words: tuple[str, ...], message: str):
+    assert run_command("train", spec("foresighted"), *words, "--model", "mlp", "--epochs", "1") in (1, 2)
+    error = capsys.readouterr().err
+    assert "error[T503]" in error
+    assert message in error
 
 
 def test_views_are_not_the_samples_and_every_step_draws_others(run_command, tmp_path: Path, spec):

@@ -1,0 +1,147 @@
+"""How a program looks ahead, as text: its losses as a function, the held-out ones, and what then moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from taxo.compiler.ahead import Ahead, attribute, fleeting
+from taxo.compiler.expressions import Writer
+from taxo.compiler.graph import Act, Graph
+from taxo.compiler.keeps import keeper, table_of
+from taxo.compiler.names import identifier
+from taxo.compiler.plan import moments
+from taxo.compiler.regions import Regions
+from taxo.compiler.spots import EARLY, of_line
+from taxo.compiler.text import Text, call, quoted
+from taxo.compiler.timing import time_condition
+from taxo.language.layout import inference_text
+from taxo.language.method import Interval, Param
+from taxo.language.printer import PRODUCT
+from taxo.language.shapes import Reader
+from taxo.language.vocabulary import OPTIMIZERS, Place, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Writes one inference by virtual steps; `trained` is the function of the losses."""
+
+    graph: Graph
+    writer: Writer
+    ahead: Ahead
+    trained: str = "trained"
+
+    def write(self, text: Text) -> None:
+        """The whole of it: what is found has moved behind it."""
+        ahead, use = self.ahead, self.writer.use
+        second = ahead.word("order") == "second"
+        with text.of(ahead.infer.span):
+            told = inference_text(ahead.infer)
+            text.comment(told if ahead.act is None else f"{ahead.key}: {told}")
+            times = dict.fromkeys(time_condition(act, self.writer) for act in moments(self.graph, ahead))
+            timed = " or ".join(times) if len(times) < 2 else f"({' or '.join(times)})"
+            text.line(f"if self.learns(){f' and {timed}' if times else ''}:")
+            with text.indented():
+                text.line("x_held, y_held = self.held_out(x)")
+                self._held(text)
+                weights = "self.weights_of_head()" if ahead.word("of") == "head" else "self.weights()"
+                unknowns = ", ".join(f"{quoted(name)}: {self._leaf(name)}" for name in ahead.names)
+                lr = ahead.option("lr")
+                assert lr is not None
+                arguments = [
+                    f"self.standing_at({self.trained})",
+                    "self.standing_at(held)",
+                    weights,
+                    f"{{{unknowns}}}",
+                    f"lr={self.writer.code(lr, EARLY)}",
+                    f"steps={ahead.steps}",
+                    *['order="first"'] * (not second),
+                ]
+                text.line(f"with self.looking_ahead({'' if second else 'second=False'}):")
+                with text.indented():
+                    found = call(use("lookahead"), arguments)
+                    text.line(f"slopes = {found[0]}", *found[1:])
+                for name in ahead.names:
+                    self._move(text, name)
+            text.line(*(line for name in ahead.names for line in self._reading(name)))
+
+    def _held(self, text: Text) -> None:
+        """The losses of the held-out batch, unperturbed."""
+        goal = self.ahead.infer.goal
+        assert goal is not None
+        reader = Reader(Place.LOSS, "loss")
+        spot = of_line("held_line", reader, y="y_held", spelt=frozenset(self.graph.scope.lets))
+        text.gap()
+        text.line("def held():")
+        with text.indented():
+            text.line("held_line = self.line(x_held, y_held)")
+            text.line(f"return {self.writer.expanded(goal.objective, spot, Shape.SAMPLE)}")
+        text.gap()
+
+    def _move(self, text: Text, name: str) -> None:
+        """The step that something found takes along its slopes."""
+        goal, (word, options) = self.ahead.infer.goal, self.ahead.optimizer()
+        sign = "-" if goal is not None and goal.kind.text == "maximize" else ""
+        lr = f"{sign}{self.writer.held(options['lr'], EARLY, PRODUCT)}"
+        slopes, leaf = f"slopes[{quoted(name)}]", self._leaf(name)
+        within = self._within(name)
+        if not self.ahead.kept:
+            shared = f"shared={self._grain(name) != 'sample'}"
+            arguments = [leaf, slopes, lr, shared, *[f"optimizer={quoted(word)}"] * (word != "sgd"), *within]
+            found = call(self.writer.use("fleeting"), arguments)
+            text.line(f"{identifier(name)} = {found[0]}", *found[1:])
+            return
+        index = "index" if self._grain(name) == "sample" else "None"
+        if word == "adam":
+            arguments = [f"self.{self._keeper(name)}", slopes, leaf, index, f"lr={lr}", *within]
+            text.line(*call(f"self.{attribute(name)}.descend_by", arguments))
+            return
+        default = repr(OPTIMIZERS[word].options["momentum"].default)
+        momentum = self.writer.code(options["momentum"], EARLY) if "momentum" in options else default
+        arguments = [slopes, leaf, index, f"lr={lr}", f"momentum={momentum}", "dense=False", *within]
+        text.line(*call(f"self.{self._keeper(name)}.descend_by", arguments))
+
+    def _reading(self, name: str) -> list[str]:
+        """What is found as the training pass takes it: a constant."""
+        own = identifier(name)
+        if not self.ahead.kept:
+            return [f"{own} = {own}.detach()"]
+        if self.graph.scope.network(name) is not None:
+            return [f"{own} = self.{self._keeper(name)}"]
+        index = "index" if self._grain(name) == "sample" else ""
+        act = self.ahead.act
+        like = "like=x" if act is not None and act.place == Place.FEATURES else ""
+        picked = "[0]" if act is None and self._grain(name) == "corpus" else ""
+        arguments = ", ".join(one for one in (index, like) if one)
+        return [f"{own} = self.{self._keeper(name)}.read({arguments}){picked}"]
+
+    def _leaf(self, name: str) -> str:
+        """What the program calls the leaf that gradients reach."""
+        own = identifier(name)
+        plain = self.ahead.act is not None or self.graph.scope.network(name) is not None
+        return own if plain or name in fleeting(self.graph) else f"leaf_{own}"
+
+    def _keeper(self, name: str) -> str:
+        act = self.ahead.act
+        return keeper(name, self.graph.scope) if act is None else table_of(act, self.graph)
+
+    def _grain(self, name: str) -> str:
+        """What has one value of what is found."""
+        if self.ahead.act is not None:
+            return self.ahead.act.grain
+        per = self.graph.scope.params[name].per
+        return "corpus" if per is None else per.text
+
+    def _within(self, name: str) -> list[str]:
+        """The sets that what is found stays in: an act's own, or a parameter's domain."""
+        act = self.ahead.act
+        found = self._sets(act) if act is not None else self._domain(self.graph.scope.params[name])
+        return [f"within=[{', '.join(found)}]"] * bool(found)
+
+    def _sets(self, act: Act) -> list[str]:
+        return Regions(self.writer, act, EARLY).all("x")
+
+    def _domain(self, param: Param) -> list[str]:
+        if not isinstance(param.domain, Interval) or self.graph.scope.network(param.name.text) is not None:
+            return []
+        ends = (self.writer.code(end, EARLY) for end in (param.domain.low, param.domain.high))
+        return [f"{self.writer.use('Between')}({', '.join(ends)})"]

@@ -1,0 +1,84 @@
+"""What looking ahead asks for and this version cannot run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from taxo.compiler.ahead import Ahead, aheads, early_lines
+from taxo.compiler.graph import Graph
+from taxo.compiler.plan import simultaneous
+from taxo.compiler.searches import Refusal
+from taxo.compiler.states import is_before
+from taxo.language.syntax import Attribute, Name
+from taxo.language.vocabulary import VALUES, Grain, Place
+
+HELD_OUT = ("loss", "u", "p", "y", "correct", "margin", "gradnorm")
+
+
+def blind(graph: Graph) -> Iterator[Refusal]:
+    """What a method that looks ahead has beside that."""
+    found = aheads(graph)
+    for one in found:
+        yield from _held_out(one)
+        yield from _unknown(one)
+        yield from _goal(one, graph)
+    if found:
+        yield from _lines(graph)
+        yield from _kept(graph)
+
+
+def _held_out(one: Ahead) -> Iterator[Refusal]:
+    on = one.infer.on
+    if on is not None and on.name.text != "validation":
+        yield f"looking ahead on `{on.name}`", on.span, "write `on validation`"
+
+
+def _unknown(one: Ahead) -> Iterator[Refusal]:
+    """Unknowns are added to images, logits, labels or losses, in sets that need no value to be around."""
+    act, scope = one.act, one.scope
+    if act is not None and (act.place == Place.WEIGHTS or act.inner or act.spot.value == "p"):
+        yield (
+            "looking ahead for an unknown here",
+            act.item.span,
+            "perturb features, logits, labels or the loss",
+        )
+    for region in one.infer.within:
+        if region.name.text == "box" or act is None:
+            yield f"the set `{region.name}` when looking ahead", region.span, "drop it"
+    networks = [name for name in one.names if scope.network(name) is not None]
+    if networks and not one.kept:
+        yield f"`keep: false` of the network `{networks[0]}`", one.infer.span, "keep it"
+
+
+def _goal(one: Ahead, graph: Graph) -> Iterator[Refusal]:
+    """What is held out has labels and is passed unperturbed; nothing else is known of it."""
+    goal, scope = one.infer.goal, graph.scope
+    for part in () if goal is None else scope.parts(goal.objective):
+        name = part.text if isinstance(part, Name) else ""
+        row = VALUES.get(name) if name not in scope.declared else None
+        own = row is not None and row.grain != Grain.CORPUS and name not in HELD_OUT
+        kept = name in scope.states or name in scope.draws
+        if own or kept or isinstance(part, Attribute):
+            yield "this, of held-out samples,", part.span, "make the goal of `loss`, `u`, `y` and numbers"
+
+
+def _lines(graph: Graph) -> Iterator[Refusal]:
+    """Lines pass one after the other, and search before they pass."""
+    infer = aheads(graph)[0].infer
+    if graph.together() or any(line.norm == "auxiliary" for line in graph.lines):
+        yield "looking ahead of branches with norms of their own or one in common", infer.span, "drop `norm`"
+    if any(line.carry is not None for line in graph.lines):
+        yield "looking ahead beside the previous batch", infer.span, "drop the branch on it"
+    for number, line in enumerate(graph.lines):
+        for act in line.acts:
+            if simultaneous(act, graph.scope):
+                yield "`simultaneous` beside looking ahead", act.item.infer.span, "drop it"
+            if number not in early_lines(graph) and graph.found_before(act, number):
+                hint = "search in a branch that reads no other"
+                yield "a search behind another branch, beside looking ahead,", act.item.infer.span, hint
+
+
+def _kept(graph: Graph) -> Iterator[Refusal]:
+    for state in graph.scope.states.values():
+        if is_before(state) and graph.used(state.name.text):
+            yield f"the state `{state.name}`, when looking ahead,", state.span, "drop `before`"

@@ -1,0 +1,120 @@
+"""Looking ahead: passes at weights that the model does not have, and held-out batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import ClassVar, TypedDict, Unpack, cast
+
+import torch
+from torch import Tensor, nn
+
+from taxo.ops.lookahead import Losses
+from taxo.runtime.checks import check_labels
+from taxo.runtime.given import Given
+from taxo.runtime.held import HeldOut
+from taxo.runtime.hooks import Change, Pair, Triple
+from taxo.runtime.known import Known
+from taxo.runtime.line import Line
+from taxo.runtime.masks import States, drawing_again, states
+from taxo.runtime.stage import Inner, WeightChange, Weights
+
+
+class Hooks(TypedDict, total=False):
+    """The hooks of a pass."""
+
+    weights: Sequence[WeightChange]
+    features: Sequence[Change]
+    inner: Inner | None
+    logits: Sequence[Change]
+    predictions: Sequence[Triple]
+    labels: Sequence[Pair]
+    loss: Sequence[Triple]
+
+
+class Ahead(Known):
+    """What a program needs that takes virtual steps of the weights."""
+
+    compares: ClassVar[bool] = True
+    held: HeldOut
+
+    def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
+        super().__init__(model, **given)
+        self._validation = given.get("validation")
+        self._standing: Weights | None = None
+
+    def take_validation(self) -> None:
+        """Expect held-out batches."""
+        assert self._validation is not None
+        self.held = HeldOut(self._validation)
+
+    def learns(self) -> bool:
+        """Whether this pass is one that something may be learned from: in training, and with gradients."""
+        return self.training and not self.quiet and torch.is_grad_enabled()
+
+    def held_out(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The next held-out batch, beside the one that is trained on."""
+        inputs, y = self.held.take(x)
+        return inputs, check_labels(inputs, y, self.classes, self.compares)
+
+    @contextmanager
+    def looking_ahead(self, second: bool = True) -> Generator[None]:
+        """Passes that change nothing: norms with the statistics of their batch, nothing noted."""
+        before, self.quiet = self.quiet, True
+        try:
+            with self.normed("batch"), self.front.twice() if second else nullcontext():
+                yield
+        finally:
+            self.quiet = before
+
+    def through(self, x: Tensor, second: bool = True, **hooks: Unpack[Hooks]) -> Line | None:
+        """A training pass up to the logits, which virtual steps share; none where nothing is learned."""
+        if not self.learns():
+            return None
+        self._done.setdefault("masks", states(self.model))  # once for all lines of a step
+        with self.front.twice() if second else nullcontext():
+            return super().line(x, None, **hooks)
+
+    def line(self, x: Tensor, y: Tensor | None, *, of: Line | None = None, **hooks: Unpack[Hooks]) -> Line:
+        """One pass from input to loss; from the logits of another on, where the weights are the model's."""
+        if of is None or not self._at_home():
+            return super().line(x, y, **hooks)
+        line, u = Line(self, of.x, y, of.h, {**of.inside(), "raw": of.u}, {**of.kept}), of.u
+        with self.at(line):
+            for change in hooks.get("logits", ()):
+                u = change(u)
+        labels, loss = hooks.get("labels", ()), hooks.get("loss", ())
+        return self.finish(line, u, predictions=hooks.get("predictions", ()), labels=labels, loss=loss)
+
+    def _at_home(self) -> bool:
+        """Whether the weights that stand are the model's own."""
+        own, there = super().weights(), self._standing or {}
+        return all(weight is own[name] for name, weight in there.items())
+
+    def standing_at(self, run: Callable[[], Tensor]) -> Losses:
+        """Some losses as a function of the weights; dropout masks are those of the training pass."""
+
+        def losses(weights: Weights) -> Tensor:
+            before, self._standing = self._standing, weights
+            try:
+                with drawing_again(self.model, cast("States | None", self._done.get("masks"))):
+                    return run()
+            finally:
+                self._standing = before
+
+        return losses
+
+    def weights_of_head(self) -> Weights:
+        """The trainable parameters of the head."""
+        own = {id(weight) for weight in self.places.head.parameters()}
+        return {name: weight for name, weight in self.weights().items() if id(weight) in own}
+
+    def weights(self, pattern: str = "*") -> Weights:
+        """The trainable parameters whose name matches; where a virtual step stands, as they are there."""
+        own = super().weights(pattern)
+        there = self._standing
+        return own if there is None else {name: there.get(name, weight) for name, weight in own.items()}
+
+    def _replaced(self, changes: Sequence[WeightChange]) -> Weights:
+        replaced = super()._replaced(changes)
+        return replaced if self._standing is None else self._standing | replaced

@@ -1,0 +1,222 @@
+"""The methods that learn on held-out data, written from their papers in plain torch.
+
+A virtual step is a graph of autograd's that the held-out loss is traced back through. What is learned is a
+parameter of one of torch's own optimizers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
+from math import pi
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from taxo.ops.draws import Draws
+from tests.fidelity.clock import LR, Clock, Timed, prior_of
+from tests.fidelity.logit_references import cosines, softmax_loss, with_own
+from tests.fidelity.references import (
+    SEED,
+    Reference,
+    Result,
+    attacked,
+    dice,
+    differentiated,
+    no_running_statistics,
+)
+
+Held = Sequence[tuple[Tensor, Tensor]]
+Net = Callable[[Tensor], Tensor]
+Network = Sequence[Tensor]  # the weights and biases of two layers
+
+
+def ahead(
+    model: nn.Module, trained: Callable[[Net], Tensor], held: tuple[Tensor, Tensor], of: Iterable[Tensor]
+) -> tuple[Tensor, ...]:
+    """Shu et al. 2019, Eq. 3-5: the slope of the held-out loss at w - lr grad L(w) in what L is made of."""
+    weights = {name: one.detach().requires_grad_() for name, one in model.named_parameters()}
+
+    def standing(at: dict[str, Tensor]) -> Net:
+        return lambda x: functional_call(model, at, (x,))
+
+    with no_running_statistics(model):
+        loss = trained(standing(weights))
+        slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
+        moved = {name: one - LR * slope for (name, one), slope in zip(weights.items(), slopes, strict=True)}
+        x, y = held
+        return torch.autograd.grad(softmax_loss(standing(moved)(x), y).mean(), list(of))
+
+
+def stepped(optimizer: torch.optim.Optimizer, parts: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
+    """One step of one of torch's optimizers."""
+    for part, slope in zip(parts, slopes, strict=True):
+        part.grad = slope
+    optimizer.step()
+
+
+def meta_logit_adjustment(counts: Sequence[int], held: Held) -> Reference:
+    """Y&W Eq. 39-41: the loss with u + tau_y log pi, and tau by the held-out loss one step ahead."""
+    prior, batches = prior_of(counts), cycle(held)
+    tau = nn.Parameter(torch.ones(len(counts), dtype=torch.float64))
+    adam = torch.optim.Adam([tau], lr=0.001)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        def loss(net: Net) -> Tensor:
+            return softmax_loss(net(x) + tau[y][:, None] * prior.log(), y).mean()
+
+        stepped(adam, [tau], ahead(model, loss, next(batches), [tau]))
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+class Cosines(nn.Module):
+    """A model whose logits are scaled cosines."""
+
+    def __init__(self, model: nn.Module, s: float) -> None:
+        super().__init__()
+        self.model, self.s = model, s
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.s * cosines(self.model, x)
+
+
+def balanced_margin(s: float, classes: int, held: Held) -> Reference:
+    """Y&W Eq. 49-50: ArcFace whose margin is the class's own, and learned one step ahead."""
+    batches, m = cycle(held), nn.Parameter(torch.full((classes,), 0.5, dtype=torch.float64))
+    adam = torch.optim.Adam([m], lr=0.001)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        def loss(net: Net) -> Tensor:
+            cosine = net(x) / s
+            own = cosine[torch.arange(len(y)), y]
+            wide = own * torch.cos(m[y]) - (1 - own**2).sqrt() * torch.sin(m[y])
+            wider = torch.where(own >= torch.cos(pi - m[y]), wide, own - m[y] * torch.sin(m[y]))
+            return softmax_loss(s * with_own(cosine, y, wider), y).mean()
+
+        scaled = Cosines(model, s)
+        stepped(adam, [m], ahead(scaled, loss, next(batches), [m]))
+        return differentiated(loss(scaled), model)
+
+    return reference
+
+
+def meta_logpert(eta: float, samples: int, classes: int, held: Held) -> Reference:
+    """Y&W 5.1: an offset of every sample's logits, moved down the held-out loss one step ahead."""
+    table, batches = torch.zeros(samples, classes, dtype=torch.float64), cycle(held)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        v = table[index].requires_grad_()
+
+        def loss(net: Net) -> Tensor:
+            return softmax_loss(net(x) + v, y).mean()
+
+        (slope,) = ahead(model, loss, next(batches), [v])
+        v = (v - eta * slope).detach()
+        table[index] = v
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+def metamixup(held: Held) -> Reference:
+    """Mai et al. 2021, Algorithm 1: shares of the partners start at a half and take one step of length 1."""
+    draws, batches = Draws(SEED), cycle(held)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        pair = draws.permutation(x)
+        share = torch.full((len(x),), 0.5, dtype=torch.float64).requires_grad_()
+
+        def loss(net: Net) -> Tensor:
+            wide = share[:, None, None, None]
+            u = net((1 - wide) * x + wide * x[pair])
+            return ((1 - share) * softmax_loss(u, y) + share * softmax_loss(u, y[pair])).mean()
+
+        (slope,) = ahead(model, loss, next(batches), [share])
+        share = (share - slope).clamp(0, 1).detach()
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+def perceptron(weights: Network, inputs: Tensor) -> Tensor:
+    """sigmoid(W2 relu(W1 x + b1) + b2)."""
+    first, shift, second, last = weights
+    return torch.sigmoid(functional.relu(inputs @ first.T + shift) @ second.T + last)[:, 0]
+
+
+def meta_mixpert(eta: float, eps: float, used: Sequence[int], network: Network, held: Held) -> Reference:
+    """Y&W Eq. 62: alpha of the loss of the pulled sample, the rest of the pushed one's.
+
+    alpha is a network's of the loss, |p - y| and u_y - max of the others, of which `used` are given.
+    """
+    batches, noise, weights = cycle(held), dice(), [nn.Parameter(one) for one in network]
+    adam = torch.optim.Adam(weights, lr=0.001)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        start = torch.empty_like(x).uniform_(-eps, eps, generator=noise)
+        moved = attacked(model, x, y, eps, 5, eps / 4, start)
+        target = functional.one_hot(y, 5).double()
+
+        def loss(net: Net) -> Tensor:
+            with no_running_statistics(model):
+                u = net(x)
+            clean = u.detach()
+            others = clean.masked_fill(target.bool(), -torch.inf).amax(1)
+            sides = softmax_loss(clean, y), (clean.softmax(1) - target).norm(dim=1), pick(clean, y) - others
+            given = [side if number in used else torch.zeros_like(side) for number, side in enumerate(sides)]
+            alpha = perceptron(weights, torch.stack(given, 1))
+            pulled = softmax_loss(u + eta * (target - clean.softmax(1)), y)
+            return (alpha * pulled + (1 - alpha) * softmax_loss(net(moved), y)).mean()
+
+        stepped(adam, weights, ahead(model, loss, next(batches), weights))
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+def pick(u: Tensor, y: Tensor) -> Tensor:
+    """The entry of each row at its label."""
+    return u[torch.arange(len(y)), y]
+
+
+def mslc(warmup: int, soft: bool, networks: Sequence[Network], held: Held) -> Timed:
+    """Wu et al. 2021, Eq. 3-4: alpha y + (1 - alpha) (beta y_before + (1 - beta) y_now).
+
+    Two networks give alpha, of the loss with y, and beta, of the loss with what the model said before.
+    """
+    batches, table = cycle(held), {}
+    weights = [nn.Parameter(one) for network in networks for one in network]
+    adam = torch.optim.Adam(weights, lr=0.001)
+    first, second = weights[:4], weights[4:]
+
+    def timed(clock: Clock) -> Reference:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+            target = functional.one_hot(y, 5).double()
+            said = torch.stack([table.get(int(i), row) for i, row in zip(index, target, strict=True)])
+            before = said if soft else functional.one_hot(said.argmax(1), 5).double()
+            logits: list[Tensor] = []
+
+            def loss(net: Net) -> Tensor:
+                u = net(x)
+                logits.append(u.detach())
+                q = u.detach().softmax(1)
+                now = q if soft else functional.one_hot(q.argmax(1), 5).double()
+                alpha = perceptron(first, softmax_loss(u.detach(), y)[:, None])[:, None]
+                entropy = -(before * u.detach().log_softmax(1)).sum(1)
+                beta = perceptron(second, entropy[:, None])[:, None]
+                mixed = alpha * target + (1 - alpha) * (beta * before + (1 - beta) * now)
+                return -((mixed if clock.epoch >= warmup else target) * u.log_softmax(1)).sum(1).mean()
+
+            if clock.epoch >= warmup:
+                stepped(adam, weights, ahead(model, loss, next(batches), weights))
+            found = differentiated(loss(model), model)
+            table.update({int(i): row for i, row in zip(index, logits[-1].softmax(1), strict=True)})
+            return found
+
+        return reference
+
+    return timed
