@@ -113,7 +113,9 @@ def check_conflicts(method: Method, used: Mapping[str, Method], library: Library
         _check_claims(first, second, findings)
         _check_labels(first, second, findings)
         _check_labels(second, first, findings)
-    _check_simplex(method, library, [part for part in parts.values() if part is not own], findings)
+    asking = any("outputs" in part.scope.needs for part in parts.values())
+    if asking and not any(one.severity == "error" for one in findings.items):
+        _check_simplex(method, library, [part for part in parts.values() if part is not own], findings)
     for (first, one), (second, other) in combinations(acts, 2):
         if first is not second:
             _check_order(first, one, second, other, findings)

@@ -50,7 +50,7 @@ def evaluable(node: Expression, scope: Scope) -> bool:
     known = {*_READABLE, *scope.draws, *scope.constants(), *_tables(scope)}
     if _columns(scope) != CLASSES:
         known -= {*_OF_CLASSES, *_tables(scope)}
-        if any(isinstance(part, Call) and part.name.text == "onehot" for part in scope.parts(node)):
+        if any(_is_by_class(part) for part in scope.parts(node)):
             return False
     if any(name not in known for name in scope.reads(node)):
         return False
@@ -60,6 +60,11 @@ def evaluable(node: Expression, scope: Scope) -> bool:
         if isinstance(part, Attribute) and f"{part.owner.text}.{part.name.text}" not in _ATTRIBUTES:
             return False
     return all(_drawable(name, scope) for name in scope.reads(node) if name in scope.draws)
+
+
+def _is_by_class(part: Expression) -> bool:
+    """Whether a part asks for entries by their class, of which there are not as many as logits."""
+    return isinstance(part, Index) or (isinstance(part, Call) and part.name.text == "onehot")
 
 
 def _columns(scope: Scope) -> int:

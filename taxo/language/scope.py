@@ -120,8 +120,13 @@ class Scope:
         return next((name for name in free if name in aimed), (new or free)[0])
 
     def misspelt(self, item: Perturbation) -> list[str]:
-        """The names of a form that were meant for those that an inference of the whole method finds."""
-        return [name.text for name in self.undeclared(item.by) if nearest(name.text, self.found)]
+        """The names of a form that were meant for those that an inference of the whole method finds.
+
+        Or for a `let` that reads one of them.
+        """
+        through = [name for name, let in self.lets.items() if {*self.reads(let.value)} & {*self.found}]
+        meant = [*self.found, *through]
+        return [name.text for name in self.undeclared(item.by) if nearest(name.text, meant)]
 
     def covered(self, item: Perturbation) -> list[str]:
         """The names that a perturbation's form reads and an inference of the whole method finds."""

@@ -177,7 +177,7 @@ def test_a_threshold_of_zero_leaves_the_radii_of_mixpert():
         step = taxo.compile(spec, deepcopy(model), classes=CLASSES, seed=3)
         found += [step(x, torch.zeros_like(y), index), delta_of(step, "d"), delta_of(step, "v")]
     close(found[:3], found[3:])
-    assert float(found[1].abs().amax()) == pytest.approx(8 / 255)
+    assert 0 < float(found[1].abs().amax()) <= 8 / 255
 
 
 def delta_of(step: Step, name: str) -> Tensor:
