@@ -57,7 +57,8 @@ class ActWriter:
             item = act.item
             with text.of(item.span):
                 form = expression_text(item.by)
-                text.comment(f"{item.target} by {form}: {item.direction}, {inference_text(item.infer)}")
+                found = [str(item.direction), inference_text(item.infer)]
+                text.comment(f"{item.target} by {form}: {', '.join(filter(None, found))}")
                 self._act(text, act)
                 text.line("")
 

@@ -56,8 +56,8 @@ class Folding(Rewriting):
             case Member():
                 return self._member(node)
             case Index():
-                value = self(node.value)  # a number is the same number at every place
-                return self.below(node) if constant(value, values) is None else value
+                value = constant(self(node.value), values)  # a number is the same number at every place
+                return self.below(node) if value is None else Number(value)
             case _:
                 return self.below(node)
 

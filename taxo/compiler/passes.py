@@ -46,7 +46,7 @@ def fold_lets(method: Method) -> Method:
     """Fold the named expressions, and put those that became constant where they are read."""
     scope = Scope(method)
     values, whole = scope.constants(), read_whole(scope)
-    folding = Folding(values, shapes_in(scope))
+    folding = Folding(_numbers(scope), shapes_in(scope))
     folded = {
         let.name.text: (folding.kept if let.name.text in whole else folding)(let.value) for let in method.lets
     }
@@ -96,10 +96,25 @@ def _is_used(name: str, method: Method, scope: Scope) -> bool:
     return name in called | modules or any(name in scope.reads(part) for part in parts)
 
 
+def _numbers(scope: Scope) -> Names:
+    """The values of all that is one number wherever it is read, though its shape may have to stay."""
+    values: Names = scope.constants()
+    for draw in scope.method.draws:
+        value = certain(draw, values)
+        values = values if value is None else {**values, draw.name.text: value}
+    before = -1
+    while before != len(values):  # a `let` may read those behind it
+        before = len(values)
+        for name, let in scope.lets.items():
+            value = None if name in values else constant(fold(let.value, values), values)
+            values = values if value is None else {**values, name: value}
+    return values
+
+
 def fold_clauses(method: Method) -> Method:
     """Fold the forms, conditions and weights of every clause."""
     scope = Scope(method)
-    values = scope.constants()
+    values = _numbers(scope)
     return over_expressions(method, lambda item: Folding(values, shapes_in(scope, item)))
 
 

@@ -17,7 +17,7 @@ ShapeOf = Callable[[Expression], Shape | None]
 # What does the same with one number as with many equal ones; a sum does so of two values.
 ENTRYWISE = frozenset(
     {"exp", "log", "sqrt", "abs", "sign", "floor", "relu", "sigmoid", "sin", "cos", "acos", "stop"}
-    | {"mean", "max", "min"}
+    | {"mean", "max", "min", "reach"}
 )
 
 

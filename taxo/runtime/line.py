@@ -55,11 +55,11 @@ class Line:
     apart: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.apart = self.stage.quiet
+        self.apart = self.stage.sought
 
     def _now(self, name: str) -> Tensor:
         value = self.seen[name]
-        return value.detach() if self.stage.quiet and not self.apart else value
+        return value.detach() if self.stage.sought and not self.apart else value
 
     @property
     def z(self) -> Tensor:

@@ -61,6 +61,7 @@ class Stage(nn.Module):
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
         self.quiet = False
+        self.sought = False
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
         self.shards = Shards(self.front)
@@ -178,7 +179,8 @@ class Stage(nn.Module):
     @contextmanager
     def searching(self, norm: str, masks: bool = False) -> Generator[None]:
         """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
-        before, self.quiet = self.quiet, True
+        before = self.quiet, self.sought
+        self.quiet = self.sought = True
         # a search for weights needs their own slopes, and compiled code overlooks what is folded
         fixed = norm == "frozen" and not masks and not self.front.compiled
         try:
@@ -186,7 +188,7 @@ class Stage(nn.Module):
             with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks), attack:
                 yield
         finally:
-            self.quiet = before
+            self.quiet, self.sought = before
 
     @contextmanager
     def apart(self, norm: str) -> Generator[None]:
