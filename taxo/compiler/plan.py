@@ -9,11 +9,12 @@ from taxo.compiler.ahead import Ahead, aheads, before_logits, depends, reads_any
 from taxo.compiler.folding import fold
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
+from taxo.compiler.selected import selected_share, selection
 from taxo.compiler.timing import is_timed
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.scope import Scope
-from taxo.language.syntax import Expression, Member, Name, Unary
+from taxo.language.syntax import Name
 from taxo.language.vocabulary import SOLVERS, Place
 
 TEACHER = "teacher"
@@ -274,29 +275,6 @@ def first_word(act: Act, scope: Scope) -> str:
         return "kept" if via is not None and via.name.text == "sgd" else "zero"
     word = given(via, SOLVERS[via.name.text].options).get("start")
     return "zero" if word is None else scope.word(word) or ""
-
-
-def selection(scope: Scope, node: Expression | None) -> tuple[Member, bool] | None:
-    """The `e in top(...)` behind a condition, and whether the condition is its opposite."""
-    match node:
-        case Member():
-            return node, False
-        case Name() if node.text in scope.lets:
-            return selection(scope, scope.lets[node.text].value)
-        case Unary(operator="not"):
-            inner = selection(scope, node.operand)
-            return None if inner is None else (inner[0], not inner[1])
-        case _:
-            return None
-
-
-def selected_share(scope: Scope, node: Expression | None) -> float:
-    """The share of the batch that a condition selects; 1 where it is not known beforehand."""
-    found = selection(scope, node)
-    share = constant(found[0].group.arguments[0].value, scope.constants()) if found else None
-    if found is None or share is None:
-        return 1.0
-    return 1 - share if found[1] else share
 
 
 def counted(act: Act, graph: Graph) -> str:

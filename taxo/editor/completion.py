@@ -130,6 +130,7 @@ def _values(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
     bare = cursor.following == "LPAR"
     yield from _declared(document, *DECLARING)
     yield from (Offer(str(name), "name", "the unknown") for name in _unknowns(document, offset))
+    yield from (Offer(word, "word", f"what `{owner}` may be") for word, owner in document.words.items())
     if cursor.item == "PARAM" and cursor.call is None:
         yield from (Offer(word, "word", meaning(row)) for word, row in settable().items())
     for kind in filter(None, (cursor.like_values, "value", "function")):

@@ -49,6 +49,17 @@ class Document:
         """What the text declares."""
         return declarations(self.items)
 
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The words that parameters may be, each with the parameter that is declared with it first."""
+        found: dict[str, str] = {}
+        for name, item in self.declared.items():
+            kinds = [token.type for token in item.tokens]
+            if item.keyword.type == "PARAM" and "LBRACE" in kinds:
+                listed = item.tokens[kinds.index("LBRACE") :]
+                found = {str(token): name for token in listed if token.type == "NAME"} | found
+        return found
+
     def unknown(self, name: str, offset: int) -> tuple[int, int] | None:
         """Where the form of the perturbation around an offset reads an unknown of that name first."""
         around = enclosing(self.items, offset)

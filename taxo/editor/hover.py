@@ -46,6 +46,7 @@ def _said(document: Document, cursor: Cursor, word: Token) -> str | None:
         or _declared(document, word)
         or _unknown(document, word)
         or _known(cursor, word)
+        or _listed(document, word)
     )
 
 
@@ -89,6 +90,11 @@ def _unknown(document: Document, word: Token) -> str | None:
     if document.unknown(word, start(word)) is None:
         return None
     return f"`{word}`\n\nthe unknown of this perturbation: its `infer` clause says how it is found"
+
+
+def _listed(document: Document, word: str) -> str | None:
+    owner = document.words.get(word)
+    return f"`{word}`\n\nwhat `{owner}` may be" if owner else None
 
 
 def _known(cursor: Cursor, word: str) -> str | None:

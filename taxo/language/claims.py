@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taxo.language.coordinates import Derived, declared_grain, derive, probed
+from taxo.language.coordinates import Derived, declared_grain, derive, probed, tried
 from taxo.language.method import Perturbation
 from taxo.language.objectives import objective_of
 from taxo.language.printer import expression_text
@@ -25,7 +25,7 @@ def leaves_simplex(item: Perturbation, scope: Scope) -> bool:
     """Whether a form is seen to move labels off the simplex that they have to stay on."""
     from taxo.language.probe import probe
 
-    watched = _wants_simplex(item, scope) and probed(item, scope)
+    watched = _wants_simplex(item, scope) and tried(item, scope)
     return watched and probe(item, scope).off_simplex > OFF_SIMPLEX
 
 

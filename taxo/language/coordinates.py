@@ -214,13 +214,18 @@ def _can_vanish(node: Expression, unknown: str) -> bool:
 
 def probed(item: Perturbation, scope: Scope) -> bool:
     """Whether the form's effect on the cross entropy can be measured on random logits and labels."""
+    if any(NEEDS[name].owns == "head" for name in scope.needs if name in NEEDS):
+        return False  # its logits are not any numbers
+    return tried(item, scope)
+
+
+def tried(item: Perturbation, scope: Scope) -> bool:
+    """Whether the form can be computed from logits and labels alone."""
     spot = acts_at(item)
     head = spot is not None and spot.place >= Place.LOGITS and item.at is None
     fixed = scope.unknown(item) is None and not scope.covered(item) and item.every is None
     if not head or not fixed or not objective_of(scope.method).compares:
         return False
-    if any(NEEDS[name].owns == "head" for name in scope.needs if name in NEEDS and name != "outputs"):
-        return False  # its logits are not any numbers
     from taxo.language.probe import evaluable  # only now, since it takes NumPy
 
     return all(evaluable(part, scope) for part in item.written())

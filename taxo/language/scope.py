@@ -120,21 +120,16 @@ class Scope:
         return next((name for name in free if name in aimed), (new or free)[0])
 
     def misspelt(self, item: Perturbation) -> list[str]:
-        """The names of a form that were meant for those that an inference of the whole method finds.
-
-        Or for a `let` that reads one of them.
-        """
-        through = [name for name, let in self.lets.items() if {*self.reads(let.value)} & {*self.found}]
-        meant = [*self.found, *through]
-        return [name.text for name in self.undeclared(item.by) if nearest(name.text, meant)]
+        """The names of a form that were meant for what an inference finds, or for a `let` that reads it."""
+        through = [one for one in self.lets if {*self.reads(self.lets[one].value)} & {*self.found}]
+        return [one.text for one in self.undeclared(item.by) if nearest(one.text, [*self.found, *through])]
 
     def covered(self, item: Perturbation) -> list[str]:
         """The names that a perturbation's form reads and an inference of the whole method finds."""
         infer = item.infer
         calls = [call for call in (*infer.within, infer.via) if call is not None]
         branches = [one for one in self.method.branches() if any(part is item for part in one.perturbations)]
-        weights = [branch.weight for branch in branches]
-        parts = [*item.written(), *calls, *weights]
+        parts = [*item.written(), *calls, *(branch.weight for branch in branches)]
         read = {name for part in parts for name in self.reads(part)}
         called = {inner.name.text for part in parts for inner in self.parts(part) if isinstance(inner, Call)}
         return [name for name in self.found if name in read | called]

@@ -100,7 +100,7 @@ def load(settings: Settings, device: torch.device) -> Data:
 def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]:
     """The rest and the share of a split, each class (or stretch of targets) in proportion to within one."""
     shuffled = torch.randperm(len(split), generator=generator)
-    key = split.clean.reshape(len(split), -1)[:, 0]
+    key = split.clean if split.clean.dim() == 1 else split.clean.flatten(1)[:, 0]
     by_class = shuffled[key[shuffled].argsort(stable=True)]
     steps = torch.arange(len(split) + 1, dtype=torch.float64) * share
     # taking evenly spaced places of the list sorted by class takes each class in proportion; the small

@@ -19,6 +19,7 @@ from tests.fidelity import (
     test_labels,
     test_logits,
     test_loss,
+    test_meta,
     test_weights,
 )
 from tests.fidelity import references as paper
@@ -84,7 +85,7 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    others = (test_labels, test_logits, test_loss, test_weights)
+    others = (test_labels, test_logits, test_loss, test_meta, test_weights)
     specs = [*CASES, *(spec for module in others for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 

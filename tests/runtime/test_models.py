@@ -226,9 +226,14 @@ class Words(nn.Module):
 
 
 def without_attack() -> list[str]:
-    """The methods that leave the input alone."""
-    found = {name: simple(taxo.load(name)).perturbations() for name in SPECS}
-    return [name for name, items in found.items() if all(item.target.text != "features" for item in items)]
+    """The methods that leave the input alone, and ask for no held-out images."""
+    found = {name: simple(taxo.load(name)) for name in SPECS}
+    return [
+        name
+        for name, method in found.items()
+        if all(item.target.text != "features" for item in method.perturbations())
+        and all(call.name.text != "validation" for call in method.needs)
+    ]
 
 
 DRAWN = """
