@@ -215,7 +215,7 @@ class Writer(CallWriter):
         if shape == Shape.SCALAR or (shape == Shape.W and not place.key):
             return codes
         small = [self.shape(side, place) != shape for side in sides]
-        own = ".to({}.dtype)" if shape == Shape.W else ""  # weights stay of their type
+        own = ".to(({}).dtype)" if shape == Shape.W else ""  # weights stay of their type
         return [
             f"{self.use('filled')}({code}, {other}){own.format(other)}" if flat else code
             for code, flat, other in zip(codes, small, codes[::-1], strict=True)

@@ -124,7 +124,9 @@ def _check_set(call: Call, used: Method, shapes: Shapes, library: Library | None
     for argument in call.arguments:
         value = constant(argument.value, shapes.scope.constants())
         if argument.name is not None:
-            values[argument.name.text] = argument.value if value is None else number(value)
+            word = shapes.scope.word(argument.value)
+            plain = argument.value if word is None else Name(word)
+            values[argument.name.text] = plain if value is None or word else number(value)
     params = tuple(
         param.model_copy(update={"default": values.get(param.name.text, param.default)})
         for param in used.params

@@ -60,8 +60,7 @@ class Stage(nn.Module):
         self.priced = True
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
-        self.quiet = False
-        self.sought = False
+        self.quiet = self.sought = False  # within passes that note nothing; within those of a search
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
         self.shards = Shards(self.front)

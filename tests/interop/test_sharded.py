@@ -29,7 +29,11 @@ ON_WEIGHTS = ("sam", "asam", "damp", "awp", "dropconnect", "daap")
 # What two processes with half of a batch each do as one does with all of it.
 ALIKE = (*PER_SAMPLE, "damp", "dropconnect", "daap")
 NETS = {"mlp": mlp, "conv": conv}
-CASES = [(spec, "mlp") for spec in dict.fromkeys((*SPECS, *ON_WEIGHTS, *PER_SAMPLE))]
+# looking ahead has not been tried on weights that are shared out
+PRESENT = [
+    spec for spec in SPECS if not any(call.name.text == "validation" for call in taxo.load(spec).needs)
+]
+CASES = [(spec, "mlp") for spec in dict.fromkeys((*PRESENT, *ON_WEIGHTS, *PER_SAMPLE))]
 CASES += [(spec, "conv") for spec in ("sam", "awp", "pgd_at(start: zero)", "isda", "advprop")]
 Found = dict[Any, Any]
 
