@@ -60,6 +60,9 @@ class Ahead(Known):
     @contextmanager
     def looking_ahead(self, second: bool = True) -> Generator[None]:
         """Passes that change nothing: norms with the statistics of their batch, nothing noted."""
+        self.shards.refuse_any(
+            "weights are looked ahead of", "leave the model whole, and wrap the step by DDP"
+        )
         before, self.quiet = self.quiet, True
         try:
             with self.normed("batch"), self.front.twice() if second else nullcontext():
