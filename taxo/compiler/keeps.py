@@ -161,7 +161,7 @@ def _learned(text: Text, param: Param, infer: Inference | None, writer: Writer) 
         sizes = ", ".join(writer.code(argument.value, EARLY) for argument in network.arguments)
         text.line(f"self.network_{name} = {writer.use('Learner')}({sizes}, self.draws.seed)")
         return
-    per = "corpus" if param.per is None else param.per.text
+    per = grain_of(param)
     start = f"start={writer.code(param.default, EARLY)}"
     arguments = [
         quoted(per),
@@ -182,6 +182,11 @@ def _moments(text: Text, one: Ahead, graph: Graph, writer: Writer) -> None:
     for name in one.names:
         kept = table_of(one.act, graph) if one.act else keeper(name, writer.scope)
         text.line(f"self.{moments_of(name)} = {writer.use('Adam')}(self.{kept})")
+
+
+def grain_of(param: Param) -> str:
+    """What has one value of a parameter."""
+    return "corpus" if param.per is None else param.per.text
 
 
 def keeper(name: str, scope: Scope) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from taxo.compiler.ahead import fleeting, is_ahead
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.keeps import learned_params, table_of
+from taxo.compiler.keeps import grain_of, learned_params, table_of
 from taxo.compiler.names import identifier
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot
@@ -17,6 +17,11 @@ from taxo.language.shapes import ANYWHERE
 from taxo.language.source import Span
 from taxo.language.syntax import Expression, Name, names
 from taxo.language.vocabulary import SOLVERS, Place, Shape
+
+ROWS_HERE = {
+    "category": "self.outputs",
+    "sample": "len(x)",
+}  # how many values a batch has of what is no table
 
 
 def descending(graph: Graph) -> dict[str, Inference]:
@@ -46,7 +51,7 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
             if name in passing:
                 text.line(f"{own} = {writer.use('leaf')}({whole(param, writer)})")
                 continue
-            per = "corpus" if param.per is None else param.per.text
+            per = grain_of(param)
             index = "index" if per == "sample" else ""
             picked = "[0]" if per == "corpus" else ""
             text.line(f"leaf_{own} = self.table_{own}.rows({index})", f"{own} = leaf_{own}{picked}")
@@ -62,13 +67,13 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
 def whole(param: Param, writer: Writer) -> str:
     """A parameter that is no number as the program makes it: one value for each of its granules."""
     value, per = writer.code(param.default, EARLY), "" if param.per is None else param.per.text
-    rows = {"category": "self.outputs", "sample": "len(x)"}.get(per)
+    rows = ROWS_HERE.get(per)
     return f"self.full({value}, {rows}, x)" if rows else f"self.number({value}, x)"
 
 
 def _nothing(act: Act, writer: Writer) -> str:
     """The unknown of an act before it has moved."""
-    rows = {"category": "self.outputs", "sample": "len(x)"}.get(act.grain, "1")
+    rows = ROWS_HERE.get(act.grain, "1")
     if act.place == Place.FEATURES:
         return f"{writer.module('torch')}.zeros_like(x[:1]).repeat_interleave({rows}, 0)"
     one = f"self.full(0.0, {rows}, x)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from taxo.compiler.ahead import Ahead, attribute, fleeting
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.keeps import keeper, table_of
+from taxo.compiler.keeps import grain_of, keeper, table_of
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import moments
 from taxo.compiler.regions import Regions
@@ -128,8 +128,7 @@ class Looking:
         """What has one value of what is found."""
         if self.ahead.act is not None:
             return self.ahead.act.grain
-        per = self.graph.scope.params[name].per
-        return "corpus" if per is None else per.text
+        return grain_of(self.graph.scope.params[name])
 
     def _within(self, name: str) -> list[str]:
         """The sets that what is found stays in: an act's own, or a parameter's domain."""

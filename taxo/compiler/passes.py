@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from taxo.compiler.ahead import is_ahead
 from taxo.compiler.folding import Folding, Names, certain, fold
 from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
 from taxo.compiler.whole import shapes_in
@@ -157,7 +158,7 @@ def _forbidden(item: Perturbation, scope: Scope) -> bool:
 def _rests(item: Perturbation, scope: Scope) -> bool:
     """Whether what is learned on held-out data begins at nothing and moves by nothing."""
     unknown, via = scope.unknown(item), item.infer.via
-    if unknown is None or via is None or via.name.text != "lookahead":
+    if unknown is None or via is None or not is_ahead(item.infer):
         return False
     how = given(via, SOLVERS["lookahead"].options).get("optimizer")
     known = given(how, OPTIMIZERS[how.name.text].options) if isinstance(how, Call) else {}

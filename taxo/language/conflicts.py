@@ -188,10 +188,10 @@ def _check_simplex(method: Method, library: Library, parts: list[Part], findings
     """One asks for another number of logits than classes, and labels that another moves do not follow."""
     whole = expanded(method, library)
     scope = Scope(whole)
-    asked = scope.needs.get("outputs")
-    for item in whole.perturbations() if asked else ():
+    asked = scope.needs["outputs"]
+    for item in whole.perturbations():
         mover = next((part for part in parts if _has(part, item)), None)
-        if asked and mover and leaves_simplex(item, scope):
+        if mover and leaves_simplex(item, scope):
             message = f"with `{expression_text(asked)}` the labels of `{mover.name}` leave the simplex"
             hint = "its form is about `C` classes, and labels have as many entries as there are logits"
             findings.error("T304", message, mover.span, hint)

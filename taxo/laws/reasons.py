@@ -65,8 +65,7 @@ def unclaimed(method: Method) -> Reason | None:
     foreign = _foreign(method)
     if foreign is not None:
         return foreign
-    acts, settings = lower(simple(method)).acts(), _settings(method)
-    waived = [_waived(act, settings, _setting(method)) for act in acts]
+    waived = [reason for _, reason in _judged(method)]
     return next(iter(waived), Reason("nothing is perturbed")) if all(waived) else None
 
 
@@ -81,11 +80,18 @@ class Claim:
 
 def claims(method: Method) -> Iterator[Claim]:
     """The claims of a method that a measurement could contradict."""
-    acts, settings = lower(simple(method)).acts(), _settings(method)
-    for act in acts:
-        if _waived(act, settings, _setting(method)) is None:
+    judged = _judged(method)
+    acts = [act for act, _ in judged]
+    for act, waived in judged:
+        if waived is None:
             below = tuple(one.key for one in acts if one.order > act.order)
             yield Claim(act, below, tuple(one.key for one in acts if _text(one) != _text(act)))
+
+
+def _judged(method: Method) -> list[tuple[Act, Reason | None]]:
+    """Every act of a method, and why it claims nothing that could be measured, if it does not."""
+    settings, here = _settings(method), _setting(method)
+    return [(act, _waived(act, settings, here)) for act in lower(simple(method)).acts()]
 
 
 def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reason | None:

@@ -92,18 +92,6 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """A pass with statistics of the batch, after which the running ones are as they were."""
-    found = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [module.momentum for module in found]
-    for module in found:
-        module.momentum = 0.0
-    yield
-    for module, old in zip(found, before, strict=True):
-        module.momentum = old
-
-
-@contextmanager
 def counted(model: nn.Module) -> Iterator[list[int]]:
     """The rows of every forward through a model."""
     rows: list[int] = []

@@ -27,9 +27,8 @@ from tests.compiler.agreement import (
     holds,
     hot,
     losses,
-    untouched,
 )
-from tests.fidelity.nets import NETS, SAMPLES, batch, conv, mlp
+from tests.fidelity.nets import NETS, SAMPLES, batch, conv, mlp, untouched
 
 each_net = pytest.mark.parametrize("net", NETS)
 ATTACK = (

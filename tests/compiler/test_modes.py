@@ -22,9 +22,8 @@ from tests.compiler.agreement import (
     frozen,
     holds,
     losses,
-    untouched,
 )
-from tests.fidelity.nets import batch, close, conv, descend, mlp, weights
+from tests.fidelity.nets import batch, close, conv, descend, mlp, untouched, weights
 
 ATTACK = (
     "perturb features by d {{ direction negative granularity sample infer adversarial maximize loss "

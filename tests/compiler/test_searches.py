@@ -26,10 +26,9 @@ from tests.compiler.agreement import (
     hot,
     losses,
     steepest,
-    untouched,
     wide,
 )
-from tests.fidelity.nets import CLASSES, NETS, batch, mlp
+from tests.fidelity.nets import CLASSES, NETS, batch, mlp, untouched
 
 each_net = pytest.mark.parametrize("net", NETS)
 PUSH = (

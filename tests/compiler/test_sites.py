@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from tests.compiler.agreement import CE, PRIOR, agree, compiled, delta, failure, holds, hot, losses, wide
-from tests.fidelity.nets import CLASSES, NETS, SIDE, batch, mlp
+from tests.fidelity.nets import CLASSES, NETS, SIDE, Wrapped, batch, mlp
 
 each_net = pytest.mark.parametrize("net", NETS)
 CORPUS = "direction mixed infer prior granularity corpus"
@@ -380,18 +380,6 @@ def test_a_cosine_head(scale: int):
 
 
 # Models of many makes.
-
-
-class Wrapped(nn.Module):
-    """A model whose logits are inside something."""
-
-    def __init__(self, inner: nn.Module, wrap: Callable[[Tensor], object]) -> None:
-        super().__init__()
-        self.inner = inner
-        self.wrap = wrap
-
-    def forward(self, x: Tensor) -> object:
-        return self.wrap(self.inner(x))
 
 
 WRAPPINGS: dict[str, Callable[[Tensor], object]] = {

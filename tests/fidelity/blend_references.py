@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from taxo.ops.draws import Draws
 from tests.fidelity.attack_references import entropies
+from tests.fidelity.nets import untouched as still
 from tests.fidelity.references import SEED, Reference, Result, attacked, dice, differentiated
-from tests.fidelity.references import no_running_statistics as still
 
 
 def blended(value: Tensor, lam: Tensor, pair: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tests.fidelity.nets import LR
-from tests.fidelity.references import Result, differentiated, no_running_statistics
+from tests.fidelity.nets import LR, untouched
+from tests.fidelity.references import Result, differentiated
 from tests.fidelity.runs import Given, Inputs, LongReference
 
 
@@ -92,7 +92,7 @@ def dlb(alpha: float, temperature: float) -> LongReference:
         losses, penalty = [*surprise(u, y)], torch.zeros(())
         if last:
             again, labels, then = last.pop()
-            with no_running_statistics(model):
+            with untouched(model):
                 u_again = model(again)
             losses += [*surprise(u_again, labels)]
             penalty = divergence(shares(then / temperature), shares(u_again / temperature)).mean()

@@ -18,6 +18,7 @@ from torch.nn import functional
 from taxo.ops.draws import Draws
 from tests.fidelity.clock import LR, Clock, Timed, prior_of
 from tests.fidelity.logit_references import cosines, softmax_loss, with_own
+from tests.fidelity.nets import untouched
 from tests.fidelity.references import (
     SEED,
     Reference,
@@ -25,7 +26,6 @@ from tests.fidelity.references import (
     attacked,
     dice,
     differentiated,
-    no_running_statistics,
 )
 
 Held = Sequence[tuple[Tensor, Tensor]]
@@ -42,7 +42,7 @@ def ahead(
     def standing(at: dict[str, Tensor]) -> Net:
         return lambda x: functional_call(model, at, (x,))
 
-    with no_running_statistics(model):
+    with untouched(model):
         loss = trained(standing(weights))
         slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
         moved = {name: one - LR * slope for (name, one), slope in zip(weights.items(), slopes, strict=True)}
@@ -162,7 +162,7 @@ def meta_mixpert(eta: float, eps: float, used: Sequence[int], network: Network, 
         target = functional.one_hot(y, 5).double()
 
         def loss(net: Net) -> Tensor:
-            with no_running_statistics(model):
+            with untouched(model):
                 u = net(x)
             clean = u.detach()
             others = clean.masked_fill(target.bool(), -torch.inf).amax(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -121,3 +122,27 @@ def descend(model: nn.Module, slopes: Sequence[Tensor], lr: float = LR) -> None:
     """One plain gradient step."""
     for weight, slope in zip(weights(model), slopes, strict=True):
         weight -= lr * slope
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Batch statistics that leave the running ones where they are, as in the usual SAM code: momentum 0."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    yield
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+
+
+class Wrapped(nn.Module):
+    """A model whose logits are inside something."""
+
+    def __init__(self, inner: nn.Module, wrap: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.wrap = wrap
+
+    def forward(self, x: Tensor) -> object:
+        return self.wrap(self.inner(x))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.fidelity.attack_references import entropies, lengths, slope
+from tests.fidelity.nets import untouched as still
 from tests.fidelity.references import Reference, Result, differentiated
-from tests.fidelity.references import no_running_statistics as still
 
 
 def thresholded(r: Tensor, cut: float) -> Tensor:

@@ -6,8 +6,7 @@ what a method remembers between steps lives in the reference. Nothing here uses 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from fnmatch import fnmatchcase
 from itertools import count
@@ -15,6 +14,8 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tests.fidelity.nets import untouched
 
 Result = tuple[Tensor, tuple[Tensor, ...]]
 Reference = Callable[[nn.Module, Tensor, Tensor, Tensor], Result]
@@ -27,18 +28,6 @@ def dice() -> torch.Generator:
 
 def differentiated(loss: Tensor, model: nn.Module) -> Result:
     return loss.detach(), torch.autograd.grad(loss, list(model.parameters()))
-
-
-@contextmanager
-def no_running_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch statistics that leave the running ones where they are, as in the usual SAM code: momentum 0."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    yield
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
 
 
 def plain() -> Reference:
@@ -166,7 +155,7 @@ def sam(rho: float) -> Reference:
         with torch.no_grad():
             for weight, slope in zip(model.parameters(), slopes, strict=True):
                 weight += rho * slope / (length + 1e-12)
-        with no_running_statistics(model):
+        with untouched(model):
             result = differentiated(functional.cross_entropy(model(x), y), model)
         with torch.no_grad():
             for weight, old in zip(model.parameters(), kept, strict=True):
@@ -230,7 +219,7 @@ def mixpert(eta: float = 3, eps: float = 0, pro: float = 0.15, clean_share: floa
                 v[i, y[i]] += eta
             return functional.cross_entropy(u + v, y, reduction="none")
 
-        with no_running_statistics(model):
+        with untouched(model):
             unpushed = functional.cross_entropy(model(x), y, reduction="none")
         moved = x.clone()
         if eps and pushed:

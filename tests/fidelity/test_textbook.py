@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import taxo
-from tests.fidelity.nets import CLASSES, COUNTS, NETS, SAMPLES, batch, weights
-from tests.fidelity.references import no_running_statistics
+from tests.fidelity.nets import CLASSES, COUNTS, NETS, SAMPLES, batch, untouched, weights
 
 each_net = pytest.mark.parametrize("net", NETS)
 
@@ -50,7 +49,7 @@ def test_sam_is_climb_differentiate_climb_back(net: str):
         for weight, climb in zip(weights(model), climbs, strict=True):
             weight.add_(climb)
     optimizer.zero_grad()
-    with no_running_statistics(model):
+    with untouched(model):
         functional.cross_entropy(model(x), y).backward()
     with torch.no_grad():
         for weight, climb in zip(weights(model), climbs, strict=True):

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.fidelity.loss_references import image
-from tests.fidelity.references import Result, attacked, dice, differentiated, no_running_statistics
+from tests.fidelity.nets import untouched
+from tests.fidelity.references import Result, attacked, dice, differentiated
 from tests.fidelity.runs import Given, Inputs, LongReference
 
 
@@ -54,7 +55,7 @@ def asam(rho: float, eta: float) -> LongReference:
             name: weight.detach() + rho * size[name] ** 2 * slopes[name] / length
             for name, weight in model.named_parameters()
         }
-        with no_running_statistics(model):
+        with untouched(model):
             return at(model, climbed, image(x), y)
 
     return reference
@@ -115,7 +116,7 @@ def awp(
             for name, weight in model.named_parameters()
             if fnmatchcase(name, sites)
         }
-        with no_running_statistics(model):
+        with untouched(model):
             return at(model, climbed, worse, y)
 
     return reference

@@ -17,7 +17,19 @@ from torch.nn import functional
 import taxo
 from taxo.laws.pools import simple
 from tests.covering import covering
-from tests.fidelity.nets import CLASSES, COUNTS, METHODS, batch, close, conv, descend, made, mlp, weights
+from tests.fidelity.nets import (
+    CLASSES,
+    COUNTS,
+    METHODS,
+    Wrapped,
+    batch,
+    close,
+    conv,
+    descend,
+    made,
+    mlp,
+    weights,
+)
 
 SPECS = (*covering(METHODS), "mixpert(eps: 8/255)", "mixpert(eps: 8/255, clean_share: 40%)", "damp(parts: 2)")
 each_spec = pytest.mark.parametrize("spec", SPECS)
@@ -62,18 +74,6 @@ WRAPPINGS: dict[str, Callable[[Tensor], object]] = {
     "object": Plain,
     "namespace": lambda u: SimpleNamespace(logits=u, hidden="kept"),
 }
-
-
-class Wrapped(nn.Module):
-    """A model whose logits are inside something."""
-
-    def __init__(self, inner: nn.Module, wrap: Callable[[Tensor], object]) -> None:
-        super().__init__()
-        self.inner = inner
-        self.wrap = wrap
-
-    def forward(self, x: Tensor) -> object:
-        return self.wrap(self.inner(x))
 
 
 def outcome(spec: str | taxo.Method, model: nn.Module, dtype: torch.dtype = torch.float32) -> list[Tensor]:
