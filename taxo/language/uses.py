@@ -125,7 +125,7 @@ def _check_set(call: Call, used: Method, shapes: Shapes, library: Library | None
         value = constant(argument.value, shapes.scope.constants())
         if argument.name is not None:
             word = shapes.scope.word(argument.value)
-            plain = argument.value if word is None else Name(word)
+            plain = argument.value if word is None or isinstance(argument.value, String) else Name(word)
             values[argument.name.text] = plain if value is None or word else number(value)
     params = tuple(
         param.model_copy(update={"default": values.get(param.name.text, param.default)})

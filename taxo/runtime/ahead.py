@@ -49,8 +49,15 @@ class Ahead(Known):
         self.held = HeldOut(self._validation)
 
     def learns(self) -> bool:
-        """Whether this pass is one that something may be learned from: in training, and with gradients."""
-        return self.training and not self.quiet and torch.is_grad_enabled()
+        """Whether this pass is one that something may be learned from: in training, and with gradients.
+
+        T411 where it would be, of weights that are shared out.
+        """
+        found = self.training and not self.quiet and torch.is_grad_enabled()
+        if found:
+            hint = "leave the model whole, and wrap the step by DDP"
+            self.shards.refuse_any("weights are looked ahead of", hint)
+        return found
 
     def held_out(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The next held-out batch, beside the one that is trained on."""
@@ -60,9 +67,6 @@ class Ahead(Known):
     @contextmanager
     def looking_ahead(self, second: bool = True) -> Generator[None]:
         """Passes that change nothing: norms with the statistics of their batch, nothing noted."""
-        self.shards.refuse_any(
-            "weights are looked ahead of", "leave the model whole, and wrap the step by DDP"
-        )
         before, self.quiet = self.quiet, True
         try:
             with self.normed("batch"), self.front.twice() if second else nullcontext():

@@ -29,11 +29,7 @@ ON_WEIGHTS = ("sam", "asam", "damp", "awp", "dropconnect", "daap")
 # What two processes with half of a batch each do as one does with all of it.
 ALIKE = (*PER_SAMPLE, "damp", "dropconnect", "daap")
 NETS = {"mlp": mlp, "conv": conv}
-# looking ahead has not been tried on weights that are shared out
-PRESENT = [
-    spec for spec in SPECS if not any(call.name.text == "validation" for call in taxo.load(spec).needs)
-]
-CASES = [(spec, "mlp") for spec in dict.fromkeys((*PRESENT, *ON_WEIGHTS, *PER_SAMPLE))]
+CASES = [(spec, "mlp") for spec in dict.fromkeys((*SPECS, *ON_WEIGHTS, *PER_SAMPLE))]
 CASES += [(spec, "conv") for spec in ("sam", "awp", "pgd_at(start: zero)", "isda", "advprop")]
 Found = dict[Any, Any]
 
@@ -160,6 +156,8 @@ def refusal(spec: str, net: str, way: str) -> str:
     method = taxo.load(spec)
     if way != "late" and any(call.name.text == "cosine_head" for call in method.needs):
         return "its head is to be exchanged"
+    if any(call.name.text == "validation" for call in method.needs):
+        return "weights are looked ahead of"
     if spec == "advprop" and net == "conv":
         return "a branch has second norms"
     return "`W` is read" if way == "parts" and spec == "isda" else ""

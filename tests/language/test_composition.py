@@ -10,6 +10,7 @@ from taxo.catalog import library_for, load, look, whole
 from taxo.compiler import compile_program, lower, schedule, simplify
 from taxo.language.check import check
 from taxo.language.errors import TaxoError
+from taxo.language.scope import Scope
 from taxo.variants import split_reference, variant
 
 SMOOTH = "perturb labels by lam * (1 / C - y) { direction mixed infer prior granularity category }"
@@ -155,6 +156,29 @@ def test_equal_claims_go_together(tmp_path: Path):
     text = f"loss mse\nneeds teacher\nperturb loss by ce(teacher.u, y) {{ {clauses} }}"
     first, second = (write(tmp_path, f"m{n}", text) for n in range(2))
     assert "T212" not in [code for code, _ in said(f"{first}+{second}")]
+
+
+STRICT = """
+param strict = false in {false, true}
+perturb loss by loss { where correct or not strict direction negative infer prior granularity sample }
+"""
+
+
+@pytest.mark.parametrize("truth", ["true", "false"])
+def test_a_use_sets_a_truth(truth: str, tmp_path: Path):
+    """Of a parameter that is one of two truths, the other one of which its domain lists."""
+    write(tmp_path, "inner", STRICT)
+    method = load(write(tmp_path, "outer", f"use inner(strict: {truth})\n"))
+    (param,) = whole(method).params
+    assert Scope(whole(method)).word(param.default) == truth
+
+
+def test_a_use_sets_a_text(tmp_path: Path):
+    """Which is no word of a domain, and not looked for among those."""
+    method = whole(load(write(tmp_path, "outer", 'use dropconnect(sites: "head.*")\n')))
+    (item,) = method.perturbations()
+    assert item.at is not None
+    assert Scope(method).word(item.at) == "head.*"
 
 
 @pytest.mark.parametrize("other", ["label_smoothing", "esp"])
