@@ -90,8 +90,7 @@ def drop_unread(method: Method) -> Method:
 def _is_used(name: str, method: Method, scope: Scope) -> bool:
     parts = [state.value for state in method.states] + [branch.weight for branch in method.branches()]
     for item in method.perturbations():
-        calls = [*item.infer.within, *([] if item.infer.via is None else [item.infer.via])]
-        parts += [*item.written(), *calls]
+        parts += [*item.written(), *item.infer.written()]
     called = {node.name.text for part in parts for node in scope.parts(part) if isinstance(node, Call)}
     modules = {node.owner.text for part in parts for node in scope.parts(part) if isinstance(node, Attribute)}
     return name in called | modules or any(name in scope.reads(part) for part in parts)

@@ -135,8 +135,7 @@ def _clean(graph: Graph) -> Iterator[Pass]:
     """The unperturbed passes that no training pass brings: on the batch, and on the one before it."""
     if graph.reads_clean() and not graph.clean_is_shared():
         yield Pass("clean", "", backwards=0, norm="batch")
-    carried = [act for line in graph.lines if line.carry is not None for act in line.acts]
-    if any("clean" in graph.reads(act) for act in carried):
+    if "clean" in graph.read_by([line for line in graph.lines if line.carry is not None]):
         yield Pass("clean", "carried", backwards=0, norm="batch")
 
 
