@@ -46,7 +46,7 @@ def slope_at_rest(goal: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def adversarial_flow(
     gamma: float = 10, size: float = 1, chance: float = 0.5, steps: int = 1, targeted: bool = False
 ) -> Reference:
-    """(I + gamma P) m = g, scaled until mean(|m|^2 + gamma |slope of m|^2) is size^2, and again from there."""
+    """(I + gamma P) m = g, scaled until mean(|m|^2 + gamma |slope of m|^2) is size^2; steps add up."""
     noise = dice()
 
     def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
@@ -92,7 +92,10 @@ def adversarial_recolor(
             def bond(i: int, j: int, z: Tensor = picture) -> Tensor:
                 return 1 / (1 + (z[:, i] - z[:, j]).square().mean() / edge**2)
 
-            matrix = lam * neighbours(*x.shape[-2:], bond) + ridge * torch.eye(picture.shape[1]).double()
+            matrix = (
+                lam * neighbours(x.shape[-2], x.shape[-1], bond)
+                + ridge * torch.eye(picture.shape[1]).double()
+            )
             d = torch.linalg.solve(matrix, g.T).T
             counted = torch.einsum("ci,ij,cj->", d, matrix, d) / ridge / d.numel()
             rows.append(size * d / counted.sqrt())
