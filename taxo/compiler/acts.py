@@ -203,7 +203,7 @@ class ActWriter:
 
     def _spot(self, act: Act) -> Spot:
         value = act.spot.value
-        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.shape, own=value)
         own = self._own(act)
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:

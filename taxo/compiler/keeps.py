@@ -237,7 +237,7 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str, 
             continue
         reader, unknown = ANYWHERE, ""
         if act is not None:
-            reader = Reader(Place.LOSS, "loss", act.unknown, act.spot.shape)
+            reader = Reader(Place.LOSS, "loss", act.unknown, act.shape)
             unknown = counted(act, graph) or identifier(act.key)
             if act.grain == "category" and not counted(act, graph):
                 unknown = f"{writer.use('rows_of')}({unknown}, y)"

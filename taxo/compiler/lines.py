@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from taxo.compiler.names import identifier
 from taxo.language.calling import given
 from taxo.language.method import Method, Perturbation
+from taxo.language.regions import shape_given
 from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Call, Expression, Name, Number
-from taxo.language.vocabulary import SITES, SOLVERS, TARGETS, Place, Site, Target
+from taxo.language.vocabulary import SITES, SOLVERS, TARGETS, Place, Shape, Site, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Act:
     def place(self) -> Place:
         """Where on the line it acts."""
         return self.spot.place
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of its unknown."""
+        return shape_given(self.item.infer.within, self.spot.shape)
 
     @property
     def via(self) -> Call | None:

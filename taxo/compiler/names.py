@@ -25,6 +25,9 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.quadratic", "quadratic quadratic_table"),
     **_from("taxo.ops.balls", "Linf L2 L1"),
     **_from("taxo.ops.sets", "Box Simplex Nonnegative Between"),
+    "SmoothFlow": "taxo.ops.flow",
+    "Recolor": "taxo.ops.recolor",
+    "motionless": "taxo.ops.pictures",
     **_from(
         "taxo.ops.solvers",
         "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",

@@ -25,7 +25,6 @@ from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
 NEEDS = ("rounds", "generator")
 HELD = ("implicit", "influence")
-STRUCTURED = ("smooth_flow", "recolor")
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 UNREAD = ("gain", "generator")
@@ -112,9 +111,6 @@ def _perturbation(item: Perturbation) -> Iterator[Refusal]:
         yield "a search on held-out data", infer.on.span, "drop `on`"
     if infer.via is not None and infer.via.name.text in HELD:
         yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"
-    for region in infer.within:
-        if region.name.text in STRUCTURED:
-            yield f"the set `{region.name}`", region.span, "take another set"
 
 
 def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:

@@ -31,7 +31,6 @@ CASES = [
     ("branch a on carry weight 1 { }", "logits", "p", "", "sample", "a method on the previous batch alone"),
 ]
 SOLVED = [
-    ("features", "recolor(1, 1)", "linearized", "sample", "the set `recolor`"),
     ("features", "l1(1)", "closed_form", "sample", "a closed form of this"),
     (
         "features",

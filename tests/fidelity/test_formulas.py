@@ -16,6 +16,7 @@ from tests.fidelity import (
     attack_references,
     blend_references,
     offset_references,
+    structured_references,
     test_labels,
     test_logits,
     test_loss,
@@ -61,6 +62,7 @@ CASES: dict[str, Making] = {
     **attack_references.CASES,
     **blend_references.CASES,
     **offset_references.CASES,
+    **structured_references.CASES,
 }
 
 

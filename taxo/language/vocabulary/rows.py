@@ -223,9 +223,15 @@ class Solver(Word):
 
 @dataclass(frozen=True, slots=True)
 class Region(Word):
-    """A set to keep an unknown in: whether it bounds by itself, and the shape that it gives, if any."""
+    """A set to keep an unknown in: whether it bounds by itself, and the shape that it gives, if any.
+
+    One that is not `nearest` has a best point along a gradient, but no way back for what is outside. An `own`
+    one is made from the value that is perturbed, so that every sample has its own.
+    """
 
     bounded: bool = True
     radius: str | None = None
     targets: tuple[str, ...] = ()
     shape: Shape | None = None
+    nearest: bool = True
+    own: bool = False
