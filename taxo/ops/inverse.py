@@ -91,15 +91,15 @@ def lissa(
     steps: int = 5000,
     scale: Number = 1.0,
 ) -> Solution:
-    """The recursion s ← b + (1 − damping) s − A s / scale, divided by the scale at its end.
+    """The recursion s ← s + b − (A + damping) s / scale, divided by the scale at its end.
 
-    A may be another sample of itself at every step. Its damping counts before the division: it solves
-    (A + scale · damping) x = b. The residual is that of the last sample of A, which is not A's own.
+    A may be another sample of itself at every step; the residual is then that of the last sample. Written as
+    s ← b + (1 − d) s − A s / scale, as it often is, the damping is d times the scale.
     """
     b = _flat(right)
     s, left = b, b
     for _ in range(steps):
-        left = b - damping * s - _product(products, s, right) / scale
+        left = b - (_product(products, s, right) + damping * s) / scale
         s = s + left
     return Solution(_shaped(s / scale, right), _share(_length(left), _length(b)), steps)
 

@@ -13,17 +13,17 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
-from taxo.runtime.ahead import Ahead
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
+from taxo.runtime.rounds import Rounds
 from taxo.runtime.sharded import SECOND_NORMS
 
 Inputs = Tensor | Sequence[Tensor]
 
 
-class Step(Ahead):
+class Step(Rounds):
     """A training step: a batch to its mean loss, perturbations included; programs fill in `run`."""
 
     parts: ClassVar[int] = 1
