@@ -12,7 +12,7 @@ from taxo.compiler.regions import Regions
 from taxo.compiler.searches import Refusal
 from taxo.compiler.selected import selected_share
 from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.text import Text, call
+from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
@@ -57,8 +57,6 @@ def selects_none(node: Expression | None, scope: Scope) -> bool:
 def unfit_rounds(method: Method, scope: Scope) -> Iterator[Refusal]:
     """What cannot be found between rounds."""
     acts = between(method, scope)
-    if "rounds" in scope.needs and not any(item.every is not None for item in method.perturbations()):
-        yield "`needs rounds`", scope.needs["rounds"].span, "drop what reads it"
     for act in acts[1:]:
         yield "a second amendment of a round", act.item.span, "keep one"
     for act in acts:
@@ -164,7 +162,14 @@ class RoundWriter:
         assert infer.on is not None
         share = given(infer.on, HELD["guide"].options)["share"]
         word, solve = self._solve(options.get("hessian"))
-        yield from ("self", "data", "goal", f"guide={self.writer.code(share, EARLY)}", f"solve={solve}")
+        yield from (
+            "self",
+            "data",
+            quoted(self.act.key),
+            "goal",
+            f"guide={self.writer.code(share, EARLY)}",
+            f"solve={solve}",
+        )
         curvature = options.get("curvature")
         kind = None if curvature is None else self.writer.scope.word(curvature)
         if kind is not None and kind != rows["curvature"].default:

@@ -33,6 +33,7 @@ class Influence:
 
     step: Rounds
     data: Amended
+    name: str
     goal: Goal
     guide: float
     solve: Solve
@@ -53,7 +54,7 @@ class Influence:
         products = self._products()
         solution = self.solve(products, right)
         self.along = solution.parts
-        self.step.round_report |= {"residual": float(solution.residual), "products": float(solution.products)}
+        self.report = {"residual": float(solution.residual), "products": float(solution.products)}
 
     def gains(self, move: Move) -> Tensor:
         """By how much the risk on the guide falls, to first order, for each sample outside the guide.
@@ -72,7 +73,7 @@ class Influence:
         places = self.others[where.nonzero().flatten().cpu()]
         moved = [x + move(x, slopes) for x, _, slopes in self._directions(places)]
         shares = {"share": len(places) / len(self.data), "gain": float(gain[where].sum())}
-        self.step.round_report |= shares
+        self.step.amendments[self.name] = self.report | shares
         return self.data.moved(places, torch.cat(moved)) if moved else self.data
 
     def _risk(self, rows: Tensor) -> list[Tensor]:

@@ -31,7 +31,7 @@ class Rounds(Ahead):
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
         super().__init__(model, **given)
-        self.round_report: dict[str, float] = {}
+        self.amendments: dict[str, dict[str, float]] = {}
 
     def between(self, data: Amended) -> Amended:
         """The data of the next round: what a program fills in."""
@@ -50,7 +50,8 @@ class Rounds(Ahead):
     def amend(self, data: Samples) -> Amended:
         """The data of the next round, as `(x, y, index)`: what is given, and what the method makes of it.
 
-        `round_report` then says how: the residual of the solution, its products, and the share of samples.
+        The `meters` of that epoch say how: the residual of the solution and its products, the share of the
+        samples that were amended, and by how much the risk on the guide is to fall.
         Call it before the first epoch of a round, with the samples as they are before any augmentation: the
         data set of the first round, or what this gave for the last one.
         """
@@ -58,7 +59,7 @@ class Rounds(Ahead):
             fail("T401", "the data to amend have no sample", None, "give the data set that is trained on")
         self.shards.refuse_any("data are amended", "leave the model whole, and wrap the step by DDP")
         before = data if isinstance(data, Amended) else Amended(data, append=self.appends)
-        self.round_report = {}
+        self.amendments = {}
         with searchable(), self._between_rounds():
             return self.between(before)
 

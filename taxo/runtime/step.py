@@ -122,6 +122,7 @@ class Step(Rounds):
         What is due at the end of the last epoch is done then.
         """
         self.close_epoch()
+        self.amendments = {}
         self.planned.fill_(of)
         self.epoch.fill_(epoch)
         self._now = None
@@ -170,9 +171,12 @@ class Step(Rounds):
             self.deltas = noted
 
     def meters(self) -> dict[str, dict[str, float]]:
-        """For each perturbation of the last step: the share of samples it moved, and its mean size there."""
+        """For each perturbation of the last step: the share of samples it moved, and its mean size there.
+
+        In the first epoch of a round, also what was made of the data before it.
+        """
         self.guard.ask()
-        return {name: measure(delta) for name, delta in self.deltas.items()}
+        return {**self.amendments, **{name: measure(delta) for name, delta in self.deltas.items()}}
 
     @property
     def kept_bytes(self) -> int:
