@@ -126,7 +126,7 @@ def site_of(act: Act, scope: Scope) -> str:
 
 def lines_of(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
     """One line for each branch, or a single one; acts outside branches are on each."""
-    acts = dict(_acts(method, scope))
+    acts = {id(act.item): act for act in acts_of(method, scope)}
     branches = method.branches() if phase != "eval" else []
     common = [item for item in method.clauses if isinstance(item, Perturbation) and _acts_in(item, phase)]
     if not branches:
@@ -140,7 +140,9 @@ def lines_of(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
 
 
 def _acts_in(item: Perturbation, phase: str) -> bool:
-    """Whether a perturbation acts in a phase."""
+    """Whether a perturbation acts in a phase; one between rounds acts in no step."""
+    if item.every is not None:
+        return False
     during = "training" if item.during is None else item.during.text
     return phase == "any" or during in (phase, "always")
 
@@ -170,7 +172,7 @@ def _reads_of(line: Line, scope: Scope) -> set[str]:
     return {name for part in (*parts, *goals) for name in scope.reads(part)} & set(scope.branches)
 
 
-def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
+def acts_of(method: Method, scope: Scope) -> Iterator[Act]:
     """Every perturbation as an act, under the name of its unknown or target."""
     taken: set[str] = set()
     for order, item in enumerate(method.perturbations()):
@@ -181,4 +183,4 @@ def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
             number += 1
             key = f"{base}{number}"
         taken.add(key)
-        yield id(item), Act(key, order, item, unknown)
+        yield Act(key, order, item, unknown)

@@ -43,6 +43,9 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
     "lookahead": "taxo.ops.lookahead",
     **_from("taxo.ops.optimizers", "Adam fleeting"),
+    **_from("taxo.ops.inverse", "conjugate neumann lissa"),
+    "project_all": "taxo.ops.sets",
+    "Influence": "taxo.runtime.influence",
     "Step": "taxo.runtime.step",
 }
 LOCAL = {
@@ -65,6 +68,7 @@ LOCAL = {
         "line",
     ),
     *("trained", "held", "slopes"),
+    *("data", "goal", "move", "stage", "gain", "products", "right"),
     *("objective", "rows", "within", "first", "name", "slope", "slope_here", "torch", "math", "max", "min"),
     *("abs", "dict", "int", "True", "False", "None"),
 }

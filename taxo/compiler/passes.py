@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.folding import Folding, Names, certain, fold
 from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
+from taxo.compiler.rounds import selects_none
 from taxo.compiler.whole import shapes_in
 from taxo.language.calling import given
 from taxo.language.constants import constant
@@ -127,6 +128,8 @@ def drop_idle(method: Method) -> Method:
 def _idle(item: Perturbation, scope: Scope) -> bool:
     values = scope.constants()
     if constant(item.by, values) == 0 or (item.where is not None and constant(item.where, values) == 0):
+        return True
+    if item.every is not None and selects_none(item.where, scope):
         return True
     if any(_radius(region, values) == 0 for region in item.infer.within):
         return True

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
+from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.sights import blind
@@ -23,8 +24,8 @@ from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
-NEEDS = ("rounds", "generator")
-HELD = ("implicit", "influence")
+NEEDS = ("generator",)
+HELD = ("implicit",)
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 UNREAD = ("gain", "generator")
@@ -55,6 +56,7 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     yield from _branches(method.branches(), scope)
     for item in method.perturbations():
         yield from _perturbation(item)
+    yield from unfit_rounds(method, scope)
     for node in unsettled(method, scope):
         what = "what is computed beside the passes, of what they bring,"
         yield what, node.span, "read numbers and parameters"
@@ -105,9 +107,7 @@ def _branches(branches: list[Branch], scope: Scope) -> Iterator[Refusal]:
 
 def _perturbation(item: Perturbation) -> Iterator[Refusal]:
     infer = item.infer
-    if item.every is not None:
-        yield f"`every {item.every}`", item.every.span, "drop the clause"
-    if infer.on is not None and not is_ahead(infer):
+    if infer.on is not None and not is_ahead(infer) and item.every is None:
         yield "a search on held-out data", infer.on.span, "drop `on`"
     if infer.via is not None and infer.via.name.text in HELD:
         yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"

@@ -124,6 +124,18 @@ SOLVERS: dict[str, Solver] = {
         {
             "step": _STEP,
             "hessian": Option("how the inverse Hessian is applied", family="hessian", default="cg"),
+            "curvature": Option(
+                "whether the model's own curvature is left out of the Hessian",
+                words=("gauss_newton", "hessian"),
+                default="gauss_newton",
+            ),
+            "samples": Option(
+                "how many samples the curvature is taken of",
+                least=1,
+                most=1_000_000,
+                whole=True,
+                default=256.0,
+            ),
         },
         held=True,
     ),
