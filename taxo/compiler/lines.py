@@ -54,8 +54,8 @@ class Act:
 
     @property
     def foresees(self) -> bool:
-        """Whether its unknown is found by virtual steps of the weights."""
-        return self.via is not None and self.via.name.text == "lookahead"
+        """Whether its unknown is found by how the weights depend on it."""
+        return self.via is not None and SOLVERS[self.via.name.text].ahead
 
     @property
     def solved(self) -> bool:

@@ -39,6 +39,8 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.carry", "Carry"),
     **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
     "lookahead": "taxo.ops.lookahead",
+    "implicit": "taxo.ops.implicit",
+    **_from("taxo.ops.inverse", "conjugate neumann lissa"),
     **_from("taxo.ops.optimizers", "Adam fleeting"),
     "Step": "taxo.runtime.step",
 }

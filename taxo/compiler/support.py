@@ -24,7 +24,7 @@ from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
 NEEDS = ("rounds", "generator")
-HELD = ("implicit", "influence")
+HELD = ("influence",)
 STRUCTURED = ("smooth_flow", "recolor")
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
@@ -66,10 +66,8 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     modules = [name for name in infer.over if name.text not in scope.params]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
     if infer.manner.text != "tuning" and (modules or not (descends or is_ahead(infer))):
-        hint = (
-            "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)` of"
-        )
-        hint += " parameters can be run"
+        hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
+        hint += " or `implicit(...)` of parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
     elif infer.within and any(scope.network(name.text) for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"

@@ -84,6 +84,42 @@ class Cosines(nn.Module):
         return self.s * cosines(self.model, x)
 
 
+def autobalance(dy: float, ly: float, counts: Sequence[int], held: Held) -> Reference:
+    """Li et al. 2021, Eq. 3-4, on the batch: the loss with sigmoid(dy) u + ly, and a balanced held-out one.
+
+    By the implicit function theorem dy and ly have the slope -d²L/(dv dw) H⁻¹ grad L_held. H⁻¹ is the sum of
+    (1 - (H + 0.01) / 25)^k / 25 over the first six k.
+    """
+    prior, batches = prior_of(counts), cycle(held)
+    scale, shift = (nn.Parameter(torch.full_like(prior, one)) for one in (dy, ly))
+    descent = torch.optim.SGD([scale, shift], lr=LR)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        def loss(net: nn.Module) -> Tensor:
+            return softmax_loss(scale.sigmoid() * net(x) + shift, y).mean()
+
+        weights = list(model.parameters())
+        with untouched(model):
+            x_held, y_held = next(batches)
+            balanced = softmax_loss(model(x_held), y_held) / (len(counts) * prior[y_held])
+            side = joined(torch.autograd.grad(balanced.mean(), weights))
+            slope = joined(torch.autograd.grad(loss(model), weights, create_graph=True))
+            terms = [side / 25]
+            for _ in range(5):
+                product = joined(torch.autograd.grad(slope @ terms[-1], weights, retain_graph=True))
+                terms.append(terms[-1] - (product + 0.01 * terms[-1]) / 25)
+        slopes = torch.autograd.grad(-(slope @ torch.stack(terms).sum(0)), [scale, shift])
+        stepped(descent, [scale, shift], slopes)
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+def joined(parts: Iterable[Tensor]) -> Tensor:
+    """All entries in one row."""
+    return torch.cat([part.flatten() for part in parts])
+
+
 def balanced_margin(s: float, classes: int, held: Held) -> Reference:
     """Y&W Eq. 49-50: ArcFace whose margin is the class's own, and learned one step ahead."""
     batches, m = cycle(held), nn.Parameter(torch.full((classes,), 0.5, dtype=torch.float64))

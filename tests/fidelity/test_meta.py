@@ -43,6 +43,8 @@ def logpert(eta: float) -> Making:
 
 CASES: dict[str, Making] = {
     "meta_logit_adjustment": lambda _: timeless(paper.meta_logit_adjustment(COUNTS, HELD)),
+    "autobalance": lambda _: timeless(paper.autobalance(1, 0, COUNTS, HELD)),
+    "autobalance(dy: -0.5, ly: 0.2)": lambda _: timeless(paper.autobalance(-0.5, 0.2, COUNTS, HELD)),
     "balanced_margin": lambda _: timeless(paper.balanced_margin(64, CLASSES, HELD)),
     "balanced_margin(s: 10)": lambda _: timeless(paper.balanced_margin(10, CLASSES, HELD)),
     "meta_logpert": logpert(6),
