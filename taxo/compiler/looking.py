@@ -149,12 +149,14 @@ class Looking:
         """What has one value of what is found."""
         if self.ahead.act is not None:
             return self.ahead.act.grain
-        return grain_of(self.graph.scope.params[name])
+        state = self.graph.scope.states.get(name)
+        return state.per.text if state is not None else grain_of(self.graph.scope.params[name])
 
     def _within(self, name: str) -> list[str]:
         """The sets that what is found stays in: an act's own, or a parameter's domain."""
         act = self.ahead.act
-        found = self._sets(act) if act is not None else self._domain(self.graph.scope.params[name])
+        param = self.graph.scope.params.get(name)
+        found = self._sets(act) if act is not None else [] if param is None else self._domain(param)
         return [f"within=[{', '.join(found)}]"] * bool(found)
 
     def _sets(self, act: Act) -> list[str]:

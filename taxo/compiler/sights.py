@@ -48,6 +48,10 @@ def _unknown(one: Ahead) -> Iterator[Refusal]:
     networks = [name for name in one.names if scope.network(name) is not None]
     if networks and not one.kept:
         yield f"`keep: false` of the network `{networks[0]}`", one.infer.span, "keep it"
+    states = [name for name in one.names if name in scope.states]
+    if states and one.kept:
+        hint = "a state keeps what it is made of: `lookahead(..., keep: false)` moves it for one step"
+        yield f"keeping what is found of the state `{states[0]}`", one.infer.span, hint
 
 
 def _goal(one: Ahead, graph: Graph) -> Iterator[Refusal]:

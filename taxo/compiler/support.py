@@ -63,9 +63,11 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
 
 def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     joint = infer.via is not None and infer.via.name.text == "joint"
-    modules = [name for name in infer.over if name.text not in scope.params]
+    others = [name for name in infer.over if name.text not in scope.params]
+    if is_ahead(infer):
+        others = [name for name in others if name.text not in scope.states]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
-    if infer.manner.text != "tuning" and (modules or not (descends or is_ahead(infer))):
+    if infer.manner.text != "tuning" and (others or not (descends or is_ahead(infer))):
         hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
         hint += " or `implicit(...)` of parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint

@@ -33,21 +33,40 @@ Net = Callable[[Tensor], Tensor]
 Network = Sequence[Tensor]  # the weights and biases of two layers
 
 
+class Standing:
+    """A model of layers at some weights."""
+
+    def __init__(self, model: nn.Module, at: dict[str, Tensor]) -> None:
+        self.model, self.at = model, at
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional_call(self.model, self.at, (x,))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What enters the head."""
+        assert isinstance(self.model, nn.Sequential)
+        last = len(self.model) - 1
+        body = {name: one for name, one in self.at.items() if not name.startswith(f"{last}.")}
+        return functional_call(self.model[:-1], body, (x,))
+
+    @property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """The head's weight and bias."""
+        weight, bias = [*self.at.values()][-2:]
+        return weight, bias
+
+
 def ahead(
-    model: nn.Module, trained: Callable[[Net], Tensor], held: tuple[Tensor, Tensor], of: Iterable[Tensor]
+    model: nn.Module, trained: Callable[[Standing], Tensor], held: tuple[Tensor, Tensor], of: Iterable[Tensor]
 ) -> tuple[Tensor, ...]:
     """Shu et al. 2019, Eq. 3-5: the slope of the held-out loss at w - lr grad L(w) in what L is made of."""
     weights = {name: one.detach().requires_grad_() for name, one in model.named_parameters()}
-
-    def standing(at: dict[str, Tensor]) -> Net:
-        return lambda x: functional_call(model, at, (x,))
-
     with untouched(model):
-        loss = trained(standing(weights))
+        loss = trained(Standing(model, weights))
         slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
         moved = {name: one - LR * slope for (name, one), slope in zip(weights.items(), slopes, strict=True)}
         x, y = held
-        return torch.autograd.grad(softmax_loss(standing(moved)(x), y).mean(), list(of))
+        return torch.autograd.grad(softmax_loss(Standing(model, moved)(x), y).mean(), list(of))
 
 
 def stepped(optimizer: torch.optim.Optimizer, parts: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
@@ -138,6 +157,41 @@ def balanced_margin(s: float, classes: int, held: Held) -> Reference:
         return differentiated(loss(scaled), model)
 
     return reference
+
+
+def metasaug(lam: float, rate: float, classes: int, held: Held) -> Timed:
+    """Li et al. 2021, Algorithm 1: ISDA's loss with Sigma - rate grad, of the held-out loss one step ahead.
+
+    Sigma is of all features before this batch; those of the batch are taken in behind it.
+    """
+    batches, seen = cycle(held), dict[int, list[Tensor]]()
+
+    def timed(clock: Clock) -> Reference:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+            clouds = [torch.stack(seen[one]) if one in seen else None for one in range(classes)]
+            wide = Standing(model, dict(model.named_parameters())).head[0].shape[1]
+            none = torch.zeros(wide, wide, dtype=torch.float64)
+            spread = [none if one is None else torch.cov(one.T, correction=0) for one in clouds]
+            sigma = torch.stack(spread).requires_grad_()
+            brought: list[Tensor] = []
+
+            def loss(net: Standing, sigma: Tensor) -> Tensor:
+                z, (w, bias) = net.features(x), net.head
+                brought.append(z.detach())
+                apart = w - w[y][:, None]
+                extra = torch.einsum("bcd,bde,bce->bc", apart, sigma[y], apart)
+                return softmax_loss(z @ w.T + bias + lam * clock.progress / 2 * extra, y).mean()
+
+            (slope,) = ahead(model, lambda net: loss(net, sigma), next(batches), [sigma])
+            moved = (sigma - rate * slope).detach()
+            found = differentiated(loss(Standing(model, dict(model.named_parameters())), moved), model)
+            for row, label in zip(brought[-1], y.tolist(), strict=True):
+                seen.setdefault(label, []).append(row)
+            return found
+
+        return reference
+
+    return timed
 
 
 def meta_logpert(eta: float, samples: int, classes: int, held: Held) -> Reference:

@@ -37,6 +37,10 @@ def mslc(warmup: int, soft: bool = False) -> Making:
     return lambda step: paper.mslc(warmup, soft, networks(step), HELD)
 
 
+def metasaug(lam: float, rate: float) -> Making:
+    return lambda _: paper.metasaug(lam, rate, CLASSES, HELD)
+
+
 def logpert(eta: float) -> Making:
     return lambda _: timeless(paper.meta_logpert(eta, SAMPLES, CLASSES, HELD))
 
@@ -55,6 +59,8 @@ CASES: dict[str, Making] = {
     "meta_mixpert(characteristics: loss_only)": mixpert(used=(0,)),
     "meta_mixpert(characteristics: gradnorm_only)": mixpert(used=(1,)),
     "meta_mixpert(characteristics: margin_only)": mixpert(used=(2,)),
+    "metasaug": metasaug(0.75, 0.1),
+    "metasaug(lam: 4, meta_lr: 30)": metasaug(4, 30),
     "mslc": mslc(80),
     "mslc(warmup: 1, hidden: 30)": mslc(1),
     "mslc(warmup: 0, soft: true)": mslc(0, soft=True),
