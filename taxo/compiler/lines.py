@@ -63,6 +63,11 @@ class Act:
         return self.unknown is not None and not self.learned
 
     @property
+    def there(self) -> bool:
+        """Whether its unknown is searched on held-out data."""
+        return self.solved and self.item.infer.on is not None
+
+    @property
     def grain(self) -> str:
         """What shares one value of its unknown."""
         return "corpus" if self.place == Place.WEIGHTS else self.item.granularity[-1].text

@@ -68,7 +68,7 @@ LOCAL = {
     *("abs", "dict", "int", "True", "False", "None"),
 }
 FAMILIES = re.compile(
-    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
+    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind|find)_|.*_$|__|[A-Z]"
 )
 
 

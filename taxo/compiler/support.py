@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
+from taxo.compiler.held import unfit_there
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
@@ -108,8 +109,6 @@ def _perturbation(item: Perturbation) -> Iterator[Refusal]:
     infer = item.infer
     if item.every is not None:
         yield f"`every {item.every}`", item.every.span, "drop the clause"
-    if infer.on is not None and not is_ahead(infer):
-        yield "a search on held-out data", infer.on.span, "drop `on`"
     if infer.via is not None and infer.via.name.text in HELD:
         yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"
     for region in infer.within:
@@ -123,6 +122,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
     for graph in (training, predicting):
         for act in graph.acts():
             yield from unfit(act, graph)
+            yield from unfit_there(act, graph)
         yield from blind(graph)
         yield from _expressions(graph)
         yield from _reached(graph, method)

@@ -7,6 +7,7 @@ parameter of one of torch's own optimizers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from itertools import cycle
 from math import pi
 
@@ -228,6 +229,24 @@ def metamixup(held: Held) -> Reference:
         (slope,) = ahead(model, loss, next(batches), [share])
         share = (share - slope).clamp(0, 1).detach()
         return differentiated(loss(model), model)
+
+    return reference
+
+
+def meta_universal_patch(area: float, step: float, held: Held) -> Reference:
+    """Y&W 5.1, Table 1: a patch that climbs the held-out loss by one sign step a batch, statistics frozen."""
+    draws, batches, kept = Draws(SEED), cycle(held), list[Tensor]()
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        spot = draws.rectangle(area, x[0], whole=True)
+        patch = kept.pop() if kept else torch.zeros_like(x[0])
+        frozen, (x_held, y_held) = deepcopy(model).eval(), next(batches)
+        at = patch.clone().requires_grad_()
+        held_loss = softmax_loss(frozen(((1 - spot) * x_held + spot * at).clamp(0, 1)), y_held).mean()
+        patch = patch + step * torch.autograd.grad(held_loss, at)[0].sign()
+        kept.append(patch)
+        patched = ((1 - spot) * x + spot * patch).clamp(0, 1)
+        return differentiated(softmax_loss(model(patched), y).mean(), model)
 
     return reference
 

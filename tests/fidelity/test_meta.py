@@ -61,6 +61,10 @@ CASES: dict[str, Making] = {
     "meta_mixpert(characteristics: margin_only)": mixpert(used=(2,)),
     "metasaug": metasaug(0.75, 0.1),
     "metasaug(lam: 4, meta_lr: 30)": metasaug(4, 30),
+    "meta_universal_patch": lambda _: timeless(paper.meta_universal_patch(5 / 100, 1 / 255, HELD)),
+    "meta_universal_patch(area: 60%, step: 40/255)": lambda _: timeless(
+        paper.meta_universal_patch(0.6, 40 / 255, HELD)
+    ),
     "mslc": mslc(80),
     "mslc(warmup: 1, hidden: 30)": mslc(1),
     "mslc(warmup: 0, soft: true)": mslc(0, soft=True),
