@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from taxo.compiler.acts import early, read_lets
+from taxo.compiler.ahead import fleeting
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph
@@ -53,6 +54,9 @@ class BeforePasses:
             if not is_before(state) and reads(graph, self._computed(), state.name.text):
                 with text.of(state.span):
                     text.line(read_line(state, writer))
+                    name = identifier(state.name.text)
+                    if state.name.text in fleeting(graph):
+                        text.line(f"{name} = {writer.use('leaf')}({name})")
 
     def _computed(self) -> list[Expression]:
         """What the body computes: of states only what it feeds them."""

@@ -60,13 +60,18 @@ class Act:
 
     @property
     def foresees(self) -> bool:
-        """Whether its unknown is found by virtual steps of the weights."""
-        return self.via is not None and self.via.name.text == "lookahead"
+        """Whether its unknown is found by how the weights depend on it."""
+        return self.via is not None and SOLVERS[self.via.name.text].ahead
 
     @property
     def solved(self) -> bool:
         """Whether its unknown is found anew in every step."""
         return self.unknown is not None and not self.learned
+
+    @property
+    def there(self) -> bool:
+        """Whether its unknown is searched on held-out data."""
+        return self.solved and self.item.infer.on is not None
 
     @property
     def grain(self) -> str:

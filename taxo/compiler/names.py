@@ -12,6 +12,7 @@ def _from(module: str, names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), module)
 
 
+INVERSES = {"cg": "conjugate", "neumann": "neumann", "lissa": "lissa"}  # of a Hessian, by their words
 LIBRARY: dict[str, str] = {
     **_from("taxo.ops.forms", "softmax entropy argmax argmin onehot ce l1 l2 linf margin gradnorm correct"),
     **_from(
@@ -42,8 +43,9 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.carry", "Carry"),
     **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
     "lookahead": "taxo.ops.lookahead",
+    "implicit": "taxo.ops.implicit",
+    **dict.fromkeys(INVERSES.values(), "taxo.ops.inverse"),
     **_from("taxo.ops.optimizers", "Adam fleeting"),
-    **_from("taxo.ops.inverse", "conjugate neumann lissa"),
     "project_all": "taxo.ops.sets",
     "Influence": "taxo.runtime.influence",
     "Step": "taxo.runtime.step",
@@ -73,7 +75,7 @@ LOCAL = {
     *("abs", "dict", "int", "True", "False", "None"),
 }
 FAMILIES = re.compile(
-    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
+    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind|find)_|.*_$|__|[A-Z]"
 )
 
 

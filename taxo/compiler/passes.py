@@ -162,7 +162,7 @@ def _rests(item: Perturbation, scope: Scope) -> bool:
     unknown, via = scope.unknown(item), item.infer.via
     if unknown is None or via is None or not is_ahead(item.infer):
         return False
-    how = given(via, SOLVERS["lookahead"].options).get("optimizer")
+    how = given(via, SOLVERS[via.name.text].options).get("optimizer")
     known = given(how, OPTIMIZERS[how.name.text].options) if isinstance(how, Call) else {}
     values = {**scope.constants(), unknown: 0.0}
     still = "lr" in known and constant(known["lr"], values) == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from taxo.compiler.expressions import Writer
 from taxo.compiler.lines import Act, acts_of
-from taxo.compiler.names import identifier
+from taxo.compiler.names import INVERSES, identifier
 from taxo.compiler.regions import Regions
 from taxo.compiler.searches import Refusal
 from taxo.compiler.selected import selected_share
@@ -24,7 +24,6 @@ from taxo.language.shapes import Reader, Shapes
 from taxo.language.syntax import Binary, Call, Expression, Name
 from taxo.language.vocabulary import HELD, HESSIANS, SOLVERS, VALUES, Option, Place, Shape
 
-SOLVES = {"cg": "conjugate", "neumann": "neumann", "lissa": "lissa"}
 TOLERANCE = 0.1  # what a direction to first order may lack
 KNOWN = ("gain",)  # what a condition between rounds may read of the data
 
@@ -188,8 +187,8 @@ class RoundWriter:
         options = {} if said is None else self._given(said)
         arguments = [f"{one}={self._number(options, rows, one)}" for one in rows]
         arguments += [f"tolerance={TOLERANCE}"] * (word == "cg")
-        self.writer.use(SOLVES[word])
-        return word, f"lambda products, right: {SOLVES[word]}(products, right, {', '.join(arguments)})"
+        self.writer.use(INVERSES[word])
+        return word, f"lambda products, right: {INVERSES[word]}(products, right, {', '.join(arguments)})"
 
     def _given(self, said: Call) -> dict[str, Expression]:
         """The options of the call; a parameter that is one of several words takes those of all."""

@@ -101,7 +101,7 @@ class RunWriter(BeforePasses):
         """The part of a training pass that is the same before and after what is found has moved."""
         line, acts = self.graph.lines[number], self._acts(number)
         acts.name()
-        second = [] if any(one.word("order") == "second" for one in found) else ["second=False"]
+        second = [] if any(one.second for one in found) else ["second=False"]
         passed = call("self.through", ["x", *acts.lists(stop=Place.INNER), *second])
         with text.under(self._normed(line)):
             text.line(f"{through(line)} = {passed[0]}", *passed[1:])

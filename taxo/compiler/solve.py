@@ -41,8 +41,11 @@ class Solve(Sought):
             self._reached(text)
         elif gathers(self.graph, self.line, self.act):
             self._on_rows(text)
+        elif self.act.there:
+            self._on_held_out(text)
         else:
             self._searched(text)
+            self._keep(text)
 
     def _direct(self) -> bool:
         """Whether the slope in the unknown is that in the weights themselves."""
@@ -82,7 +85,17 @@ class Solve(Sought):
         self._solver(found, around)
         with text.under(self._heading("here" in Text(text.written[start:] + found.written).words())):
             text.extend(found)
-        self._keep(text)
+
+    def _on_held_out(self, text: Text) -> None:
+        """Search on the next held-out batch, where something may be learned, from what is kept."""
+        text.gap()
+        text.line(f"def find_{self.name}(x, y):")
+        with text.indented():
+            self._searched(text)
+            text.line(f"return {self.name}")
+        text.line("")
+        text.block("if self.learns():", f"self.{kept_by(self.act)}.keep(find_{self.name}(*self.held_out(x)))")
+        text.line(f"{self.name} = {self._kept_rows('x')}.detach()")
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""

@@ -108,9 +108,9 @@ def _shaped(state: State, writer: Writer) -> str:
     shape = writer.shapes.state(state.name.text)
     axes = None if shape is None else shape.axes
     row = axes if axes is None or state.per.text == "corpus" else axes[1:]
-    known = (
-        row is not None and not row.strip("CD") and row.count("D") < 2 and (row or state.per.text != "corpus")
-    )
+    # matrices are as good as their first value till the first batch, but where they are to be moved
+    small = row is not None and (row.count("D") < 2 or state.name.text in writer.scope.found)
+    known = row is not None and small and not row.strip("CD") and (row or state.per.text != "corpus")
     return f".shaped({', '.join(WIDTHS[axis] for axis in row)})" if known and row is not None else ""
 
 

@@ -79,7 +79,7 @@ infer meta over t minimize loss on validation via {via}"""
 
 
 def test_what_is_learned_on_held_out_data():
-    found = said(HELD.format(via="implicit()"))
+    found = said(HELD.format(via="influence(step: 1)"))
     assert [one.split(" cannot")[0] for one in found] == ["an `infer meta` of the whole method"]
 
 

@@ -109,6 +109,7 @@ SOLVERS: dict[str, Solver] = {
             ),
         },
         held=True,
+        ahead=True,
     ),
     "implicit": Solver(
         "the gradient of the held-out loss where the weights are settled",
@@ -118,6 +119,7 @@ SOLVERS: dict[str, Solver] = {
             "optimizer": Option("how the unknown moves", family="optimizer", default="sgd"),
         },
         held=True,
+        ahead=True,
     ),
     "influence": Solver(
         "the direction that lowers the held-out loss after retraining",

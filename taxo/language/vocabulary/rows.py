@@ -213,12 +213,16 @@ class Distribution(Word):
 
 @dataclass(frozen=True, slots=True)
 class Solver(Word):
-    """A way to find an unknown: what it takes, and what it works on."""
+    """A way to find an unknown: what it takes, and what it works on.
+
+    One that looks `ahead` asks how the weights, and so a held-out loss, depend on the unknown.
+    """
 
     needs_set: bool = False
     learned: bool = False
     linear: bool = False
     held: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
