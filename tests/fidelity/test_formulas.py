@@ -21,6 +21,7 @@ from tests.fidelity import (
     test_logits,
     test_loss,
     test_meta,
+    test_rounds,
     test_weights,
 )
 from tests.fidelity import references as paper
@@ -87,7 +88,7 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    others = (test_labels, test_logits, test_loss, test_meta, test_weights)
+    others = (test_labels, test_logits, test_loss, test_meta, test_rounds, test_weights)
     specs = [*CASES, *(spec for module in others for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 
