@@ -113,6 +113,9 @@ COLUMNS = (
     Column("margins", "margin", "mean of the label's logit less the largest other", _first("mean"), False),
     Column("attack", "FGSM", "accuracy after one signed step to the edge", _first("FGSM")),
     Column("attack", "PGD", "accuracy after a search from each random start", _first("PGD")),
+    Column("memorisation", "memorised", "wrong training labels that the model says too", _first("given")),
+    Column("memorisation", "recovered", "wrong training labels whose right one it says", _first("right")),
+    Column("flatness", "radius", "how far the weights move until the loss rises", _first("radius"), False),
     Column("corruptions", "corrupted", "accuracy, mean over corruptions and severities", _corrupted),
     Column(
         "corruptions",

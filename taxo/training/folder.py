@@ -7,7 +7,7 @@ import platform
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import unified_diff
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from taxo.runtime.step import Step
 from taxo.training import checkpoint
 from taxo.training.checkpoint import Checkpoint
 from taxo.training.device import describe
+from taxo.training.inspection import meters
 from taxo.training.loaders import DATA_PACKAGES
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
@@ -43,6 +44,10 @@ class RunFolder(Recorder):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def watched(self, run: Run, metrics: EpochMetrics) -> EpochMetrics:
+        """The metrics with the meters of one batch that is the same at all epochs, the direction's too."""
+        return replace(metrics, meters=meters(run))
 
     def record(self, metrics: EpochMetrics) -> None:
         """Append the epoch to `metrics.jsonl`."""

@@ -21,6 +21,7 @@ from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
 from taxo.training.run import Run, prepare
+from taxo.training.run_report import write_report
 from taxo.training.settings import Plain, Settings, change, to_json, with_params
 
 
@@ -52,6 +53,7 @@ def _train(
     try:
         with StopRequest() as stop, display:
             done = fit(run, reporter, stop, place, history)
+        write_report(place, str(namespace.method or place.origin().method), run, done)
     except (Interrupted, KeyboardInterrupt) as reason:
         saved = "saved" if isinstance(reason, Interrupted) else "stopped at once; the last checkpoint is kept"
         command = f"taxo train --resume {shlex.quote(str(place.path))}"
