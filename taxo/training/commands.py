@@ -36,6 +36,7 @@ _COMPARE = """Train methods on the same data, noise and initial weights, seed by
 Differences are to the method named first.
 
   taxo compare plain METHOD 'METHOD(lam: 0.175)' --noise pair:30% --seeds 3
+  taxo compare plain METHOD --noise none,pair:10%,pair:30% --sweep lam=0.1,0.2,0.4
   taxo compare --resume"""
 
 

@@ -111,8 +111,24 @@ def add_train_options(parser: ArgumentParser) -> None:
 
 
 def add_compare_options(parser: ArgumentParser) -> None:
-    """Add the flags of a comparison only: how many seeds, and what else is measured."""
+    """Add the flags of a comparison only: how many seeds, which values, and what else is measured.
+
+    Its `--noise` may be a list.
+    """
     parser.add_argument("--seeds", metavar="N", help="runs per method, with seeds 0 to N - 1 (default: 5)")
+    parser.add_argument(
+        "--sweep",
+        dest="sweeps",
+        metavar="NAME=VALUES",
+        action="append",
+        default=[],
+        help="run methods that have this parameter once for each value, as in `lam=0.1,0.2`; may be repeated",
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="DIR",
+        help="a folder that workers share: the same command on each does what nobody else does yet",
+    )
     parser.add_argument(
         "--evaluate",
         metavar="QUESTIONS",

@@ -39,7 +39,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points under one name; `spread` is how far each is uncertain, up and down."""
+    """Points under one name; `spread` is how far each is uncertain, up and down; `quiet` ones are grey."""
 
     name: str
     x: Sequence[float]
@@ -47,6 +47,11 @@ class Series:
     spread: Sequence[float | None] = field(default_factory=tuple[float | None, ...])
     band: bool = False
     quiet: bool = False
+    colour: int | None = None
+
+    def look(self, place: int) -> str:
+        """The classes of its colour, which is that of its place unless it has one of its own."""
+        return "quiet dashed" if self.quiet else look(place if self.colour is None else self.colour)
 
     def points(self) -> Iterator[tuple[float, float, float | None]]:
         """The points that have a value, and how far each is uncertain."""
@@ -59,18 +64,15 @@ class Series:
         return [y + sign * (spread or 0.0) for _, y, spread in self.points() for sign in (-1, 1)]
 
 
-def look(number: int, quiet: bool = False) -> str:
-    """The classes that give the n-th series its colour, dashes where colours repeat, or grey."""
-    if quiet:
-        return "quiet dashed"
+def look(number: int) -> str:
+    """The classes that give the n-th series its colour, and dashes where colours repeat."""
     return f"s{number % COLOURS}" + (" dashed" if number >= COLOURS else "")
 
 
 def figure(title: str, drawn: str, names: Sequence[Series] = (), note: str = "") -> str:
     """A chart with its title, what its colours are, and a note under it."""
     swatches = "".join(
-        f'<li class="{look(number, one.quiet)}"><i></i>{escape(one.name)}</li>'
-        for number, one in enumerate(names)
+        f'<li class="{one.look(number)}"><i></i>{escape(one.name)}</li>' for number, one in enumerate(names)
     )
     legend = f'<ul class="legend">{swatches}</ul>' if len(names) > 1 else ""
     below = f'<p class="note">{escape(note)}</p>' if note else ""
@@ -87,7 +89,7 @@ def lines(title: str, across: Axis, up: Axis, series: Sequence[Series], note: st
     y = up.scale([value for one in drawn for value in one.reach()], HEIGHT - BOTTOM, TOP)
     parts = [
         *grid(across, x, up, y),
-        *(_line(one, look(n, one.quiet), x, y, up) for n, one in enumerate(drawn)),
+        *(_line(one, one.look(n), x, y, up) for n, one in enumerate(drawn)),
     ]
     return figure(title, svg(title, HEIGHT, parts), drawn, note)
 
@@ -100,7 +102,7 @@ def dots(title: str, across: Axis, up: Axis, series: Sequence[Series], note: str
     x = across.scale([value for one in drawn for value, _, _ in one.points()], LEFT, WIDTH - RIGHT)
     y = up.scale([value for one in drawn for value in one.reach()], HEIGHT - BOTTOM, TOP)
     marks = [
-        _marks(one, x, y, up, radius=5).join((f'<g class="{look(n)}">', "</g>"))
+        _marks(one, x, y, up, radius=5).join((f'<g class="{one.look(n)}">', "</g>"))
         for n, one in enumerate(drawn)
     ]
     parts = [*grid(across, x, up, y), *marks]
@@ -116,7 +118,7 @@ def columns(title: str, labels: Sequence[str], across: str, up: Axis, series: Se
     wide = room * 0.76 / len(series)
     parts = list(_level(up, y))
     for number, one in enumerate(series):
-        parts.append(f'<g class="{look(number)}">')
+        parts.append(f'<g class="{one.look(number)}">')
         for place, value, _ in one.points():
             left = LEFT + room * (place + 0.12) + wide * number
             parts.append(_block(left, y, value, wide, f"{labels[int(place)]}: {one.name} {up.said(value)}"))

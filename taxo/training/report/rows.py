@@ -21,6 +21,7 @@ class Bar:
     name: str
     value: float
     spread: float | None = None
+    colour: int | None = None
 
 
 def bars(title: str, axis: Axis, found: Sequence[Bar], note: str = "") -> str:
@@ -110,4 +111,6 @@ def _bar(number: int, bar: Bar, axis: Axis, x: Scale, left: float) -> str:
     block = f'<rect class="block" {shape}><title>{escape(told)}</title></rect>'
     words = text(left - 8, top + ROW / 2 + 4, name, "label", "end")
     value = text(far + 6, top + ROW / 2 + 4, shown, "tick", "start")
-    return f'<g class="{look(number)}">{words}{block}{whisker}{value}</g>'
+    return (
+        f'<g class="{look(number if bar.colour is None else bar.colour)}">{words}{block}{whisker}{value}</g>'
+    )

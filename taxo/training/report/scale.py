@@ -45,8 +45,8 @@ def fitted(
     if log:
         return Scale(low / 1.15, high * 1.15, start, end, log=True)
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    lower = low if zero and low == 0 else low - room
-    return Scale(lower, high if zero and high == 0 else high + room, start, end)
+    below, above = zero and low == 0, zero and high == 0 > low
+    return Scale(low if below else low - room, high if above else high + room, start, end)
 
 
 def by_ratios(values: Iterable[float]) -> bool:
