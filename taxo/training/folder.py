@@ -218,10 +218,10 @@ def writing(path: Path) -> Generator[None]:
         )
 
 
-def versions() -> dict[str, str]:
+def versions(*more: str) -> dict[str, str]:
     """The versions of what the numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors", *DATA_PACKAGES):
+    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors", *DATA_PACKAGES, *more):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

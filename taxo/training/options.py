@@ -137,6 +137,21 @@ def add_compare_options(parser: ArgumentParser) -> None:
     )
 
 
+def add_tune_options(parser: ArgumentParser) -> None:
+    """Add the flags of a search only: how many trials, runs in each, and where they are kept."""
+    parser.add_argument("--seed", metavar="N", help="the first seed of a trial's runs (default: 0)")
+    parser.add_argument("--seeds", metavar="N", help="runs per trial (default: 1)")
+    parser.add_argument(
+        "--trials", metavar="N", help="how many trials, those of other workers too (default: 30)"
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="FILE|URL",
+        help="where trials are kept: a journal file or a database of Optuna's, which workers may share "
+        "(default: study.journal in the output folder)",
+    )
+
+
 def add_evaluate_options(parser: ArgumentParser) -> None:
     """Add the flags of an evaluation."""
     parser.add_argument("--weights", metavar="WHICH", default="last", help="last or best (default: last)")
