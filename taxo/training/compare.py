@@ -19,6 +19,7 @@ from taxo.training.device import tuned
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.grid_runs import run_grid
 from taxo.training.grid_words import asked, entrants
+from taxo.training.ranks import refuse_several
 from taxo.training.report.grid_page import Contest, grid_page
 from taxo.training.settings import to_json
 from taxo.training.summary import Cell, Row, rows
@@ -26,6 +27,7 @@ from taxo.training.summary import Cell, Row, rows
 
 def compare(namespace: Namespace) -> int:
     """Run the grid; 0 when done, 3 if a run failed, 130 when interrupted (finished runs are kept)."""
+    refuse_several("taxo compare")
     console = Console(stderr=bool(namespace.json))
     kept = _kept(namespace)
     grid = asked(namespace, kept)

@@ -24,6 +24,7 @@ from taxo.training.inspection import meters
 from taxo.training.loaders import DATA_PACKAGES
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
+from taxo.training.ranks import wait, writes
 from taxo.training.run import Run, prepare, restore
 from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.variants import split_reference, split_values
@@ -40,7 +41,7 @@ class Origin:
 
 
 class RunFolder(Recorder):
-    """A folder that keeps one run."""
+    """A folder that keeps one run; of several processes one writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,16 +52,22 @@ class RunFolder(Recorder):
 
     def record(self, metrics: EpochMetrics) -> None:
         """Append the epoch to `metrics.jsonl`."""
+        if not writes():
+            return
         with writing(self.path), (self.path / "metrics.jsonl").open("a") as file:
             file.write(metrics.to_line() + "\n")
 
     def save(self, state: Checkpoint) -> None:
         """Replace `last/`."""
+        if not writes():
+            return
         with writing(self.path):
             checkpoint.save(self.path / "last", state)
 
     def mark_best(self) -> None:
         """Replace `best/` by `last/`."""
+        if not writes():
+            return
         with writing(self.path):
             checkpoint.copy(self.path / "last", self.path / "best")
 
@@ -85,6 +92,8 @@ def create(path: Path, typed: str, run: Run) -> RunFolder:
         "commit": commit(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+    if not writes():
+        return RunFolder(path)
     with writing(path):
         claim(path, "run.json")
         (path / "method.taxo").write_text(f"{run.step.method}")
@@ -104,8 +113,10 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     file = folder.path / "metrics.jsonl"
     history = _history(file, run.position.epoch + run.position.measured)
     # a run that was killed between measuring and saving has a line too many: that epoch is run again
-    with writing(folder.path):
-        file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
+    wait()  # until every process has read it
+    if writes():
+        with writing(folder.path):
+            file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
     return history
 
 

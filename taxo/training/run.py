@@ -8,14 +8,14 @@ from math import ceil
 from typing import cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 import taxo
 from taxo.language.errors import fail
 from taxo.language.method import Method
 from taxo.runtime.step import Step
-from taxo.training import models
+from taxo.training import models, ranks
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
@@ -31,6 +31,7 @@ from taxo.training.teachers import teacher_of
 class Run:
     """Everything that one run moves: the step, its optimizer, the order of the samples and the position.
 
+    `call` is what a batch goes to: the step, or the step tied to those of other processes.
     `dice` draws views and corruptions; it begins anew with each step, so that nothing of it must be saved.
     """
 
@@ -41,6 +42,7 @@ class Run:
     order: Order
     losses: Tensor
     dice: Generator
+    call: nn.Module
     position: Position = field(default_factory=Position)
 
 
@@ -65,8 +67,10 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None) 
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
     # one loss per step of an epoch: they stay on the device until the epoch ends
-    losses = torch.zeros(ceil(len(data.train) / settings.batch_size), device=device)
-    return Run(settings, data, step, optimizer, Order(len(data.train), settings.seed), losses, dice)
+    count = ranks.usable(len(data.train), settings.batch_size)
+    losses = torch.zeros(ceil(count / settings.batch_size), device=device)
+    order = Order(len(data.train), settings.seed)
+    return Run(settings, data, step, optimizer, order, losses, dice, ranks.together(step))
 
 
 def snapshot(run: Run) -> Checkpoint:

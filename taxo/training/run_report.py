@@ -10,6 +10,7 @@ from taxo.training.inspection import inspect
 from taxo.training.measures import ACCURACY, measure_of
 from taxo.training.metrics import EpochMetrics
 from taxo.training.questions import Answers, fitting
+from taxo.training.ranks import writes
 from taxo.training.report.run_page import Told, run_page
 from taxo.training.run import Run
 from taxo.training.subject import Subject
@@ -23,6 +24,8 @@ def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[Epoch
     found = inspect(run)
     noisy = run.settings.noise is not None
     rankings = [ranking(found, touched, run.data.train, noisy) for touched in found.each]
+    if not writes():
+        return
     told = Told(run, typed, history, found, rankings, _answers(run))
     with writing(place.path):
         (place.path / "report.html").write_text(run_page(told), encoding="utf-8")

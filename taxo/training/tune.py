@@ -27,6 +27,7 @@ from taxo.training.loop import Recorder, fit
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import bar
+from taxo.training.ranks import refuse_several
 from taxo.training.run import prepare
 from taxo.training.settings import Plain, change, to_json, with_params
 from taxo.training.studies import Search, Trial, open_search, trials_in
@@ -62,6 +63,7 @@ class Scout:
 
 def tune(namespace: Namespace) -> int:
     """Search; 0 when done, 130 when interrupted (finished trials are kept)."""
+    refuse_several("taxo tune")
     console = Console(stderr=bool(namespace.json), soft_wrap=True)
     kept = _kept(namespace)
     quest, storage = _asked(namespace, kept)
