@@ -9,6 +9,7 @@ from torch import Tensor
 
 from taxo.training.attacks import Attack, survivors
 from taxo.training.corruptions import CORRUPTIONS, corrupt
+from taxo.training.flatness import radii
 from taxo.training.questions import Answer, Question
 from taxo.training.settings import SEVERITIES
 from taxo.training.subject import Subject
@@ -50,12 +51,34 @@ def rarest(counts: Sequence[int], share: float) -> list[int]:
 
 def _calibration(subject: Subject, question: Question) -> Answer:
     confidence = subject.logits.double().softmax(1).amax(1)
-    return {"error": [calibration_error(confidence, subject.hits, int(question["bins"]))]}
+    bins = int(question["bins"])
+    return {"error": [calibration_error(confidence, subject.hits, bins)]} | reliability(
+        confidence, subject.hits, bins
+    )
+
+
+def reliability(confidence: Tensor, hits: Tensor, bins: int) -> dict[str, list[float]]:
+    """The mean confidence and the accuracy in each bin that has samples, and the share of samples in it."""
+    place = _places(confidence, bins)
+    sums = torch.zeros(3, bins, dtype=torch.float64, device=confidence.device)
+    for row, values in zip(sums, (confidence, hits, torch.ones_like(confidence)), strict=True):
+        row.index_add_(0, place, values.double())
+    held = sums[2] > 0
+    own, right, count = sums[:, held]
+    return {
+        "confidence": numbers(own / count),
+        "accuracy": numbers(right / count),
+        "share": numbers(count / len(hits)),
+    }
+
+
+def _places(confidence: Tensor, bins: int) -> Tensor:
+    return (confidence * bins).ceil().long().clamp(1, bins) - 1
 
 
 def calibration_error(confidence: Tensor, hits: Tensor, bins: int) -> float:
     """The mean distance of confidence from accuracy over bins of equal width, each by its samples."""
-    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    place = _places(confidence, bins)
     gap = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
     gap.index_add_(0, place, confidence.double() - hits.double())
     return float(gap.abs().sum()) / max(len(hits), 1)
@@ -68,6 +91,20 @@ def _margins(subject: Subject, _: Question) -> Answer:
     margins = (subject.logits.gather(1, own)[:, 0] - others).double()
     tenths = torch.linspace(0, 1, 11, dtype=torch.float64, device=margins.device)
     return {"mean": [float(margins.mean())], "tenths": numbers(margins.quantile(tenths))}
+
+
+def _memorisation(subject: Subject, _: Question) -> Answer:
+    """Which share of the wrongly labelled training samples gets the wrong label, and which the right one."""
+    train = subject.data.train
+    wrong = train.rows(train.flipped)
+    said = subject.logits_of(wrong.x).argmax(1) if len(wrong) else wrong.y
+    return {"given": _share(said == wrong.y), "right": _share(said == wrong.clean)}
+
+
+def _flatness(subject: Subject, question: Question) -> Answer:
+    """The mean radius at which the training loss has risen, and that in each direction."""
+    found = radii(subject, int(question["directions"]), question["rise"])
+    return {"radius": [sum(found) / len(found)], "each": found}
 
 
 def _attack(subject: Subject, question: Question) -> Answer:
@@ -106,5 +143,7 @@ ANSWERS: dict[str, Callable[[Subject, Question], Answer]] = {
     "calibration": _calibration,
     "margins": _margins,
     "attack": _attack,
+    "memorisation": _memorisation,
+    "flatness": _flatness,
     "corruptions": _corruptions,
 }

@@ -12,13 +12,14 @@ from taxo.training.summary import Cell, Row, Shown, estimate
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A number out of the answer to a question, perhaps relative to a baseline's answer."""
+    """A number out of the answer to a question, perhaps relative to a baseline's; less may be better."""
 
     question: str
     name: str
     meaning: str
     value: Callable[[Answer, Answer | None], float | None]
     percent: bool = True
+    lower: bool = False
 
     @property
     def heading(self) -> str:
@@ -72,7 +73,7 @@ def _shown(column: Column, found: Mapping[int, Answers], first: Mapping[int, Ans
     own, base = _values(column, found, first), _values(column, first, first)
     differences = [value - base[seed] for seed, value in own.items() if seed in base]
     apart = None if found is first else estimate(differences)
-    return Shown(column.heading, estimate(list(own.values())), apart, column.percent)
+    return Shown(column.heading, estimate(list(own.values())), apart, column.percent, column.lower)
 
 
 def _values(column: Column, found: Mapping[int, Answers], first: Mapping[int, Answers]) -> dict[int, float]:
@@ -109,15 +110,25 @@ COLUMNS = (
     Column("classes", "worst class", "accuracy on the class that has the least", _worst),
     Column("tail", "tail", "accuracy on the classes with the fewest training samples", _first("tail")),
     Column("tail", "rest", "accuracy on the other classes", _first("rest")),
-    Column("calibration", "ECE", "mean distance of confidence from accuracy", _first("error")),
+    Column("calibration", "ECE", "mean distance of confidence from accuracy", _first("error"), lower=True),
     Column("margins", "margin", "mean of the label's logit less the largest other", _first("mean"), False),
     Column("attack", "FGSM", "accuracy after one signed step to the edge", _first("FGSM")),
     Column("attack", "PGD", "accuracy after a search from each random start", _first("PGD")),
+    Column(
+        "memorisation",
+        "memorised",
+        "wrong training labels that the model says too",
+        _first("given"),
+        lower=True,
+    ),
+    Column("memorisation", "recovered", "wrong training labels whose right one it says", _first("right")),
+    Column("flatness", "radius", "how far the weights move until the loss rises", _first("radius"), False),
     Column("corruptions", "corrupted", "accuracy, mean over corruptions and severities", _corrupted),
     Column(
         "corruptions",
         "mCE",
         "error over the baseline's, both summed over severities, mean over corruptions",
         _relative,
+        lower=True,
     ),
 )

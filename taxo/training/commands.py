@@ -1,4 +1,4 @@
-"""`train`, `compare` and `evaluate`, as the command line adds them; no torch until one of them runs."""
+"""`train`, `compare`, `tune` and `evaluate` as the command line adds them; no torch until one runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from taxo.training.options import (
     add_evaluate_options,
     add_run_options,
     add_train_options,
+    add_tune_options,
 )
 
 FAILED = 3
@@ -21,7 +22,8 @@ _METHOD = "a shipped name, a path, or a variant such as 'NAME(eps: 0, pro: 45%%)
 
 _QUESTION = (
     "accuracy, top(k: 5), classes, tail(share: 1/3), calibration(bins: 15), margins, "
-    "attack(eps: 8/255, steps: 20, step: eps/4, restarts: 1), or corruptions; the values are those it has "
+    "attack(eps: 8/255, steps: 20, step: eps/4, restarts: 1), memorisation, "
+    "flatness(directions: 10, rise: 0.1), or corruptions; the values are those it has "
     "when none are given (default: all)"
 )
 
@@ -35,8 +37,16 @@ _COMPARE = """Train methods on the same data, noise and initial weights, seed by
 Differences are to the method named first.
 
   taxo compare plain METHOD 'METHOD(lam: 0.175)' --noise pair:30% --seeds 3
+  taxo compare plain METHOD --noise none,pair:10%,pair:30% --sweep lam=0.1,0.2,0.4
   taxo compare --resume"""
 
+
+_TUNE = """Search the domains of a method's parameters for the values that do best on the validation samples.
+What METHOD or --set sets is left alone. The winner is written as a specification; the search is Optuna's.
+
+  taxo tune METHOD --noise pair:30% --trials 50
+  taxo tune METHOD --storage sqlite:///trials.db    # the same command on many machines
+  taxo tune --resume"""
 
 _EVALUATE = """Measure a trained run on its test samples: what it answers to each question.
 Without questions, all that its data allow; `taxo compare --evaluate` puts the same ones.
@@ -68,6 +78,11 @@ def register(subparsers: Subparsers) -> None:
     add_run_options(compare)
     add_compare_options(compare)
     compare.set_defaults(handler=compare_command)
+    tune = add_command(subparsers, "tune", "search a method's parameters", _TUNE)
+    tune.add_argument("method", metavar="METHOD", nargs="?", help=_METHOD)
+    add_run_options(tune)
+    add_tune_options(tune)
+    tune.set_defaults(handler=tune_command)
     evaluate = add_command(subparsers, "evaluate", "measure a trained run", _EVALUATE)
     evaluate.add_argument("run", metavar="RUN", help="a run folder")
     evaluate.add_argument("questions", metavar="QUESTION", nargs="*", help=_QUESTION)
@@ -87,6 +102,13 @@ def compare_command(namespace: Namespace) -> int:
     from taxo.training.compare import compare
 
     return _guarded(compare, namespace)
+
+
+def tune_command(namespace: Namespace) -> int:
+    """Run `taxo tune`."""
+    from taxo.training.tune import tune
+
+    return _guarded(tune, namespace)
 
 
 def evaluate_command(namespace: Namespace) -> int:

@@ -7,7 +7,7 @@ import platform
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import unified_diff
 from importlib.metadata import PackageNotFoundError, version
@@ -20,9 +20,11 @@ from taxo.runtime.step import Step
 from taxo.training import checkpoint
 from taxo.training.checkpoint import Checkpoint
 from taxo.training.device import describe
+from taxo.training.inspection import meters
 from taxo.training.loaders import DATA_PACKAGES
 from taxo.training.loop import Recorder
 from taxo.training.metrics import EpochMetrics
+from taxo.training.ranks import wait, writes
 from taxo.training.run import Run, prepare, restore
 from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.variants import split_reference, split_values
@@ -39,23 +41,33 @@ class Origin:
 
 
 class RunFolder(Recorder):
-    """A folder that keeps one run."""
+    """A folder that keeps one run; of several processes one writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def watched(self, run: Run, metrics: EpochMetrics) -> EpochMetrics:
+        """The metrics with the meters of one batch that is the same at all epochs, the direction's too."""
+        return replace(metrics, meters=meters(run))
+
     def record(self, metrics: EpochMetrics) -> None:
         """Append the epoch to `metrics.jsonl`."""
+        if not writes():
+            return
         with writing(self.path), (self.path / "metrics.jsonl").open("a") as file:
             file.write(metrics.to_line() + "\n")
 
     def save(self, state: Checkpoint) -> None:
         """Replace `last/`."""
+        if not writes():
+            return
         with writing(self.path):
             checkpoint.save(self.path / "last", state)
 
     def mark_best(self) -> None:
         """Replace `best/` by `last/`."""
+        if not writes():
+            return
         with writing(self.path):
             checkpoint.copy(self.path / "last", self.path / "best")
 
@@ -80,6 +92,8 @@ def create(path: Path, typed: str, run: Run) -> RunFolder:
         "commit": commit(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
+    if not writes():
+        return RunFolder(path)
     with writing(path):
         claim(path, "run.json")
         (path / "method.taxo").write_text(f"{run.step.method}")
@@ -99,8 +113,10 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     file = folder.path / "metrics.jsonl"
     history = _history(file, run.position.epoch + run.position.measured)
     # a run that was killed between measuring and saving has a line too many: that epoch is run again
-    with writing(folder.path):
-        file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
+    wait()  # until every process has read it
+    if writes():
+        with writing(folder.path):
+            file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
     return history
 
 
@@ -213,10 +229,10 @@ def writing(path: Path) -> Generator[None]:
         )
 
 
-def versions() -> dict[str, str]:
+def versions(*more: str) -> dict[str, str]:
     """The versions of what the numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors", *DATA_PACKAGES):
+    for package in ("taxo", "torch", "numpy", "scikit-learn", "safetensors", *DATA_PACKAGES, *more):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

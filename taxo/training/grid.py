@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -13,7 +13,7 @@ from taxo.training.datasets import find
 from taxo.training.folder import claim, commit, refuse_change, versions, writing
 from taxo.training.measures import Measure, measure_of
 from taxo.training.questions import Question, questions
-from taxo.training.settings import Plain, Settings, from_json, to_json
+from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.training.summary import Cell
 
 
@@ -26,33 +26,57 @@ class Entrant:
     cost: str
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A variant that a sweep made: of which method as typed, and the values it was given."""
+
+    label: str
+    method: str
+    values: tuple[tuple[str, str], ...]
+
+
+Key = tuple[int, str, str]  # the seed, the level of noise, and the method as typed
 _WRONG = {"classes": "wrong labels", "targets": "gross errors", "points": "stray points"}
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is compared: methods as typed, how many seeds, the settings that all runs share, and questions."""
+    """What is compared: methods as typed, how many seeds, the settings that all runs share, and questions.
+
+    `noises` are the levels that each of them runs at, as words; `swept` are methods that a sweep made.
+    """
 
     labels: tuple[str, ...]
     seeds: int
     settings: Settings
     asked: tuple[Question, ...] = ()
+    noises: tuple[str, ...] = ("none",)
+    swept: tuple[Swept, ...] = ()
+
+    def runs(self) -> list[Key]:
+        """Every run, seed by seed so that a stop leaves pairs."""
+        levels = [(seed, noise) for seed in range(self.seeds) for noise in self.noises]
+        return [(seed, noise, label) for seed, noise in levels for label in self.labels]
 
     def cells(self, cells: Iterable[Cell]) -> list[Cell]:
-        """The runs that belong to this grid; the folder may hold those of a larger one."""
-        return [cell for cell in cells if cell.label in self.labels and cell.seed < self.seeds]
+        """The runs that belong to this grid, each once; the folder may hold those of a larger one."""
+        found = {(cell.seed, cell.noise, cell.label): cell for cell in cells}
+        return [found[key] for key in self.runs() if key in found]
+
+    def at(self, noise: str, seed: int = 0) -> Settings:
+        """The settings of the runs at one level of noise."""
+        return replace(change(self.settings, {"noise": noise}), seed=seed)
 
     @property
     def measure(self) -> Measure:
         """What all its runs are measured by."""
         return measure_of(self.settings.data, self.settings.model)
 
-    @property
-    def title(self) -> str:
-        """What is compared, in one line."""
+    def title_at(self, noise: str) -> str:
+        """What is compared at one level of noise, in one line."""
         settings = self.settings
         named = {
-            _WRONG[find(settings.data).goal]: settings.noise,
+            _WRONG[find(settings.data).goal]: None if noise == "none" else noise,
             "long tail": settings.imbalance,
             "corrupted": settings.corrupt,
         }
@@ -62,9 +86,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class GridFolder:
-    """A folder that keeps a comparison."""
+    """A folder that keeps a comparison; several workers share it if each has a name of its own."""
 
     path: Path
+    worker: str = ""
 
     def begin(self, entrants: Sequence[Entrant], grid: Grid) -> None:
         """Write what is compared; a folder that is gone on with keeps the methods that ran in it before."""
@@ -75,12 +100,12 @@ class GridFolder:
             "seeds": grid.seeds,
             "settings": to_json(grid.settings),
             "evaluate": ", ".join(map(str, grid.asked)),
+            "noises": list(grid.noises),
+            "swept": [asdict(one) for one in grid.swept],
             "versions": versions(),
             "commit": commit(),
         }
-        with writing(self.path):
-            (self.path / "compare.json").write_text(json.dumps(note, indent=2) + "\n")
-            (self.path / "runs.jsonl").touch()
+        self.write("compare.json", json.dumps(note, indent=2) + "\n")
 
     def claim(self) -> None:
         """Make the folder ready for a new comparison."""
@@ -92,9 +117,12 @@ class GridFolder:
         note = self._note()
         try:
             settings = from_json(cast("Mapping[str, Plain]", note["settings"]))
-            text = str(note.get("evaluate", ""))  # what was begun before there were questions asks none
+            text = str(note["evaluate"])
             asked = questions(text, "--evaluate") if text else ()
-            return Grid(tuple(self._methods(note)), int(str(note["seeds"])), settings, asked)
+            noises = [str(noise) for noise in cast("Sequence[object]", note["noises"])]
+            swept = [_swept(one) for one in cast("Sequence[Mapping[str, object]]", note["swept"])]
+            labels, seeds = tuple(self._methods(note)), int(str(note["seeds"]))
+            return Grid(labels, seeds, settings, asked, tuple(noises), tuple(swept))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._unreadable(error)
 
@@ -107,21 +135,23 @@ class GridFolder:
 
     def add(self, cell: Cell) -> None:
         """Keep a finished run."""
-        with writing(self.path), (self.path / "runs.jsonl").open("a") as file:
+        with writing(self.path), (self.path / f"runs{self.worker}.jsonl").open("a") as file:
             file.write(json.dumps(asdict(cell)) + "\n")
 
     def cells(self) -> list[Cell]:
-        """The finished runs; a last line that was cut off by a kill is left out."""
-        lines = (self.path / "runs.jsonl").read_text().split("\n")[:-1]
+        """The finished runs of all workers; a last line that was cut off by a kill is left out."""
+        texts = [path.read_text() for path in sorted(self.path.glob("runs*.jsonl"))]
         try:
-            return [Cell(**json.loads(line)) for line in lines]
+            return [Cell(**json.loads(line)) for text in texts for line in text.split("\n")[:-1]]
         except (ValueError, TypeError) as error:
             self._unreadable(error)
 
     def write(self, name: str, text: str) -> None:
-        """Write one of the tables."""
+        """Write a file so that a reader finds the old one or the new one."""
+        side = self.path / f"{name}{self.worker}.new"
         with writing(self.path):
-            (self.path / name).write_text(text)
+            side.write_text(text, encoding="utf-8")
+            side.replace(self.path / name)
 
     def _note(self) -> Mapping[str, object]:
         try:
@@ -135,3 +165,8 @@ class GridFolder:
 
     def _unreadable(self, error: Exception) -> NoReturn:
         fail("T507", f"`{self.path}` holds no comparison that can be read: {error}", help="start a new one")
+
+
+def _swept(plain: Mapping[str, object]) -> Swept:
+    pairs = cast("Sequence[tuple[str, str]]", plain["values"])
+    return Swept(str(plain["label"]), str(plain["method"]), tuple((name, text) for name, text in pairs))

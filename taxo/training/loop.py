@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from taxo.language.errors import fail
-from taxo.training import schedule, seeds
+from taxo.training import ranks, schedule, seeds
 from taxo.training.checkpoint import Checkpoint, Position
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.measures import measure_of
@@ -25,6 +25,11 @@ from taxo.training.views import views
 
 class Recorder:
     """Where a run keeps what must survive it; this one keeps nothing."""
+
+    def watched(self, run: Run, metrics: EpochMetrics) -> EpochMetrics:
+        """The metrics of an epoch with what else is worth keeping; the run is left as it was."""
+        del run
+        return metrics
 
     def record(self, metrics: EpochMetrics) -> None:
         """Keep an epoch's metrics; the state of that epoch is saved next."""
@@ -57,10 +62,10 @@ def fit(
         if entering:
             run.position = Position(epoch, seconds=perf_counter() - began)
         _train(run, rows.to(run.losses.device), reporter, stop, recorder)
-        done.append(_measure(run))
+        done.append(recorder.watched(run, _measure(run)))
         _keep(run, done, recorder)
         reporter.epoch(done[-1])
-        if stop.made and epoch + 1 < run.settings.epochs:
+        if ranks.agreed(run.losses[-1], stop.made)[1] and epoch + 1 < run.settings.epochs:
             raise Interrupted
     return done
 
@@ -68,15 +73,16 @@ def fit(
 def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, recorder: Recorder) -> None:
     settings, position, began = run.settings, run.position, perf_counter()
     run.step.train()
-    pieces = batches(rows, settings.batch_size)
+    pieces = batches(rows[: ranks.usable(len(rows), settings.batch_size)], settings.batch_size)
     for batch in range(position.batch, len(pieces)):
         _set_rate(run, batch)
         run.dice.manual_seed(seeds.number(run.settings.seed, f"step {position.epoch} {batch}"))
-        run.losses[batch] = _update(run, pieces[batch])
+        loss = _update(run, ranks.own(pieces[batch]))
         reporter.batch()
+        run.losses[batch], stopped = ranks.agreed(loss, stop.made)
         seconds = position.seconds + perf_counter() - began
         run.position = replace(position, batch=batch + 1, seconds=seconds)
-        if stop.made and batch + 1 < len(pieces):
+        if stopped and batch + 1 < len(pieces):
             recorder.save(snapshot(run))
             raise Interrupted
     if run.losses.is_cuda:
@@ -89,7 +95,7 @@ def _update(run: Run, rows: Tensor) -> Tensor:
     index = run.rounds.index[rows]
     x = views(train.x[rows], run.step.wanted_views, run.dice)
     for _ in range(run.step.replays):
-        loss = run.step(x, train.y[rows], index)
+        loss: Tensor = run.call(x, train.y[rows], index)
         loss.backward()
         if run.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
@@ -132,7 +138,8 @@ def _mean_loss(run: Run) -> float:
     if wrong is not None:
         place = f"epoch {run.position.epoch + 1}, step {wrong} of {len(losses)}"
         _not_finite(run, f"the loss of `{run.step.method.name}` is {losses[wrong - 1]} in {place}")
-    size, samples = run.settings.batch_size, len(run.rounds.train)
+    size = run.settings.batch_size
+    samples = ranks.usable(len(run.rounds.train), size)
     sizes = [min(size, samples - start) for start in range(0, samples, size)]
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / samples
 

@@ -111,13 +111,44 @@ def add_train_options(parser: ArgumentParser) -> None:
 
 
 def add_compare_options(parser: ArgumentParser) -> None:
-    """Add the flags of a comparison only: how many seeds, and what else is measured."""
+    """Add the flags of a comparison only: how many seeds, which values, and what else is measured.
+
+    Its `--noise` may be a list.
+    """
     parser.add_argument("--seeds", metavar="N", help="runs per method, with seeds 0 to N - 1 (default: 5)")
+    parser.add_argument(
+        "--sweep",
+        dest="sweeps",
+        metavar="NAME=VALUES",
+        action="append",
+        default=[],
+        help="run methods that have this parameter once for each value, as in `lam=0.1,0.2`; may be repeated",
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="DIR",
+        help="a folder that workers share: the same command on each does what nobody else does yet",
+    )
     parser.add_argument(
         "--evaluate",
         metavar="QUESTIONS",
         help="further columns, of what `taxo evaluate` answers, such as "
         "`attack(eps: 8/255), corruptions, tail` (default: none)",
+    )
+
+
+def add_tune_options(parser: ArgumentParser) -> None:
+    """Add the flags of a search only: how many trials, runs in each, and where they are kept."""
+    parser.add_argument("--seed", metavar="N", help="the first seed of a trial's runs (default: 0)")
+    parser.add_argument("--seeds", metavar="N", help="runs per trial (default: 1)")
+    parser.add_argument(
+        "--trials", metavar="N", help="how many trials, those of other workers too (default: 30)"
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="FILE|URL",
+        help="where trials are kept: a journal file or a database of Optuna's, which workers may share "
+        "(default: study.journal in the output folder)",
     )
 
 

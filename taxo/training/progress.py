@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Protocol
 
 from rich.console import Console
@@ -79,7 +80,7 @@ def describe(metrics: EpochMetrics) -> str:
 def meters(metrics: EpochMetrics) -> str:
     """The perturbations' meters in a few words."""
     return "".join(
-        f"  {name}: " + ", ".join(f"{key} {value:.3g}" for key, value in meter.items())
+        f"  {name}: " + ", ".join(f"{key} {value:.3g}" for key, value in meter.items() if isfinite(value))
         for name, meter in metrics.meters.items()
     )
 

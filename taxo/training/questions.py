@@ -36,11 +36,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: what is asked, the numbers it takes, and whether only images can answer."""
+    """One row: what is asked, the numbers it takes, and whether only images or wrong labels can answer."""
 
     title: str
     options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     of_images: bool = False
+    of_noise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ KINDS: dict[str, Kind] = {
             "restarts": Option("1", 1, MOST_STEPS, True),
         },
     ),
+    "memorisation": Kind("what became of the training labels that are wrong", of_noise=True),
+    "flatness": Kind(
+        "how far weights can move in random directions before the loss rises",
+        {"directions": Option("10", 1, MOST_STEPS, True), "rise": Option("0.1", 1e-6)},
+    ),
     "corruptions": Kind("error under each corruption at each severity", of_images=True),
 }
 
@@ -96,8 +102,7 @@ def questions(text: str, flag: str) -> tuple[Question, ...]:
 
 def fitting(settings: Settings) -> tuple[Question, ...]:
     """Every question that a run with these settings can answer, at the usual values."""
-    kinds = [name for name, kind in KINDS.items() if find(settings.data).images or not kind.of_images]
-    return questions(",".join(kinds), "")
+    return questions(",".join(name for name, kind in KINDS.items() if not _lacks(kind, settings)), "")
 
 
 def refuse_unfit(asked: Sequence[Question], settings: Settings) -> None:
@@ -108,8 +113,18 @@ def refuse_unfit(asked: Sequence[Question], settings: Settings) -> None:
         message = f"a run that is measured by {measure.name} answers no question about classes"
         fail("T503", message, help="evaluate a classifier")
     for question in asked:
-        if KINDS[question.name].of_images and not row.images:
-            fail("T503", f"`{question.name}` is about images, and `{row.name}` has none", help="leave it out")
+        lacks = _lacks(KINDS[question.name], settings)
+        if lacks:
+            fail(
+                "T503", f"`{question.name}` is about {lacks}, and `{row.name}` has none", help="leave it out"
+            )
+
+
+def _lacks(kind: Kind, settings: Settings) -> str:
+    """What a question is about and a run with these settings has not, if there is anything."""
+    if kind.of_images and not find(settings.data).images:
+        return "images"
+    return "wrong labels" if kind.of_noise and settings.noise is None else ""
 
 
 def _question(word: str, flag: str) -> Question:

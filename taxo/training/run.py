@@ -8,14 +8,14 @@ from math import ceil
 from typing import cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 import taxo
 from taxo.language.errors import fail
 from taxo.language.method import Method
 from taxo.runtime.step import Step
-from taxo.training import models
+from taxo.training import models, ranks
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
@@ -32,6 +32,7 @@ from taxo.training.teachers import teacher_of
 class Run:
     """Everything that one run moves: the step, its optimizer, the order of the samples and the position.
 
+    `call` is what a batch goes to: the step, or the step tied to those of other processes.
     `dice` draws views and corruptions; it begins anew with each step, so that nothing of it must be saved.
     """
 
@@ -43,6 +44,7 @@ class Run:
     losses: Tensor
     dice: Generator
     rounds: Rounds
+    call: nn.Module
     position: Position = field(default_factory=Position)
 
 
@@ -67,7 +69,8 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None) 
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
     order, rounds = Order(len(data.train), settings.seed), Rounds(step, data)
-    run = Run(settings, data, step, optimizer, order, torch.empty(0, device=device), dice, rounds)
+    losses, call = torch.empty(0, device=device), ranks.together(step)
+    run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call)
     fit_to_samples(run)
     return run
 
@@ -76,7 +79,8 @@ def fit_to_samples(run: Run) -> None:
     """Make room for the losses of an epoch of the present samples, and draw their order from now on."""
     samples = run.order.samples = len(run.rounds.train)
     # one loss per step of an epoch: they stay on the device until the epoch ends
-    run.losses = run.losses.new_zeros(ceil(samples / run.settings.batch_size))
+    count = ranks.usable(samples, run.settings.batch_size)
+    run.losses = run.losses.new_zeros(ceil(count / run.settings.batch_size))
 
 
 def snapshot(run: Run) -> Checkpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, median, stdev
@@ -12,7 +12,10 @@ from taxo.training.questions import Answers
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One method at one seed, and its answers if it was asked; `failure` says why there is no accuracy."""
+    """One method at one seed and level of noise, and its answers if it was asked.
+
+    `failure` says why there is no accuracy; `curves` are the test's measure and the training loss by epoch.
+    """
 
     label: str
     seed: int
@@ -21,6 +24,8 @@ class Cell:
     seconds: float | None
     failure: str | None = None
     answers: Answers | None = None
+    noise: str = "none"
+    curves: Mapping[str, Sequence[float]] | None = None
 
 
 # Student's 97.5% quantile for 1, 2, ... degrees of freedom: with few seeds, two standard errors are too few
@@ -43,12 +48,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A further column of one method: its mean, and the difference to the first method's, paired by seed."""
+    """A further column of one method: its mean, and the difference to the first method's, paired by seed.
+
+    `lower` says that less is better.
+    """
 
     name: str
     value: Estimate | None
     difference: Estimate | None
     percent: bool = True
+    lower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Row:
     runs: int
     failed: int
     columns: tuple[Shown, ...] = ()
+    noise: str = "none"
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -109,3 +119,12 @@ def _row(label: str, cost: str, cells: Sequence[Cell], baseline: dict[int, float
         runs=len(cells),
         failed=len(cells) - len(tests),
     )
+
+
+def best_of(values: Sequence[Estimate | None], lower: bool = False) -> list[bool]:
+    """Which means are the best of a column; of a single one none is."""
+    means = [value.mean for value in values if value is not None]
+    if len(means) < 2:
+        return [False] * len(values)
+    best = min(means) if lower else max(means)
+    return [value is not None and value.mean == best for value in values]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from taxo.training.measures import ACCURACY, EXPLAINED, Measure
-from taxo.training.summary import Estimate, Row
+from taxo.training.summary import Estimate, Row, best_of
 
 WIDE = 96
 ROOM_FOR_LABEL, ROOM_FOR_COLUMN = 24, 16
@@ -112,13 +112,77 @@ def to_markdown(rows: Sequence[Row], title: str, measure: Measure = ACCURACY, no
         [cell.replace("|", "\\|") for cell in _with(texts(row, measure), column_texts(row))] for row in rows
     ]
     rule = _with(["---", "---:", "---:", "---:", "---:", "---"], ["---:"] * len(more))
+    lines = [
+        [_bold(cell) if best else cell for cell, best in zip(line, marks, strict=True)]
+        for line, marks in zip(lines, best_cells(rows), strict=True)
+    ]
     body = "\n".join(f"| {' | '.join(line)} |" for line in [_with(headers(measure), more), rule, *lines])
     found = f"# {title}\n\n{body}\n\n{caption(rows, wide=True, measure=measure)}\n"
     return f"{found}\n{_columns_caption(rows, note)}\n" if more else found
 
 
+def _bold(cell: str) -> str:
+    """A cell in bold, its star outside: inside it would end the bold."""
+    number, star = (cell.removesuffix(" *"), " *") if cell.endswith(" *") else (cell, "")
+    return f"**{number}**{star}"
+
+
 def _with(cells: Sequence[str], more: Sequence[str]) -> list[str]:
     return [*cells[:-2], *more, *cells[-2:]]
+
+
+def best_cells(rows: Sequence[Row]) -> list[list[bool]]:
+    """Which cells of the Markdown hold the best mean of their column."""
+    none = [False] * len(rows)
+    test, best = (best_of(values) for values in ([row.test for row in rows], [row.best for row in rows]))
+    more = [
+        best_of([row.columns[number].value for row in rows], column.lower)
+        for number, column in enumerate(rows[0].columns)
+    ]
+    return [list(marks) for marks in zip(none, test, none, best, *more, none, none, strict=True)]
+
+
+def to_latex(rows: Sequence[Row], title: str, measure: Measure = ACCURACY) -> str:
+    """The table for a paper that loads `booktabs`, the best mean of each column bold."""
+    heads = _with(headers(measure), [column.name for column in rows[0].columns])
+    lines = [_with(texts(row, measure), column_texts(row)) for row in rows]
+    body = [
+        " & ".join(
+            f"\\textbf{{{latex(cell)}}}" if best else latex(cell)
+            for cell, best in zip(line, marks, strict=True)
+        )
+        for line, marks in zip(lines, best_cells(rows), strict=True)
+    ]
+    return "\n".join(
+        [
+            f"% {title}",
+            f"\\begin{{tabular}}{{l{'r' * (len(heads) - 2)}l}}",
+            "\\toprule",
+            " & ".join(map(latex, heads)) + r" \\",
+            "\\midrule",
+            *(f"{line} \\\\" for line in body),
+            "\\bottomrule",
+            "\\end{tabular}",
+            *(f"% {line}" for line in caption(rows, wide=True, measure=measure).splitlines()),
+        ]
+    )
+
+
+def latex(text: str) -> str:
+    """Words as LaTeX prints them."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+_LATEX = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "²": r"$^2$",
+    "–": "--",
+    "*": r"$^{*}$",
+}
 
 
 def to_csv(rows: Sequence[Row], measure: Measure = ACCURACY) -> str:
@@ -130,14 +194,15 @@ def to_csv(rows: Sequence[Row], measure: Measure = ACCURACY) -> str:
     more = [column.name.removesuffix(" %").replace(" ", "_") for column in rows[0].columns]
     parts = ("", "_error", "_difference", "_difference_error")
     further = [f"{name}{part}" for name in more for part in parts]
-    writer.writerow(["method", *names, "seconds_per_epoch", "passes", "runs", "failed", "measure", *further])
+    last = ["seconds_per_epoch", "passes", "runs", "failed", "measure", "noise"]
+    writer.writerow(["method", *names, *last, *further])
     for row in rows:
         estimates = (row.test, row.difference, row.best)
         numbers = [number for estimate in estimates for number in _pair(estimate)]
         counts = (row.seconds, row.cost, row.runs, row.failed)
         columns = [estimate for column in row.columns for estimate in (column.value, column.difference)]
         found = [number for estimate in columns for number in _pair(estimate)]
-        writer.writerow([row.label, *numbers, *counts, measure.name, *found])
+        writer.writerow([row.label, *numbers, *counts, measure.name, row.noise, *found])
     return text.getvalue()
 
 

@@ -13,6 +13,11 @@ def numbers(tensor: Tensor) -> list[float]:
     return cast("list[float]", tensor.tolist())
 
 
+def pixels(image: Tensor) -> list[list[list[float]]]:
+    """An image's numbers on the host: channels of rows."""
+    return cast("list[list[list[float]]]", image.tolist())
+
+
 def batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
     """The rows in pieces of `size`, the last one as small as it comes."""
     return cast("tuple[Tensor, ...]", rows.split(size))

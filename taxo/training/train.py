@@ -20,7 +20,9 @@ from taxo.training.measures import MEASURES
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
+from taxo.training.ranks import joined, leave, refuse_other, writes
 from taxo.training.run import Run, prepare
+from taxo.training.run_report import write_report
 from taxo.training.settings import Plain, Settings, change, to_json, with_params
 
 
@@ -29,35 +31,42 @@ def train(namespace: Namespace) -> int:
     console = Console(stderr=bool(namespace.json), soft_wrap=True)
     kept = _kept(namespace)
     typed, settings = _asked(namespace, kept)
-    with tuned(settings):
+    with joined(settings), tuned(settings):
         run = prepare(typed, settings)
+        refuse_other(run.step, settings)
         if namespace.dry_run:
-            _show(run, typed, bool(namespace.json))
+            if writes():
+                _show(run, typed, bool(namespace.json))
             return 0
         history = folder.resume(kept, run) if kept else []
         place = kept or folder.create(_path(namespace, run), typed, run)
-        return _train(run, place, history, console, namespace)
+        code = _train(run, place, history, console, namespace)
+    return leave(code)
 
 
 def _train(
     run: Run, place: RunFolder, history: Sequence[EpochMetrics], console: Console, namespace: Namespace
 ) -> int:
-    display = bar(console, hidden=namespace.quiet)
+    quiet = bool(namespace.quiet) or not writes()
+    display = bar(console, hidden=quiet)
     steps, epochs = len(run.losses), run.settings.epochs
     finished = run.position.epoch * steps + run.position.batch
     task = display.add_task(str(run.step.method.name), total=steps * epochs, completed=finished, note="")
     reporter: Reporter = Lines(console, epochs)
-    if namespace.quiet or not display.disable:
-        reporter = Silent() if namespace.quiet else Bar(display, task)
+    if quiet or not display.disable:
+        reporter = Silent() if quiet else Bar(display, task)
     try:
         with StopRequest() as stop, display:
             done = fit(run, reporter, stop, place, history)
+        write_report(place, str(namespace.method or place.origin().method), run, done)
     except (Interrupted, KeyboardInterrupt) as reason:
         saved = "saved" if isinstance(reason, Interrupted) else "stopped at once; the last checkpoint is kept"
         command = f"taxo train --resume {shlex.quote(str(place.path))}"
-        console.print(f"{saved}; go on with: {command}", highlight=False, markup=False)
+        if writes():
+            console.print(f"{saved}; go on with: {command}", highlight=False, markup=False)
         return 130
-    _report(done, place.path, namespace)
+    if writes():
+        _report(done, place.path, namespace)
     return 0
 
 

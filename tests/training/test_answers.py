@@ -85,7 +85,25 @@ def test_calibration_of_a_model(subject: Subject):
         p = torch.tensor(u, dtype=torch.float64).softmax(0)
         bins.setdefault(min(int(float(p.max()) * 10), 9), []).append(float(p.max()) - (int(p.argmax()) == y))
     expected = sum(abs(sum(gaps)) for gaps in bins.values()) / len(subject.test)
-    assert asked(subject, "calibration(bins: 10)") == {"error": [pytest.approx(expected)]}
+    found = asked(subject, "calibration(bins: 10)")
+    assert found["error"] == [pytest.approx(expected)]
+    gaps = [a - b for a, b in zip(found["confidence"], found["accuracy"], strict=True)]
+    assert found["share"] == pytest.approx([len(bins[place]) / len(subject.test) for place in sorted(bins)])
+    assert gaps == pytest.approx([sum(bins[place]) / len(bins[place]) for place in sorted(bins)])
+
+
+def test_what_became_of_wrong_labels():
+    run = prepare("plain", change(sensible(), {"model": "mlp", "noise": "pair:20%"}))
+    subject = Subject(run.step, run.data, 0)
+    train, said = run.data.train, run.step.predict(run.data.train.x).argmax(1).tolist()
+    wrong = [
+        (y, c, u) for y, c, u in zip(train.y.tolist(), train.clean.tolist(), said, strict=True) if y != c
+    ]
+    assert len(wrong) == round(0.2 * len(train))
+    assert asked(subject, "memorisation") == {
+        "given": [pytest.approx(sum(y == u for y, _, u in wrong) / len(wrong))],
+        "right": [pytest.approx(sum(c == u for _, c, u in wrong) / len(wrong))],
+    }
 
 
 def test_margins(subject: Subject):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import taxo
-from taxo.training import compare
+from taxo.training import grid_runs
 from taxo.training.grid import GridFolder
 from taxo.training.questions import Question
 from taxo.training.subject import Subject
@@ -31,7 +31,7 @@ def test_a_comparison_writes_and_shows_its_table(
     run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert run_command("compare", "plain", "logpert", *FAST, "--seeds", "3", "--output", "a") == 0
-    names = ["compare.json", "runs.jsonl", "table.csv", "table.md"]
+    names = ["compare.json", "report.html", "runs.jsonl", "table.csv", "table.md", "table.tex"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     cells = GridFolder(tmp_path / "a").cells()
     assert [(cell.seed, cell.label) for cell in cells] == [
@@ -215,13 +215,13 @@ def test_what_was_evaluated_is_not_evaluated_again(
     assert run_command("compare", *words, "--output", "a") == 130
     patch.undo()
     asked: list[str] = []
-    answers = compare.answers
+    answers = grid_runs.answers
 
     def counted(subject: Subject, questions: tuple[Question, ...]):
         asked.append(str(subject.step.method.name))
         return answers(subject, questions)
 
-    monkeypatch.setattr(compare, "answers", counted)
+    monkeypatch.setattr(grid_runs, "answers", counted)
     assert run_command("compare", "--resume", "a") == 0
     assert asked == ["logpert"]
     assert table(tmp_path / "a") == table(tmp_path / "whole")

@@ -10,7 +10,7 @@ from io import StringIO
 from rich.console import Console
 
 from taxo.training.summary import Estimate, Row, Shown
-from taxo.training.table import column_tables, shown, to_csv, to_json, to_markdown, to_rich
+from taxo.training.table import column_tables, shown, to_csv, to_json, to_latex, to_markdown, to_rich
 
 ROWS = [
     Row("plain", "1 F + 1 B", Estimate(0.748, 0.011, 5), Estimate(0.86, 0.01, 5), None, 0.0123, 5, 0),
@@ -59,6 +59,7 @@ def test_markdown_has_one_line_per_method():
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 4
     assert table[2] == "| plain | 74.8 ± 1.1 | – | 86.0 ± 1.0 | 0.012 | 1 F + 1 B |"
+    assert "| **98.0 ± 0.2** | +23.2 ± 1.0 * |" in table[3]
     assert "[a\\|b]" in table[3]
     assert "(2 of 5 failed)" in table[3]
     assert any("standard error of 5 seeds" in line for line in lines)
@@ -103,9 +104,9 @@ def test_further_columns_stand_before_the_costs():
     assert table[0][4:6] == ["number 0 %", "number 1 %"]
     assert table[0][-2:] == ["s / epoch", "passes |"]
     # the star is for a difference beyond noise
-    assert table[3][4:6] == ["60.0 ± 1.0 *", "51.0 ± 1.0"]
+    assert table[3][4:6] == ["**60.0 ± 1.0** *", "**51.0 ± 1.0**"]
     assert table[3][6] == "–"
-    assert table[3][10] == "3.142 ± 0.500"
+    assert table[3][10] == "**3.142 ± 0.500**"
     assert lines[-1].startswith("What they are. *: the difference to plain")
 
 
@@ -134,3 +135,24 @@ def test_further_columns_of_a_csv_have_their_differences():
 def test_further_columns_are_in_the_json():
     found = json.loads(to_json(ASKED, "runs/a"))["rows"][1]["columns"]
     assert found[0]["difference"] == {"mean": 0.1, "error": 0.01, "runs": 5}
+
+
+def test_less_is_better_where_a_column_says_so():
+    rows = [
+        replace(row, columns=(Shown("ECE %", Estimate(value, 0.01, 5), None, lower=True),))
+        for row, value in zip(ROWS, (0.02, 0.05), strict=True)
+    ]
+    table = [line.split(" | ") for line in to_markdown(rows, "digits").splitlines() if line.startswith("|")]
+    assert (table[2][4], table[3][4]) == ("**2.0 ± 1.0**", "5.0 ± 1.0")
+
+
+def test_latex_holds_the_same_numbers():
+    lines = to_latex(ASKED, "digits").splitlines()
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 3
+    assert len({line.count(" & ") for line in rows}) == 1
+    assert r"\textbf{98.0 $\pm$ 0.2}" in rows[2]
+    assert r"\textbf{60.0 $\pm$ 1.0 $^{*}$}" in rows[2]
+    assert r"a variant(eta: 4, pro: 45\%, [a|b])" in rows[2]
+    assert lines[1].count("r") - lines[1].count("tabular") == rows[0].count(" & ") - 1
+    assert all(line.startswith("%") for line in lines if "seeds" in line)
