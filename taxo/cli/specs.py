@@ -20,6 +20,7 @@ from taxo.cli.entries import entry
 from taxo.cli.lattice import lattice, lattice_text
 from taxo.cli.search import search
 from taxo.compiler import compile_program
+from taxo.compiler.standalone import standalone
 from taxo.language.check import check, errors
 from taxo.language.errors import Diagnostic, TaxoError, fail
 from taxo.language.layout import formatted
@@ -58,6 +59,9 @@ def register(subparsers: Subparsers) -> None:
     emit = _add(subparsers, "emit", "print the program that a method compiles to", run_emit)
     emit.add_argument("method", metavar="METHOD", help=METHOD)
     emit.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    emit.add_argument(
+        "--standalone", action="store_true", help="with all that it calls: it needs torch alone"
+    )
     _add(subparsers, "schema", "print the JSON schema of a method", run_schema)
     graph = _add(
         subparsers, "graph", "draw what a method perturbs, and what each perturbation reads", run_graph
@@ -169,10 +173,11 @@ def _format(reference: str, check: bool) -> bool:
 def run_emit(namespace: Namespace) -> int:
     """Run `taxo emit`."""
     program = compile_program(whole(load(namespace.method)))
+    text = standalone(program) if namespace.standalone else program.text
     if namespace.output is None:
-        print(program.text, end="")
+        print(text, end="")
     else:
-        _write(Path(namespace.output), program.text)
+        _write(Path(namespace.output), text)
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from taxo.compiler.ahead import aheads, depends
-from taxo.compiler.draws import draw_line, is_early_draw
+from taxo.compiler.draws import is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
@@ -15,7 +15,7 @@ from taxo.compiler.regions import Regions
 from taxo.compiler.solve import Solve
 from taxo.compiler.sought import as_arguments, list_of
 from taxo.compiler.spots import Spot
-from taxo.compiler.states import is_before, update_lines
+from taxo.compiler.states import is_before, late_draws, reads, update_lines
 from taxo.compiler.text import Text, call, quoted
 from taxo.compiler.timing import is_timed, time_condition
 from taxo.language.layout import inference_text
@@ -149,10 +149,7 @@ class ActWriter:
     def locals(self, text: Text, act: Act, spot: Spot) -> None:
         """What an act reads that is known no sooner than where it acts."""
         graph, read = self.graph, self._read_in_place(act)
-        for draw in graph.scope.draws_in_order():
-            if not is_early_draw(graph.scope.draws[draw], graph.scope) and reads(graph, read, draw):
-                with text.of(graph.scope.draws[draw].span):
-                    text.line(draw_line(graph.scope.draws[draw], self.writer, spot, once=True))
+        late_draws(text, graph, read, self.writer, spot)
         for name, state in graph.scope.states.items():
             if is_before(state) and reads(graph, read, name):
                 with text.of(state.span):
@@ -206,7 +203,7 @@ class ActWriter:
 
     def _spot(self, act: Act) -> Spot:
         value = act.spot.value
-        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.shape, own=value)
         own = self._own(act)
         unknown, learned = identifier(act.key), act.unknown is not None
         if learned and act.grain == "category" and act.place != Place.WEIGHTS:
@@ -240,20 +237,6 @@ class ActWriter:
         before = self.graph.found_before(act, self.number)
         parts = act.item.written() if before else self.graph.expressions(act)
         return shared and reads(self.graph, parts, "clean")
-
-
-def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:
-    """Whether expressions depend on a name, through `let`s, draws, and states that are updated first."""
-    scope, seen, waiting = graph.scope, set[str](), list(nodes)
-    while waiting:
-        for read in scope.reads(waiting.pop()):
-            if read == name:
-                return True
-            made = read in scope.draws or (read in scope.states and is_before(scope.states[read]))
-            if made and read not in seen:
-                waiting += scope.definition(read)
-            seen.add(read)
-    return False
 
 
 def early(graph: Graph, node: Expression, number: int, moved: bool = False) -> bool:

@@ -1,8 +1,8 @@
-"""What a method finds by looking ahead: through virtual steps of the weights, on held-out data."""
+"""What a method finds by looking ahead: by how the weights depend on it, on held-out data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from taxo.compiler.graph import Act, Graph
@@ -11,15 +11,15 @@ from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Inference
 from taxo.language.scope import Scope
-from taxo.language.syntax import Call, Expression, Name
-from taxo.language.vocabulary import OPTIMIZERS, SOLVERS, Place
+from taxo.language.syntax import Call, Expression, Name, Number
+from taxo.language.vocabulary import HESSIANS, OPTIMIZERS, SOLVERS, Option, Place, Word
 
-OPTIONS = SOLVERS["lookahead"].options
+RATE = Name("lr")
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """An inference by virtual steps: of learned names, or of the unknown of one act."""
+    """An inference that looks ahead: of learned names, or of the unknown of one act."""
 
     infer: Inference
     names: tuple[str, ...]
@@ -39,34 +39,76 @@ class Ahead:
     @property
     def steps(self) -> int:
         """How many virtual steps it takes."""
-        found = self.option("steps")
-        count = None if found is None else constant(found, self.scope.constants())
-        return int(count or 1)
+        return self.whole(self.option("steps"))
+
+    @property
+    def inverts(self) -> bool:
+        """Whether it asks where the weights would settle, not where virtual steps lead."""
+        return "hessian" in self.options
+
+    @property
+    def second(self) -> bool:
+        """Whether it differentiates derivatives."""
+        return self.word("order") != "first"
+
+    @property
+    def every(self) -> int:
+        """How many steps it is apart."""
+        return self.whole(self.option("every"))
+
+    @property
+    def solver(self) -> str:
+        """The word of its solver."""
+        return "" if self.infer.via is None else self.infer.via.name.text
+
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """What its solver can be told."""
+        return SOLVERS[self.solver].options
 
     def option(self, name: str) -> Expression | None:
         """The value of an option of its solver, if it is given."""
         via = self.infer.via
-        return None if via is None else given(via, OPTIONS).get(name)
+        return None if via is None else given(via, self.options).get(name)
 
     def word(self, name: str) -> str:
-        """The word that an option is, given or not."""
-        found = self.option(name)
-        return str(OPTIONS[name].default) if found is None else self.scope.word(found) or ""
+        """The word that an option is, given or not; empty if its solver has no such option."""
+        found, row = self.option(name), self.options.get(name)
+        if found is None:
+            return "" if row is None else str(row.default)
+        return self.scope.word(found) or ""
 
     def optimizer(self) -> tuple[str, dict[str, Expression]]:
-        """How the unknown moves, and with what; by default down the slope, at the steps' own rate."""
-        found, lr = self.option("optimizer"), self.option("lr")
-        assert lr is not None
-        if found is None:
-            return str(OPTIONS["optimizer"].default), {"lr": lr}
+        """How the unknown moves, and with what; by default down the slope, at the weights' own rate."""
+        if self.option("optimizer") is None:
+            return self.word("optimizer"), {"lr": self.option("lr") or RATE}
+        return self._chosen("optimizer", OPTIMIZERS)
+
+    def hessian(self) -> tuple[str, dict[str, Expression]]:
+        """How an inverse Hessian is applied, and with what: as given, and else by default."""
+        word, options = self._chosen("hessian", HESSIANS)
+        rest = {name: Number(float(one.default or 0)) for name, one in HESSIANS[word].options.items()}
+        return word, rest | options
+
+    def products(self) -> int:
+        """How many products an inverse Hessian takes."""
+        return self.whole(self.hessian()[1]["steps"])
+
+    def whole(self, node: Expression | None) -> int:
+        """A number that is known before the run; one where there is none."""
+        return int((None if node is None else constant(node, self.scope.constants())) or 1)
+
+    def _chosen(self, name: str, family: Mapping[str, Word]) -> tuple[str, dict[str, Expression]]:
+        """The word of a family that an option is, and the options that are given to that."""
+        found = self.option(name)
         call = found if isinstance(found, Call) else None
-        word = self.scope.word(Name(call.name.text) if call else found) or ""
-        return word, given(call, OPTIMIZERS[word].options) if call else {}
+        word = self.word(name) if call is None else self.scope.word(Name(call.name.text)) or ""
+        return word, given(call, family[word].options) if call else {}
 
 
 def is_ahead(infer: Inference) -> bool:
     """Whether an inference looks ahead."""
-    return infer.via is not None and infer.via.name.text == "lookahead"
+    return infer.via is not None and SOLVERS[infer.via.name.text].ahead
 
 
 def has_momentum(infer: Inference, scope: Scope) -> bool:

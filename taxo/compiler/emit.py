@@ -13,6 +13,7 @@ from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
 from taxo.compiler.names import LIBRARY, home, identifier
 from taxo.compiler.plan import Plan, schedule
+from taxo.compiler.rounds import RoundWriter, appends, between, rounds_of
 from taxo.compiler.runs import RunWriter, parted, write_prediction
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import write_epoch
@@ -126,6 +127,10 @@ def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Tex
     yield "def carried(self, x, y, index):", carried
     yield "def predicted(self, x):", predicted
     yield "def end_epoch(self):", ends
+    for act in between(graph.method, graph.scope):
+        found = Text()
+        RoundWriter(graph.method, writer, act).write(found)
+        yield "def between(self, data):", found
 
 
 def _docstring(method: Method) -> Iterator[str]:
@@ -167,6 +172,9 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     for name, value in (("parts", graph.method.split), ("replays", _asked(scope, "replays"))):
         count = 1 if value is None else int(constant(value, scope.constants()) or 1)
         settings += [f"{name} = {count}"] * (count != 1)
+    rounds = rounds_of(graph.method, scope)
+    settings += [f"rounds = {rounds}"] * (rounds != 1)
+    settings += ["appends = False"] * any(not appends(act) for act in between(graph.method, scope))
     views = _asked(scope, "views")
     if views is not None:
         settings.append(f"wanted_views = {int(constant(views, scope.constants()) or 1)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from taxo.compiler.acts import early, read_lets, reads
+from taxo.compiler.acts import early, read_lets
+from taxo.compiler.ahead import fleeting
 from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph
@@ -13,7 +14,7 @@ from taxo.compiler.learned import whole, write_leaves
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import EARLY
-from taxo.compiler.states import is_before, is_fed, kept, read_line
+from taxo.compiler.states import is_before, is_fed, kept, read_line, reads
 from taxo.compiler.text import Text
 from taxo.language.syntax import Expression
 
@@ -53,13 +54,16 @@ class BeforePasses:
             if not is_before(state) and reads(graph, self._computed(), state.name.text):
                 with text.of(state.span):
                     text.line(read_line(state, writer))
+                    name = identifier(state.name.text)
+                    if state.name.text in fleeting(graph):
+                        text.line(f"{name} = {writer.use('leaf')}({name})")
 
     def _computed(self) -> list[Expression]:
         """What the body computes: of states only what it feeds them."""
         graph, scope = self.graph, self.graph.scope
         parts = [part for act in graph.acts() for part in graph.expressions(act)]
         parts += [line.weight for line in graph.lines]
-        parts += [infer.goal.objective for infer in graph.method.infers if infer.goal is not None]
+        parts += [part for infer in graph.method.infers for part in infer.written()]
         parts += [] if graph.method.loss is None else [graph.method.loss]
         fed = [state for state in scope.states.values() if kept(state, self.whole) and is_fed(state, scope)]
         return parts + ([] if self.second else [state.value for state in fed])

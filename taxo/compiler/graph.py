@@ -123,17 +123,20 @@ class Graph:
         """Whether something reads the unperturbed pass."""
         return any("clean" in self.scope.reads(part) for part in self.read())
 
+    def read_by(self, lines: Iterable[Line]) -> set[str]:
+        """The names that acts of some lines, or their weights, depend on."""
+        found = set[str]()
+        for line in lines:
+            found.update(self.scope.reads(line.weight), *(self.reads(act) for act in line.acts))
+        return found
+
     def reads(self, act: Act) -> set[str]:
         """The names that what an act computes depends on."""
         return {name for part in self.expressions(act) for name in self.scope.reads(part)}
 
     def expressions(self, act: Act) -> list[Expression]:
         """An act's form and condition, and its goal, sets and solver."""
-        item, infer = act.item, act.item.infer
-        calls = [*infer.within, *([] if infer.via is None else [infer.via])]
-        options = [argument.value for call in calls for argument in call.arguments]
-        parts = [item.by, item.where, infer.goal.objective if infer.goal else None, *options]
-        return [part for part in parts if part is not None]
+        return [*act.item.written(), *act.item.infer.written()]
 
     def read(self) -> list[Expression]:
         """Every expression that the program computes, `let`s, draws and states among them."""
@@ -148,7 +151,7 @@ class Graph:
         parts += [state.value for name, state in scope.states.items() if name in self.keeps]
         parts += [act.item.at for act in self.acts() if act.item.at is not None]
         parts += [] if method.loss is None else [method.loss]
-        parts += [infer.goal.objective for infer in method.infers if infer.goal is not None]
+        parts += [part for infer in method.infers for part in infer.written()]
         parts += [argument.value for call in method.needs for argument in call.arguments]
         pending, done = parts, set[str]()
         while pending:

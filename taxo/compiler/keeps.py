@@ -132,9 +132,12 @@ def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
         if held or (scope.network(name) is not None and graph.used_call(name)):
             with text.of(param.span):
                 _learned(text, param, learned.get(name), writer)
-    for number, one in enumerate(aheads(graph)):
+    found, there = aheads(graph), [act.item.infer for act in graph.acts() if act.there]
+    for infer in [*(one.infer for one in found), *there][:1]:
+        with text.of(infer.span):
+            text.line("self.take_validation()")
+    for one in found:
         with text.of(one.infer.span):
-            text.line(*["self.take_validation()"] * (number == 0))
             _moments(text, one, graph, writer)
 
 
@@ -237,7 +240,7 @@ def penalised(graph: Graph, writer: Writer) -> Iterator[tuple[Span | None, str, 
             continue
         reader, unknown = ANYWHERE, ""
         if act is not None:
-            reader = Reader(Place.LOSS, "loss", act.unknown, act.spot.shape)
+            reader = Reader(Place.LOSS, "loss", act.unknown, act.shape)
             unknown = counted(act, graph) or identifier(act.key)
             if act.grain == "category" and not counted(act, graph):
                 unknown = f"{writer.use('rows_of')}({unknown}, y)"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from taxo.compiler.names import identifier
 from taxo.language.calling import given
 from taxo.language.method import Method, Perturbation
+from taxo.language.regions import shape_given
 from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Call, Expression, Name, Number
-from taxo.language.vocabulary import SITES, SOLVERS, TARGETS, Place, Site, Target
+from taxo.language.vocabulary import SITES, SOLVERS, TARGETS, Place, Shape, Site, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Act:
         return self.spot.place
 
     @property
+    def shape(self) -> Shape:
+        """The shape of its unknown."""
+        return shape_given(self.item.infer.within, self.spot.shape)
+
+    @property
     def via(self) -> Call | None:
         """Its solver, if it has one of its own."""
         return self.item.infer.via if self.unknown is not None else None
@@ -54,13 +60,18 @@ class Act:
 
     @property
     def foresees(self) -> bool:
-        """Whether its unknown is found by virtual steps of the weights."""
-        return self.via is not None and self.via.name.text == "lookahead"
+        """Whether its unknown is found by how the weights depend on it."""
+        return self.via is not None and SOLVERS[self.via.name.text].ahead
 
     @property
     def solved(self) -> bool:
         """Whether its unknown is found anew in every step."""
         return self.unknown is not None and not self.learned
+
+    @property
+    def there(self) -> bool:
+        """Whether its unknown is searched on held-out data."""
+        return self.solved and self.item.infer.on is not None
 
     @property
     def grain(self) -> str:
@@ -120,7 +131,7 @@ def site_of(act: Act, scope: Scope) -> str:
 
 def lines_of(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
     """One line for each branch, or a single one; acts outside branches are on each."""
-    acts = dict(_acts(method, scope))
+    acts = {id(act.item): act for act in acts_of(method, scope)}
     branches = method.branches() if phase != "eval" else []
     common = [item for item in method.clauses if isinstance(item, Perturbation) and _acts_in(item, phase)]
     if not branches:
@@ -134,7 +145,9 @@ def lines_of(method: Method, scope: Scope, phase: str) -> Iterator[Line]:
 
 
 def _acts_in(item: Perturbation, phase: str) -> bool:
-    """Whether a perturbation acts in a phase."""
+    """Whether a perturbation acts in a phase; one between rounds acts in no step."""
+    if item.every is not None:
+        return False
     during = "training" if item.during is None else item.during.text
     return phase == "any" or during in (phase, "always")
 
@@ -164,7 +177,7 @@ def _reads_of(line: Line, scope: Scope) -> set[str]:
     return {name for part in (*parts, *goals) for name in scope.reads(part)} & set(scope.branches)
 
 
-def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
+def acts_of(method: Method, scope: Scope) -> Iterator[Act]:
     """Every perturbation as an act, under the name of its unknown or target."""
     taken: set[str] = set()
     for order, item in enumerate(method.perturbations()):
@@ -175,4 +188,4 @@ def _acts(method: Method, scope: Scope) -> Iterator[tuple[int, Act]]:
             number += 1
             key = f"{base}{number}"
         taken.add(key)
-        yield id(item), Act(key, order, item, unknown)
+        yield Act(key, order, item, unknown)

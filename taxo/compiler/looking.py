@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taxo.compiler.ahead import Ahead, attribute, fleeting
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.keeps import grain_of, keeper, table_of
-from taxo.compiler.names import identifier
+from taxo.compiler.names import INVERSES, identifier
 from taxo.compiler.plan import moments
 from taxo.compiler.regions import Regions
 from taxo.compiler.spots import EARLY, of_line
@@ -18,12 +19,12 @@ from taxo.language.layout import inference_text
 from taxo.language.method import Interval, Param
 from taxo.language.printer import PRODUCT
 from taxo.language.shapes import Reader
-from taxo.language.vocabulary import OPTIMIZERS, Place, Shape
+from taxo.language.vocabulary import HESSIANS, OPTIMIZERS, Place, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Writes one inference by virtual steps; `trained` is the function of the losses."""
+    """Writes one inference that looks ahead; `trained` is the function of the losses."""
 
     graph: Graph
     writer: Writer
@@ -32,37 +33,55 @@ class Looking:
 
     def write(self, text: Text) -> None:
         """The whole of it: what is found has moved behind it."""
-        ahead, use = self.ahead, self.writer.use
-        second = ahead.word("order") == "second"
+        ahead = self.ahead
         with text.of(ahead.infer.span):
             told = inference_text(ahead.infer)
             text.comment(told if ahead.act is None else f"{ahead.key}: {told}")
-            times = dict.fromkeys(time_condition(act, self.writer) for act in moments(self.graph, ahead))
-            timed = " or ".join(times) if len(times) < 2 else f"({' or '.join(times)})"
-            text.line(f"if self.learns(){f' and {timed}' if times else ''}:")
+            text.line(f"if {' and '.join(['self.learns()', *self._when()])}:")
             with text.indented():
                 text.line("x_held, y_held = self.held_out(x)")
                 self._held(text)
                 weights = "self.weights_of_head()" if ahead.word("of") == "head" else "self.weights()"
                 unknowns = ", ".join(f"{quoted(name)}: {self._leaf(name)}" for name in ahead.names)
-                lr = ahead.option("lr")
-                assert lr is not None
                 arguments = [
                     f"self.standing_at({self.trained})",
                     "self.standing_at(held)",
                     weights,
                     f"{{{unknowns}}}",
-                    f"lr={self.writer.code(lr, EARLY)}",
-                    f"steps={ahead.steps}",
-                    *['order="first"'] * (not second),
+                    *(self._inverse() if ahead.inverts else self._steps()),
                 ]
-                text.line(f"with self.looking_ahead({'' if second else 'second=False'}):")
+                text.line(f"with self.looking_ahead({'' if ahead.second else 'second=False'}):")
                 with text.indented():
-                    found = call(use("lookahead"), arguments)
+                    found = call(self.writer.use(ahead.solver), arguments)
                     text.line(f"slopes = {found[0]}", *found[1:])
                 for name in ahead.names:
                     self._move(text, name)
             text.line(*(line for name in ahead.names for line in self._reading(name)))
+
+    def _when(self) -> Iterator[str]:
+        """The conditions on the time under which it is done."""
+        times = dict.fromkeys(time_condition(act, self.writer) for act in moments(self.graph, self.ahead))
+        if times:
+            yield " or ".join(times) if len(times) < 2 else f"({' or '.join(times)})"
+        if self.ahead.every > 1:
+            yield f"self.now.step % {self.ahead.every} == 0"
+
+    def _steps(self) -> list[str]:
+        """What virtual steps are made with."""
+        lr = self.ahead.option("lr")
+        assert lr is not None
+        order = ['order="first"'] * (not self.ahead.second)
+        return [f"lr={self.writer.code(lr, EARLY)}", f"steps={self.ahead.steps}", *order]
+
+    def _inverse(self) -> list[str]:
+        """How the inverse Hessian is applied, and with what."""
+        word, options = self.ahead.hessian()
+        rows = HESSIANS[word].options
+        numbers = [
+            f"{name}={self.ahead.whole(value) if rows[name].whole else self.writer.code(value, EARLY)}"
+            for name, value in options.items()
+        ]
+        return [f"hessian={self.writer.use(INVERSES[word])}", *numbers]
 
     def _held(self, text: Text) -> None:
         """The losses of the held-out batch, unperturbed."""
@@ -128,12 +147,14 @@ class Looking:
         """What has one value of what is found."""
         if self.ahead.act is not None:
             return self.ahead.act.grain
-        return grain_of(self.graph.scope.params[name])
+        state = self.graph.scope.states.get(name)
+        return state.per.text if state is not None else grain_of(self.graph.scope.params[name])
 
     def _within(self, name: str) -> list[str]:
         """The sets that what is found stays in: an act's own, or a parameter's domain."""
         act = self.ahead.act
-        found = self._sets(act) if act is not None else self._domain(self.graph.scope.params[name])
+        param = self.graph.scope.params.get(name)
+        found = self._sets(act) if act is not None else [] if param is None else self._domain(param)
         return [f"within=[{', '.join(found)}]"] * bool(found)
 
     def _sets(self, act: Act) -> list[str]:

@@ -12,6 +12,7 @@ def _from(module: str, names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), module)
 
 
+INVERSES = {"cg": "conjugate", "neumann": "neumann", "lissa": "lissa"}  # of a Hessian, by their words
 LIBRARY: dict[str, str] = {
     **_from("taxo.ops.forms", "softmax entropy argmax argmin onehot ce l1 l2 linf margin gradnorm correct"),
     **_from(
@@ -25,6 +26,9 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.quadratic", "quadratic quadratic_table"),
     **_from("taxo.ops.balls", "Linf L2 L1"),
     **_from("taxo.ops.sets", "Box Simplex Nonnegative Between"),
+    "SmoothFlow": "taxo.ops.flow",
+    "Recolor": "taxo.ops.recolor",
+    "motionless": "taxo.ops.pictures",
     **_from(
         "taxo.ops.solvers",
         "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",
@@ -39,7 +43,11 @@ LIBRARY: dict[str, str] = {
     **_from("taxo.ops.carry", "Carry"),
     **_from("taxo.ops.objectives", "BinaryCrossEntropies Hinge SquaredError NearestCentre NearestPoint"),
     "lookahead": "taxo.ops.lookahead",
+    "implicit": "taxo.ops.implicit",
+    **dict.fromkeys(INVERSES.values(), "taxo.ops.inverse"),
     **_from("taxo.ops.optimizers", "Adam fleeting"),
+    "project_all": "taxo.ops.sets",
+    "Influence": "taxo.runtime.influence",
     "Step": "taxo.runtime.step",
 }
 LOCAL = {
@@ -62,11 +70,12 @@ LOCAL = {
         "line",
     ),
     *("trained", "held", "slopes"),
+    *("data", "goal", "move", "stage", "gain", "products", "right"),
     *("objective", "rows", "within", "first", "name", "slope", "slope_here", "torch", "math", "max", "min"),
     *("abs", "dict", "int", "True", "False", "None"),
 }
 FAMILIES = re.compile(
-    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind)_|.*_$|__|[A-Z]"
+    r"(x|y|h|leaf|line|table|kept|state|network|adam|perturb|update|reached|before|behind|find)_|.*_$|__|[A-Z]"
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.folding import Folding, Names, certain, fold
 from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
+from taxo.compiler.rounds import selects_none
 from taxo.compiler.whole import shapes_in
 from taxo.language.calling import given
 from taxo.language.constants import constant
@@ -90,8 +91,7 @@ def drop_unread(method: Method) -> Method:
 def _is_used(name: str, method: Method, scope: Scope) -> bool:
     parts = [state.value for state in method.states] + [branch.weight for branch in method.branches()]
     for item in method.perturbations():
-        calls = [*item.infer.within, *([] if item.infer.via is None else [item.infer.via])]
-        parts += [*item.written(), *calls]
+        parts += [*item.written(), *item.infer.written()]
     called = {node.name.text for part in parts for node in scope.parts(part) if isinstance(node, Call)}
     modules = {node.owner.text for part in parts for node in scope.parts(part) if isinstance(node, Attribute)}
     return name in called | modules or any(name in scope.reads(part) for part in parts)
@@ -129,6 +129,8 @@ def _idle(item: Perturbation, scope: Scope) -> bool:
     values = scope.constants()
     if constant(item.by, values) == 0 or (item.where is not None and constant(item.where, values) == 0):
         return True
+    if item.every is not None and selects_none(item.where, scope):
+        return True
     if any(_radius(region, values) == 0 for region in item.infer.within):
         return True
     return _forbidden(item, scope) or _rests(item, scope)
@@ -160,7 +162,7 @@ def _rests(item: Perturbation, scope: Scope) -> bool:
     unknown, via = scope.unknown(item), item.infer.via
     if unknown is None or via is None or not is_ahead(item.infer):
         return False
-    how = given(via, SOLVERS["lookahead"].options).get("optimizer")
+    how = given(via, SOLVERS[via.name.text].options).get("optimizer")
     known = given(how, OPTIMIZERS[how.name.text].options) if isinstance(how, Call) else {}
     values = {**scope.constants(), unknown: 0.0}
     still = "lr" in known and constant(known["lr"], values) == 0

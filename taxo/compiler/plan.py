@@ -135,21 +135,23 @@ def _clean(graph: Graph) -> Iterator[Pass]:
     """The unperturbed passes that no training pass brings: on the batch, and on the one before it."""
     if graph.reads_clean() and not graph.clean_is_shared():
         yield Pass("clean", "", backwards=0, norm="batch")
-    carried = [act for line in graph.lines if line.carry is not None for act in line.acts]
-    if any("clean" in graph.reads(act) for act in carried):
+    if "clean" in graph.read_by([line for line in graph.lines if line.carry is not None]):
         yield Pass("clean", "carried", backwards=0, norm="batch")
 
 
 def _foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
     """The virtual steps of the weights, the held-out pass, and how that is traced back to what is found."""
     lines, late, more = len(graph.lines), before_logits(graph, one), one.steps - 1
-    usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)))
+    usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)) or one.every > 1)
     yield replace(usual, count=lines, forwards=int(not shares_pass(graph)))
     if more:
         yield replace(usual, count=lines * more)
     yield replace(usual, kind="held out")
     back = replace(usual, kind="look back")
-    if one.word("order") == "second":
+    if one.inverts:
+        # a product goes back through the backward and the forward
+        yield replace(usual, kind="invert", count=lines * one.products(), forwards=0, backwards=2)
+    if one.second:
         # back through every backward, and for later steps and unknowns before the logits the forward too
         yield replace(back, count=lines * (1 + 2 * more + late), forwards=0)
         return

@@ -22,7 +22,10 @@ CLASSES = {
     "box": "Box",
     "simplex": "Simplex",
     "nonnegative": "Nonnegative",
+    "smooth_flow": "SmoothFlow",
+    "recolor": "Recolor",
 }
+BLANKS = {Shape.FIELD: "motionless"}  # what makes an unknown of a shape that is not the value's
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Regions:
         """The sets of an unknown that is no offset of a value at hand."""
         return [code for code in self.all(around) if not code.startswith("Box(")]
 
+    def like(self, around: str) -> str:
+        """Something in the shape of the unknown."""
+        blank = BLANKS.get(self.act.shape)
+        return around if blank is None else f"{self.writer.use(blank)}({around})"
+
     def clipped(self) -> str:
         """The bounds that the perturbed value is clipped to, where the unknown itself cannot be."""
         found = [region for region in self.act.item.infer.within if self._by_clipping(region)]
@@ -60,7 +68,7 @@ class Regions:
         added = source_of_op(word)
         each = self._each(region) if weights else "row"
         values = self._numbers(region, rows, each)
-        if word == "box":
+        if word == "box" or REGIONS[word].own:
             values = [around, *values]
         if each != "row" and word in ("l1", "l2"):
             values.append(f'each="{each}"')

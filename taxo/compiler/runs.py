@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from taxo.compiler.acts import ActWriter, reads
+from taxo.compiler.acts import ActWriter
 from taxo.compiler.ahead import Ahead, aheads, early_lines, shares_pass
 from taxo.compiler.expressions import Writer
 from taxo.compiler.given import BeforePasses
@@ -14,7 +14,7 @@ from taxo.compiler.learned import descending, write_descents
 from taxo.compiler.looking import Looking
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import Spot, of_line
-from taxo.compiler.states import is_before, kept, write_updates
+from taxo.compiler.states import is_before, kept, reads, write_updates
 from taxo.compiler.text import Text, call, quoted, text_sum
 from taxo.language.objectives import base_objective
 from taxo.language.printer import PRODUCT, SUM, expression_text
@@ -62,11 +62,7 @@ class RunWriter(BeforePasses):
 
     def _brings_clean(self) -> bool:
         """Whether the body needs a clean pass of its own."""
-        return self._reads_clean() if self.second else self.plan.has("clean", "")
-
-    def _reads_clean(self) -> bool:
-        parts = [part for act in self.graph.acts() for part in self.graph.expressions(act)]
-        return any("clean" in self.graph.scope.reads(part) for part in parts)
+        return "clean" in self.graph.read_by(self.graph.lines) if self.second else self.plan.has("clean", "")
 
     def _foreseeing(self, text: Text, found: list[Ahead]) -> None:
         """The training passes as a function, called at other weights too before its losses are the step's."""
@@ -105,7 +101,7 @@ class RunWriter(BeforePasses):
         """The part of a training pass that is the same before and after what is found has moved."""
         line, acts = self.graph.lines[number], self._acts(number)
         acts.name()
-        second = [] if any(one.word("order") == "second" for one in found) else ["second=False"]
+        second = [] if any(one.second for one in found) else ["second=False"]
         passed = call("self.through", ["x", *acts.lists(stop=Place.INNER), *second])
         with text.under(self._normed(line)):
             text.line(f"{through(line)} = {passed[0]}", *passed[1:])

@@ -44,6 +44,8 @@ def _solver(act: Act, graph: Graph) -> Iterator[Refusal]:
         yield "a closed form of this", via.span, hint
     if act.learned and act.inner and act.spot.value != "z":
         yield "a table at an inner site", via.span, "keep one `at z`, or of the features"
+    if act.shape == Shape.FIELD and (act.learned or simultaneous(act, graph.scope)):
+        yield f"`{via.name}` of motions beside the weights", via.span, "take `pgd` or `linearized`"
     if _updates(act, graph) and steps(act, graph.scope) > 1:
         assert item.norm is not None
         yield "`norm update` for several passes", item.norm.span, "one pass of a step moves the statistics"

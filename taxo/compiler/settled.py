@@ -9,7 +9,7 @@ from taxo.language.method import Method, Perturbation
 from taxo.language.objectives import base_objective
 from taxo.language.scope import Scope
 from taxo.language.syntax import Attribute, Call, Expression, Member, Name
-from taxo.language.vocabulary import VALUES, Grain, Place, Shape
+from taxo.language.vocabulary import SOLVERS, VALUES, Grain, Place, Shape
 
 
 def unsettled(method: Method, scope: Scope) -> Iterator[Expression]:
@@ -40,7 +40,8 @@ def _beside(method: Method, scope: Scope) -> Iterator[Expression]:
 
 
 def _learned(item: Perturbation) -> bool:
-    return item.infer.via is not None and item.infer.via.name.text in ("joint", "lookahead")
+    via = item.infer.via
+    return via is not None and (via.name.text == "joint" or SOLVERS[via.name.text].ahead)
 
 
 def _is_late(part: Expression, scope: Scope) -> bool:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import Ahead, aheads, early_lines
 from taxo.compiler.graph import Graph
+from taxo.compiler.held import unknown_there
 from taxo.compiler.plan import simultaneous
 from taxo.compiler.searches import Refusal
 from taxo.compiler.states import is_before
-from taxo.language.syntax import Attribute, Name
-from taxo.language.vocabulary import VALUES, Grain, Place
-
-HELD_OUT = ("loss", "u", "p", "y", "correct", "margin", "gradnorm")
+from taxo.language.syntax import Name
+from taxo.language.vocabulary import Place
 
 
 def blind(graph: Graph) -> Iterator[Refusal]:
@@ -48,6 +47,10 @@ def _unknown(one: Ahead) -> Iterator[Refusal]:
     networks = [name for name in one.names if scope.network(name) is not None]
     if networks and not one.kept:
         yield f"`keep: false` of the network `{networks[0]}`", one.infer.span, "keep it"
+    states = [name for name in one.names if name in scope.states]
+    if states and one.kept:
+        hint = "a state keeps what it is made of: `lookahead(..., keep: false)` moves it for one step"
+        yield f"keeping what is found of the state `{states[0]}`", one.infer.span, hint
 
 
 def _goal(one: Ahead, graph: Graph) -> Iterator[Refusal]:
@@ -55,10 +58,7 @@ def _goal(one: Ahead, graph: Graph) -> Iterator[Refusal]:
     goal, scope = one.infer.goal, graph.scope
     for part in () if goal is None else scope.parts(goal.objective):
         name = part.text if isinstance(part, Name) else ""
-        row = VALUES.get(name) if name not in scope.declared else None
-        own = row is not None and row.grain != Grain.CORPUS and name not in HELD_OUT
-        kept = name in scope.states or name in scope.draws
-        if own or kept or isinstance(part, Attribute):
+        if unknown_there(part, scope) or name in scope.states or name in scope.draws:
             yield "this, of held-out samples,", part.span, "make the goal of `loss`, `u`, `y` and numbers"
 
 

@@ -41,8 +41,11 @@ class Solve(Sought):
             self._reached(text)
         elif gathers(self.graph, self.line, self.act):
             self._on_rows(text)
+        elif self.act.there:
+            self._on_held_out(text)
         else:
             self._searched(text)
+            self._keep(text)
 
     def _direct(self) -> bool:
         """Whether the slope in the unknown is that in the weights themselves."""
@@ -66,7 +69,7 @@ class Solve(Sought):
         self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
         with text.under(f"with self.searching({quoted(self.norm)}):"):
             self._solver(text, x, rows="rows")
-        text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, x)")
+        text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, {self._like('x')})")
 
     def _searched(self, text: Text) -> None:
         """Search at the features, inside the model or at the weights, by passes through the whole model."""
@@ -82,7 +85,17 @@ class Solve(Sought):
         self._solver(found, around)
         with text.under(self._heading("here" in Text(text.written[start:] + found.written).words())):
             text.extend(found)
-        self._keep(text)
+
+    def _on_held_out(self, text: Text) -> None:
+        """Search on the next held-out batch, where something may be learned, from what is kept."""
+        text.gap()
+        text.line(f"def find_{self.name}(x, y):")
+        with text.indented():
+            self._searched(text)
+            text.line(f"return {self.name}")
+        text.line("")
+        text.block("if self.learns():", f"self.{kept_by(self.act)}.keep(find_{self.name}(*self.held_out(x)))")
+        text.line(f"{self.name} = {self._kept_rows('x')}.detach()")
 
     def _value_inside(self, text: Text) -> None:
         """The value at an inner site, before the act."""
@@ -204,12 +217,12 @@ class Solve(Sought):
 
     def _first(self, around: str) -> str:
         word, via = first_word(self.act, self.graph.scope), self.act.via
+        like = self._like(around)
         if word in KEPT:
-            return f"{self._kept_rows(around)}.detach()"
-        like = around
+            return f"{self._kept_rows(like)}.detach()"
         if self.shared and self.act.place != Place.WEIGHTS:
             count = "self.outputs" if self.act.grain == "category" else "1"
-            like = f"{self.writer.use('blank')}({around}, {count})"
+            like = f"{self.writer.use('blank')}({like}, {count})"
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
             return (
@@ -218,10 +231,13 @@ class Solve(Sought):
         generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 
-    def _kept_rows(self, around: str) -> str:
+    def _like(self, around: str) -> str:
+        return self._regions().like(around)
+
+    def _kept_rows(self, like: str) -> str:
         per_sample = self.act.grain == "sample" and first_word(self.act, self.graph.scope) == "kept"
         arguments = "index, " if per_sample else ""
-        return f"self.{kept_by(self.act)}.rows({arguments}like={around})"
+        return f"self.{kept_by(self.act)}.rows({arguments}like={like})"
 
     def _with_the_weights(self, text: Text) -> None:
         """The unknown is a leaf of the training pass, and moves when the backward has reached it."""

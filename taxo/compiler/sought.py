@@ -53,7 +53,7 @@ class Sought:
             unknown = f"{self.writer.use('rows_of')}({unknown}, y)"
         act = self.act
         value = act.spot.value
-        reader = Reader(act.place, act.item.target.text, act.unknown, act.spot.shape, own=value)
+        reader = Reader(act.place, act.item.target.text, act.unknown, act.shape, own=value)
         # a hook's own labels are soft; those of the batch have to be made so where a search is apart
         y = "y" if (own or {}).get("y") == "y" else self.own.get("y", "y")
         own, spelt = self._at_hand() | self.own | (own or {}), frozenset(self.spelt)
@@ -73,7 +73,7 @@ class Sought:
     def _goal(self, line: str, y: str) -> str:
         goal = self.act.item.infer.goal
         assert goal is not None
-        reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.spot.shape)
+        reader = Reader(Place.LOSS, "loss", self.act.unknown, self.act.shape)
         labelled = any(other.place == Place.LABELS for other in self.line.above(self.act))
         spot = of_line(
             line,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taxo.compiler.draws import draw_line, is_early_draw
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Graph
 from taxo.compiler.names import identifier
@@ -107,9 +108,9 @@ def _shaped(state: State, writer: Writer) -> str:
     shape = writer.shapes.state(state.name.text)
     axes = None if shape is None else shape.axes
     row = axes if axes is None or state.per.text == "corpus" else axes[1:]
-    known = (
-        row is not None and not row.strip("CD") and row.count("D") < 2 and (row or state.per.text != "corpus")
-    )
+    # matrices are as good as their first value till the first batch, but where they are to be moved
+    small = row is not None and (row.count("D") < 2 or state.name.text in writer.scope.found)
+    known = row is not None and small and not row.strip("CD") and (row or state.per.text != "corpus")
     return f".shaped({', '.join(WIDTHS[axis] for axis in row)})" if known and row is not None else ""
 
 
@@ -130,16 +131,28 @@ def update_lines(text: Text, state: State, writer: Writer, spot: Spot, read: boo
     batched = shape is not None and shape.per_sample
     value = writer.code(inner_of(state), spot)
     if form is None and not batched:
-        found = [f"{keeper}.set(self.number({value}, x))"]
+        found = [f"{keeper}.set({_of_all(value, state, writer)})"]
     else:
         if not batched:
-            own = state.per.text == "category" and shape is not None and (shape.axes or "").startswith("C")
-            value = f"self.number({value}, x){'' if own else '[None]'}"
+            value = f"self.number({value}, x){'' if _of_each(state, writer) else '[None]'}"
         arguments = [value, *_whose(state, batched), *_where(form, writer, spot)]
         found = call(f"{keeper}.update", arguments)
     text.block(f"if self.learning({quoted(state.name.text)}):", *found)
     if read:
         text.line(read_line(state, writer, spot))
+
+
+def _of_all(value: str, state: State, writer: Writer) -> str:
+    """A value that is not of the batch, as a state has it that takes it whole."""
+    shape = writer.shapes.quietly(inner_of(state))
+    row = state.per.text != "corpus" and shape is not None and bool(shape.axes)
+    return f"self.number({value}, x){'[None]' if row and not _of_each(state, writer) else ''}"
+
+
+def _of_each(state: State, writer: Writer) -> bool:
+    """Whether a value has a row for each category already."""
+    shape = writer.shapes.quietly(inner_of(state))
+    return state.per.text == "category" and shape is not None and (shape.axes or "").startswith("C")
 
 
 def _whose(state: State, batched: bool) -> list[str]:
@@ -176,8 +189,32 @@ def write_updates(text: Text, graph: Graph, whole: Graph, writer: Writer) -> Non
     )
     for state in graph.scope.states.values():
         if kept(state, whole) and not is_before(state) and is_fed(state, graph.scope):
+            late_draws(text, graph, [state.value], writer, spot)
             with text.of(state.span):
                 update_lines(text, state, writer, spot)
+
+
+def reads(graph: Graph, nodes: list[Expression], name: str) -> bool:
+    """Whether expressions depend on a name, through `let`s, draws, and states that are updated first."""
+    scope, seen, waiting = graph.scope, set[str](), list(nodes)
+    while waiting:
+        for read in scope.reads(waiting.pop()):
+            if read == name:
+                return True
+            made = read in scope.draws or (read in scope.states and is_before(scope.states[read]))
+            if made and read not in seen:
+                waiting += scope.definition(read)
+            seen.add(read)
+    return False
+
+
+def late_draws(text: Text, graph: Graph, nodes: list[Expression], writer: Writer, spot: Spot) -> None:
+    """The draws that expressions read and that no sooner than here can be made."""
+    for name in graph.scope.draws_in_order():
+        draw = graph.scope.draws[name]
+        if not is_early_draw(draw, graph.scope) and reads(graph, nodes, name):
+            with text.of(draw.span):
+                text.line(draw_line(draw, writer, spot, once=True))
 
 
 def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
@@ -204,7 +241,7 @@ def write_epoch(text: Text, graph: Graph, writer: Writer) -> None:
         with text.of(state.span):
             spot = Spot(ANYWHERE, spelt=frozenset(scope.lets))
             value = writer.code(inner_of(state), spot) if state in unbatched else ""
-            text.line(f"{keeper}.turn(self.number({value}, x))" if value else f"{keeper}.turn()")
+            text.line(f"{keeper}.turn({_of_all(value, state, writer) if value else ''})")
             if name in new:
                 text.line(f"{identifier(name)} = {keeper}.value")
 

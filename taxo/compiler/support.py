@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
+from taxo.compiler.held import unfit_there
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
+from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.sights import blind
@@ -23,9 +25,7 @@ from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
-NEEDS = ("rounds", "generator")
-HELD = ("implicit", "influence")
-STRUCTURED = ("smooth_flow", "recolor")
+NEEDS = ("generator",)
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 UNREAD = ("gain", "generator")
@@ -54,8 +54,7 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     for state in method.states:
         yield from _state(state, scope)
     yield from _branches(method.branches(), scope)
-    for item in method.perturbations():
-        yield from _perturbation(item)
+    yield from unfit_rounds(method, scope)
     for node in unsettled(method, scope):
         what = "what is computed beside the passes, of what they bring,"
         yield what, node.span, "read numbers and parameters"
@@ -63,13 +62,13 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
 
 def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     joint = infer.via is not None and infer.via.name.text == "joint"
-    modules = [name for name in infer.over if name.text not in scope.params]
+    others = [name for name in infer.over if name.text not in scope.params]
+    if is_ahead(infer):
+        others = [name for name in others if name.text not in scope.states]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
-    if infer.manner.text != "tuning" and (modules or not (descends or is_ahead(infer))):
-        hint = (
-            "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)` of"
-        )
-        hint += " parameters can be run"
+    if infer.manner.text != "tuning" and (others or not (descends or is_ahead(infer))):
+        hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
+        hint += " or `implicit(...)` of parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
     elif infer.within and any(scope.network(name.text) for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"
@@ -104,25 +103,13 @@ def _branches(branches: list[Branch], scope: Scope) -> Iterator[Refusal]:
         yield "a method on the previous batch alone", branches[0].span, hint
 
 
-def _perturbation(item: Perturbation) -> Iterator[Refusal]:
-    infer = item.infer
-    if item.every is not None:
-        yield f"`every {item.every}`", item.every.span, "drop the clause"
-    if infer.on is not None and not is_ahead(infer):
-        yield "a search on held-out data", infer.on.span, "drop `on`"
-    if infer.via is not None and infer.via.name.text in HELD:
-        yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"
-    for region in infer.within:
-        if region.name.text in STRUCTURED:
-            yield f"the set `{region.name}`", region.span, "take another set"
-
-
 def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
     """What searches and expressions ask for, in training and on predictions."""
     training, predicting = lower(method), lower(method, "eval")
     for graph in (training, predicting):
         for act in graph.acts():
             yield from unfit(act, graph)
+            yield from unfit_there(act, graph)
         yield from blind(graph)
         yield from _expressions(graph)
         yield from _reached(graph, method)

@@ -10,8 +10,10 @@ from taxo.language.inferences import Found, check_found, check_manner
 from taxo.language.liveness import live, moves
 from taxo.language.lookup import PREDICTING
 from taxo.language.method import Choices, Perturbation
+from taxo.language.offers import check_offers
 from taxo.language.outside import check_held
 from taxo.language.printer import expression_text
+from taxo.language.regions import shape_given
 from taxo.language.scope import acts_at, infers
 from taxo.language.shapes import Reader, Shapes
 from taxo.language.sites import check_site
@@ -26,7 +28,6 @@ from taxo.language.vocabulary import (
     NEEDS,
     NORMS,
     PHASES,
-    REGIONS,
     ROUNDS,
     TARGETS,
     Place,
@@ -98,10 +99,8 @@ class _Check:
         return replace(reader, unknown=self.unknown, shape=self._unknown_shape())
 
     def _unknown_shape(self) -> Shape:
-        """The target's own, or what a set such as a motion field gives."""
-        rows = [REGIONS.get(region.name.text) for region in self.item.infer.within]
         own = self.spot.shape if self.spot is not None else Shape.SAMPLE
-        return next((row.shape for row in rows if row is not None and row.shape), own)
+        return shape_given(self.item.infer.within, own)
 
     def _check_words(self) -> None:
         item, unknown_word = self.item, self.findings.unknown_word
@@ -228,6 +227,7 @@ class _Check:
             infer, item.target.text, self._knowing(self._reader(Place.LOSS, "loss")), self._reader()
         )
         check_found(found, self.shapes)
+        check_offers(item, self.shapes)
         self._check_rounds()
 
     def _check_rounds(self) -> None:

@@ -25,6 +25,7 @@ from taxo.language.method import (
 from taxo.language.scope import Scope
 from taxo.language.syntax import Argument, Attribute, Call, Expression, Name, Word, rebuilt
 from taxo.language.uses import Library
+from taxo.language.vocabulary import FAMILIES
 
 T = TypeVar("T", bound=Item)
 
@@ -90,7 +91,10 @@ class _Renaming:
         self.prefix = prefix
         self.own = {*scope.declared, *(name for name in unknowns if name is not None)}
         self.branches = set(scope.branches)
-        self.networks = {name for name in scope.params if scope.network(name)}
+        words = {word for family in FAMILIES.values() for word in family}
+        self.called = {
+            name for name in scope.params if scope.network(name) or scope.word(Name(name)) in words
+        }
 
     def method(self) -> Method:
         """The renamed method."""
@@ -136,7 +140,7 @@ class _Renaming:
                 return rebuilt(node, self._expression)
 
     def _call(self, call: Call) -> Call:
-        name = self._declared(call.name) if call.name.text in self.networks else call.name
+        name = self._declared(call.name) if call.name.text in self.called else call.name
         arguments = tuple(
             Argument(one.name, self._expression(one.value), span=one.span) for one in call.arguments
         )

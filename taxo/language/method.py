@@ -130,6 +130,12 @@ class Inference(Item):
     on: CallField | None = None
     via: CallField | None = None
 
+    def written(self) -> list[Expression]:
+        """Its goal, and the options of its sets and its solver."""
+        calls = [*self.within, *([] if self.via is None else [self.via])]
+        goal = [] if self.goal is None else [self.goal.objective]
+        return [*goal, *(argument.value for call in calls for argument in call.arguments)]
+
 
 UNSAID = Word("")
 UNINFERRED = Inference.model_construct(manner=UNSAID)

@@ -71,6 +71,13 @@ RUN_CODES: dict[str, Code] = {
         "time or in a form that the sharding does not give; computing on would give wrong numbers. Shard "
         "otherwise, as the hint says, or wrap the step by `DistributedDataParallel`.",
     ),
+    "T412": Code(
+        "values that are no pictures",
+        "Smooth motions and changes of colours are about neighbouring pixels, so the value that they perturb "
+        "has four axes: samples, channels, height and width. Columns of a table and flattened images do not "
+        "say what is next to what. Give the step images as they are, and flatten them in the model's first "
+        "layer.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name, or the package that it is read from is not installed. The hint gives the "

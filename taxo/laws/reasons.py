@@ -9,7 +9,9 @@ from taxo.catalog import library_for, whole
 from taxo.compiler import lower
 from taxo.compiler.closed import base_of
 from taxo.compiler.graph import Act
+from taxo.compiler.rounds import between
 from taxo.language.method import Method
+from taxo.language.scope import Scope
 from taxo.language.source import Source
 from taxo.language.vocabulary import NEEDS
 from taxo.laws.pools import Reason, chances, is_split, meets_points, pools, simple
@@ -91,7 +93,9 @@ def claims(method: Method) -> Iterator[Claim]:
 def _judged(method: Method) -> list[tuple[Act, Reason | None]]:
     """Every act of a method, and why it claims nothing that could be measured, if it does not."""
     settings, here = _settings(method), _setting(method)
-    return [(act, _waived(act, settings, here)) for act in lower(simple(method)).acts()]
+    left = simple(method)
+    acts = [*lower(left).acts(), *between(left, Scope(left))]
+    return [(act, _waived(act, settings, here)) for act in acts]
 
 
 def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reason | None:
@@ -99,6 +103,8 @@ def _waived(act: Act, settings: Mapping[Source | None, str], here: str) -> Reaso
     item = act.item
     if item.against is not None:
         return Reason(f"`{item.direction} on {item.against}` is about other samples", item.direction.span)
+    if item.every is not None:
+        return Reason("between rounds the data are amended, and no step is perturbed", item.every.span)
     if item.direction.text == "mixed":
         return Reason("`mixed` holds whatever the loss does", item.direction.span)
     if act.learned and len(settings) > 1:

@@ -12,21 +12,28 @@ from taxo.ops.norms import norm, per_row
 def warp(x: Tensor, motion: Tensor) -> Tensor:
     """Pictures read `motion` pixels (down, right) before each of theirs, between pixels by distance.
 
-    Beyond the border the nearest pixel is read.
+    Beyond the border the nearest pixel is read. Where a motion is whole, as zero is, the values have a kink;
+    the slope there is the mean of those on both sides, so that none of two opposite ways is preferred.
     """
-    height, width = x.shape[-2:]
     kind = torch.promote_types(real_type(motion), x.dtype)
     away, picture = -motion.to(kind).expand(len(x), -1, -1, -1), x.to(kind)
-    # The whole part apart, so that no digit of the rest is lost far from the first pixel.
-    whole = away.detach().floor()
+    found = _between(picture, away, away.detach().floor())
+    if away.requires_grad:
+        found = (found + _between(picture, away, away.detach().ceil() - 1)) / 2
+    return found.to(x.dtype)
+
+
+def _between(picture: Tensor, away: Tensor, whole: Tensor) -> Tensor:
+    """What is read some way off; its whole part is apart, so that no digit of the rest is lost far away."""
+    height, width = picture.shape[-2:]
     share = (away - whole)[:, :, None]
-    down = torch.arange(height, device=x.device)[:, None] + whole[:, 0].long()
-    right = torch.arange(width, device=x.device) + whole[:, 1].long()
+    down = torch.arange(height, device=away.device)[:, None] + whole[:, 0].long()
+    right = torch.arange(width, device=away.device) + whole[:, 1].long()
     sides = [
         torch.lerp(_read(picture, down, column), _read(picture, down + 1, column), share[:, 0])
         for column in (right, right + 1)
     ]
-    return torch.lerp(sides[0], sides[1], share[:, 1]).to(x.dtype)
+    return torch.lerp(sides[0], sides[1], share[:, 1])
 
 
 def _read(x: Tensor, row: Tensor, column: Tensor) -> Tensor:

@@ -32,9 +32,14 @@ def lookahead(
     `trained` and `held` are the losses at some weights. Of the `first` order no derivative is differentiated:
     what that would give is taken from the slopes a little to both sides of the weights.
     """
-    parts = [part for one in unknowns.values() for part in _parts(one)]
+    parts = [part for one in unknowns.values() for part in parts_of(one)]
     through = _by_derivatives if order == "second" else _by_differences
-    found = iter(_finite(through(trained, held, weights, parts, lr, int(steps))))
+    return shaped(unknowns, finite(through(trained, held, weights, parts, lr, int(steps))))
+
+
+def shaped(unknowns: Mapping[str, Unknown], slopes: Sequence[Tensor]) -> dict[str, Slopes]:
+    """The slopes of all parts as those of each unknown."""
+    found = iter(slopes)
     return {
         name: next(found) if isinstance(one, Tensor) else {key: next(found) for key in one.weights}
         for name, one in unknowns.items()
@@ -46,9 +51,9 @@ def _by_derivatives(
 ) -> list[Tensor]:
     now = weights
     for _ in range(steps):
-        slopes = averaged_all(_slopes(trained(now).mean(), [*now.values()], live=True))
+        slopes = averaged_all(slopes_of(trained(now).mean(), [*now.values()], live=True))
         now = _moved(now, slopes, lr)
-    return _slopes(held(now).mean(), parts)
+    return slopes_of(held(now).mean(), parts)
 
 
 def _by_differences(
@@ -56,10 +61,10 @@ def _by_differences(
 ) -> list[Tensor]:
     path = [weights]
     for _ in range(steps):
-        slopes = averaged_all(_slopes(trained(path[-1]).mean(), [*path[-1].values()]))
+        slopes = averaged_all(slopes_of(trained(path[-1]).mean(), [*path[-1].values()]))
         path.append(_leaves(_moved(path[-1], slopes, lr)))
     last = path.pop()
-    found = _slopes(held(last).mean(), [*last.values(), *parts])
+    found = slopes_of(held(last).mean(), [*last.values(), *parts])
     way, own = averaged_all(found[: len(last)]), found[len(last) :]
     while path:
         at = path.pop()
@@ -81,11 +86,11 @@ def _change(
         there = _moved(at, way, -sign * reach)
         there = _leaves(there) if in_weights else {name: one.detach() for name, one in there.items()}
         wanted = [*(there.values() if in_weights else ()), *parts]
-        sides.append(_slopes(trained(there).mean(), wanted))
+        sides.append(slopes_of(trained(there).mean(), wanted))
     return [(up - down) / (2 * reach).to(up.dtype) for up, down in zip(*sides, strict=True)]
 
 
-def _slopes(value: Tensor, of: Sequence[Tensor], live: bool = False) -> list[Tensor]:
+def slopes_of(value: Tensor, of: Sequence[Tensor], live: bool = False) -> list[Tensor]:
     """The gradient of a value; of one that nothing moves, zero. What it is made of stays for others."""
     if not value.requires_grad:
         return [torch.zeros_like(part) for part in of]
@@ -104,11 +109,12 @@ def _leaves(weights: Weights) -> Weights:
     return {name: weight.detach().requires_grad_() for name, weight in weights.items()}
 
 
-def _parts(unknown: Unknown) -> list[Tensor]:
+def parts_of(unknown: Unknown) -> list[Tensor]:
+    """The tensors that an unknown is made of."""
     return [unknown] if isinstance(unknown, Tensor) else list(unknown.weights.values())
 
 
-def _finite(slopes: list[Tensor]) -> list[Tensor]:
+def finite(slopes: list[Tensor]) -> list[Tensor]:
     """The slopes, all of them zero where one is not finite."""
     sound = torch.stack([slope.isfinite().all() for slope in slopes]).all()
     return [torch.where(sound, slope, 0.0) for slope in slopes]

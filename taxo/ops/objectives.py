@@ -33,11 +33,11 @@ class BinaryCrossEntropies(nn.Module):
 
 
 class Hinge(nn.Module):
-    """How far the label's logit is from leading all others by a margin."""
+    """How far the label's logit is from leading all others by a margin; softly, where a softness is given."""
 
-    def __init__(self, margin: float | Tensor = 1.0) -> None:
+    def __init__(self, margin: float | Tensor = 1.0, softness: float = 0.0) -> None:
         super().__init__()
-        self.margin = margin
+        self.margin, self.softness = margin, softness
 
     def __getstate__(self) -> dict[str, object]:
         """A copy goes its own way: it has the value of a margin that is learned, not its graph."""
@@ -48,10 +48,16 @@ class Hinge(nn.Module):
         """The loss of each sample; under soft labels the mean over them."""
         u = u.to(real_type(u))
         if not y.is_floating_point():
-            return (self.margin - margin(u, y)).clamp(min=0)
+            return self._part(self.margin - margin(u, y))
         best = u.topk(2, dim=-1).values
         others = torch.where(u == best[:, :1], best[:, 1:], best[:, :1])
-        return pick((self.margin - u + others).clamp(min=0), y)
+        return pick(self._part(self.margin - u + others), y)
+
+    def _part(self, lacking: Tensor) -> Tensor:
+        """What is positive of it."""
+        if not self.softness:
+            return lacking.clamp(min=0)
+        return functional.softplus(lacking, beta=1 / self.softness)
 
 
 class SquaredError(nn.Module):
@@ -85,3 +91,11 @@ class NearestPoint(nn.Module):
             )
         kind = torch.promote_types(u.dtype, y.dtype)
         return torch.cdist(u.to(kind), y.to(kind)).amin(1).square()
+
+
+SOFTNESS = 0.1  # of a smooth hinge, beside a margin of 1
+
+
+def smoothed(objective: nn.Module) -> nn.Module:
+    """An objective that second derivatives say something of: a hinge softly bent, others as they are."""
+    return Hinge(objective.margin, SOFTNESS) if isinstance(objective, Hinge) else objective

@@ -132,15 +132,7 @@ class Running(State):
     def turn(self, value: Tensor | None = None) -> None:
         """Make the statistic of what was gathered the value; a value that is given counts as one more."""
         if value is not None:
-            assert self.length is not None
-            given = value.detach()
-            rows = (
-                given[None]
-                if self.granule == "corpus"
-                else given
-                if given.dim()
-                else given.expand(self.length)
-            )
+            rows = self.as_rows(value.detach())
             self.shape_as(rows)
             mean = rows.to(wide(rows))
             seen = Seen(mean.new_ones(len(mean)), mean, torch.zeros_like(mean))

@@ -31,15 +31,19 @@ class Region(Protocol):
         ...
 
 
-class Ball(Region, Protocol):
+class Edged(Protocol):
+    """A set with a best point along every gradient."""
+
+    def furthest(self, gradient: list[Tensor]) -> list[Tensor]:
+        """The point of the set that gains most along the gradient."""
+        ...
+
+
+class Ball(Region, Edged, Protocol):
     """A bounded set."""
 
     def steepest(self, gradient: list[Tensor]) -> list[Tensor]:
         """The unit step that gains most along the gradient."""
-        ...
-
-    def furthest(self, gradient: list[Tensor]) -> list[Tensor]:
-        """The point of the set that gains most along the gradient."""
         ...
 
     def uniform(self, like: list[Tensor], generator: torch.Generator) -> list[Tensor]:
@@ -47,7 +51,7 @@ class Ball(Region, Protocol):
         ...
 
 
-def is_bounded(region: Region) -> TypeGuard[Ball]:
+def is_bounded(region: Region | Edged) -> TypeGuard[Edged]:
     """Whether a set is one to steer by; a box beside another only cuts off what is outside."""
     return hasattr(region, "furthest") and not isinstance(region, Box)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from taxo.ops.forms import per_sample
 from taxo.ops.granules import Number, length, lengths, of_each
-from taxo.ops.sets import Ball, Region, Simplex, is_bounded, project_all
+from taxo.ops.sets import Ball, Edged, Region, Simplex, is_bounded, project_all
 
 Unknown = TypeVar("Unknown", Tensor, dict[str, Tensor])
 Direction = Literal["steepest", "sign", "gradient"]
@@ -101,19 +101,19 @@ def sign(
 
 
 def linearized(
-    gradient: Unknown, within: Sequence[Region], maximize: bool, skipped: Skipped = None
+    gradient: Unknown, within: Sequence[Region | Edged], maximize: bool, skipped: Skipped = None
 ) -> Unknown:
     """The first set's best point of the first-order expansion, brought into the other sets."""
     slopes, finite = _finite(gradient)
     _report([finite], skipped)
-    best = _ball(within).furthest(slopes if maximize else [-part for part in slopes])
+    best = cast(Edged, within[0]).furthest(slopes if maximize else [-part for part in slopes])
     return _like(_settled(best, within), gradient)
 
 
 def linearized_steps(
     objective: Callable[[Unknown], Tensor],
     first: Unknown,
-    within: Sequence[Region],
+    within: Sequence[Region | Edged],
     steps: float,
     maximize: bool,
     skipped: Skipped = None,
@@ -216,10 +216,11 @@ def _is_empty(value: Tensor | dict[str, Tensor]) -> bool:
     return _parts(value)[0].shape[:1] == (0,)
 
 
-def _settled(point: list[Tensor], within: Sequence[Region]) -> list[Tensor]:
+def _settled(point: list[Tensor], within: Sequence[Region | Edged]) -> list[Tensor]:
     """A point of the first set, brought into the others."""
     alone = sum(map(is_bounded, within)) == 1
-    return project_all(point, within[1:] if alone else within)
+    # of sets without a way back the language allows one, the first
+    return project_all(point, cast("Sequence[Region]", within[1:] if alone else within))
 
 
 def _ball(within: Sequence[Region]) -> Ball:

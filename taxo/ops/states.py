@@ -92,6 +92,13 @@ class State(Lazy, ABC):
             shape = (self.length, *values.shape[1:])
             self.fill("kept", shape, self._given(), real_type(values), values.device)
 
+    def as_rows(self, value: Tensor) -> Tensor:
+        """A value of the corpus, a number or a row for all granules, or a row for each, as rows."""
+        if self.granule == "corpus":
+            return value[None]
+        assert self.length is not None
+        return value.expand(self.length, *value.shape[1:])
+
     def show(self, keys: Tensor | None, new: Tensor, known: Tensor) -> None:
         """Write new rows where something is known of them."""
         old = self.kept if keys is None else self.kept[keys]
@@ -167,11 +174,7 @@ class Held(State):
         return torch.where(per_sample(self.known[key], found), found, fresh.to(found.dtype))
 
     def _whole(self, value: Tensor) -> Tensor:
-        value = averaged(value.detach().to(real_type(value)))
-        if self.granule == "corpus":
-            return value[None]
-        assert self.length is not None
-        return value if value.dim() else value.expand(self.length)
+        return self.as_rows(averaged(value.detach().to(real_type(value))))
 
     def _put(self, keys: Tensor | None, values: Tensor, now: bool, counted: Tensor | None = None) -> None:
         self.shape_as(values)

@@ -13,17 +13,17 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
-from taxo.runtime.ahead import Ahead
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
+from taxo.runtime.rounds import Rounds
 from taxo.runtime.sharded import SECOND_NORMS
 
 Inputs = Tensor | Sequence[Tensor]
 
 
-class Step(Ahead):
+class Step(Rounds):
     """A training step: a batch to its mean loss, perturbations included; programs fill in `run`."""
 
     parts: ClassVar[int] = 1
@@ -122,6 +122,7 @@ class Step(Ahead):
         What is due at the end of the last epoch is done then.
         """
         self.close_epoch()
+        self.amendments = {}
         self.planned.fill_(of)
         self.epoch.fill_(epoch)
         self._now = None
@@ -170,9 +171,12 @@ class Step(Ahead):
             self.deltas = noted
 
     def meters(self) -> dict[str, dict[str, float]]:
-        """For each perturbation of the last step: the share of samples it moved, and its mean size there."""
+        """For each perturbation of the last step: the share of samples it moved, and its mean size there.
+
+        In the first epoch of a round, also what was made of the data before it.
+        """
         self.guard.ask()
-        return {name: measure(delta) for name, delta in self.deltas.items()}
+        return {**self.amendments, **{name: measure(delta) for name, delta in self.deltas.items()}}
 
     @property
     def kept_bytes(self) -> int:

@@ -17,7 +17,7 @@ from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.measures import measure_of
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.progress import Reporter
-from taxo.training.run import Run, snapshot
+from taxo.training.run import Run, fit_to_samples, snapshot
 from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
 from taxo.training.views import views
@@ -53,11 +53,14 @@ def fit(
     if run.position == Position():
         torch.manual_seed(seeds.number(run.settings.seed, "torch"))
     for epoch in run.step.epochs(run.settings.epochs):
+        began, entering = perf_counter(), run.position.epoch != epoch
+        if entering and run.rounds.begin():
+            fit_to_samples(run)
         rows = run.order.draw()
         if run.position.measured and run.position.epoch == epoch:
             continue  # saved when the epoch was measured: only the step's counters had still to move on
-        if run.position.epoch != epoch:
-            run.position = Position(epoch)
+        if entering:
+            run.position = Position(epoch, seconds=perf_counter() - began)
         _train(run, rows.to(run.losses.device), reporter, stop, recorder)
         done.append(recorder.watched(run, _measure(run)))
         _keep(run, done, recorder)
@@ -88,10 +91,11 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
 
 
 def _update(run: Run, rows: Tensor) -> Tensor:
-    train, loss = run.data.train, run.losses.new_zeros(())
+    train, loss = run.rounds.train, run.losses.new_zeros(())
+    index = run.rounds.index[rows]
     x = views(train.x[rows], run.step.wanted_views, run.dice)
     for _ in range(run.step.replays):
-        loss: Tensor = run.call(x, train.y[rows], rows)
+        loss: Tensor = run.call(x, train.y[rows], index)
         loss.backward()
         if run.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
@@ -135,7 +139,7 @@ def _mean_loss(run: Run) -> float:
         place = f"epoch {run.position.epoch + 1}, step {wrong} of {len(losses)}"
         _not_finite(run, f"the loss of `{run.step.method.name}` is {losses[wrong - 1]} in {place}")
     size = run.settings.batch_size
-    samples = ranks.usable(len(run.data.train), size)
+    samples = ranks.usable(len(run.rounds.train), size)
     sizes = [min(size, samples - start) for start in range(0, samples, size)]
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / samples
 

@@ -23,6 +23,7 @@ from taxo.training.device import pick
 from taxo.training.goals import widths_of
 from taxo.training.held import held_batches
 from taxo.training.order import Order
+from taxo.training.rounds import Rounds
 from taxo.training.settings import Settings
 from taxo.training.teachers import teacher_of
 
@@ -42,6 +43,7 @@ class Run:
     order: Order
     losses: Tensor
     dice: Generator
+    rounds: Rounds
     call: nn.Module
     position: Position = field(default_factory=Position)
 
@@ -66,17 +68,26 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None) 
     )
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
+    order, rounds = Order(len(data.train), settings.seed), Rounds(step, data)
+    losses, call = torch.empty(0, device=device), ranks.together(step)
+    run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call)
+    fit_to_samples(run)
+    return run
+
+
+def fit_to_samples(run: Run) -> None:
+    """Make room for the losses of an epoch of the present samples, and draw their order from now on."""
+    samples = run.order.samples = len(run.rounds.train)
     # one loss per step of an epoch: they stay on the device until the epoch ends
-    count = ranks.usable(len(data.train), settings.batch_size)
-    losses = torch.zeros(ceil(count / settings.batch_size), device=device)
-    order = Order(len(data.train), settings.seed)
-    return Run(settings, data, step, optimizer, order, losses, dice, ranks.together(step))
+    count = ranks.usable(samples, run.settings.batch_size)
+    run.losses = run.losses.new_zeros(ceil(count / run.settings.batch_size))
 
 
 def snapshot(run: Run) -> Checkpoint:
     """The state that the rest of the run depends on."""
     tensors = {"loop.order": run.order.state, "loop.losses": run.losses}
     tensors |= {f"step.{name}": value for name, value in run.step.state_dict().items()}
+    tensors |= {f"round.{name}": value for name, value in run.rounds.state().items()}
     tensors |= {f"random.{name}": value for name, value in random_state().items()}
     for number, values in _optimizer_state(run.optimizer).items():
         kept = {name: value for name, value in values.items() if value is not None}
@@ -89,6 +100,8 @@ def restore(run: Run, state: Checkpoint) -> None:
     try:
         run.step.load_state_dict(state.part("step"))
         _restore_optimizer(run.optimizer, state.part("optimizer"))
+        run.rounds.restore(state.part("round"))
+        fit_to_samples(run)
         run.losses.copy_(state.tensors["loop.losses"])
         run.order.rewind(state.tensors["loop.order"])
         set_random_state(state.part("random"))

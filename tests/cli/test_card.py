@@ -140,8 +140,14 @@ def test_a_composition_names_whose_each_letter_is(capsys: pytest.CaptureFixture[
     assert "With other methods" not in found
 
 
-def test_what_cannot_run_has_a_card(capsys: pytest.CaptureFixture[str]):
-    found = sections(card(capsys, str(ROOT / "tests" / "language" / "methods" / "autobalance.taxo")))
+def test_what_cannot_run_has_a_card(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "m.taxo"
+    file.write_text(
+        "method m\nneeds validation\nparam t = 1\n"
+        "perturb weights by t * mean(w) { direction mixed granularity corpus }\n"
+        "infer meta over t minimize loss on validation via lookahead(lr: 1)\n"
+    )
+    found = sections(card(capsys, str(file)))
     assert "none in this version" in found["Plan and cost"]
     assert "- `validation`: a loader of held-out data" in found["Parameters"]
 

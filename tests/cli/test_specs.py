@@ -1,6 +1,7 @@
 """The commands about specifications, run as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,13 @@ def test_emit_prints_the_program_that_runs(capsys: pytest.CaptureFixture[str], t
     path = tmp_path / "program.py"
     assert run(capsys, "emit", "sam", "-o", str(path)) == (0, "", "")
     assert path.read_text() == out
+
+
+def test_emit_prints_a_program_with_all_that_it_calls(capsys: pytest.CaptureFixture[str]):
+    code, out, err = run(capsys, "emit", "sam", "--standalone")
+    assert (code, err) == (0, "")
+    assert out.endswith(run(capsys, "emit", "sam")[1].partition("rho = ")[2])
+    assert not re.search(r"^(from|import) taxo", out, re.MULTILINE)
 
 
 def test_emit_says_which_file_it_cannot_write(capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from taxo.runtime.step import Step
 from tests.compiler.agreement import CE, PRIOR, Batch, agree, backward, compiled, delta, holds, hot, losses
-from tests.fidelity.nets import CLASSES, SAMPLES, batch, close, conv, descend, mlp
+from tests.fidelity.nets import CLASSES, COUNTS, SAMPLES, batch, close, conv, descend, mlp
 
 Values = dict[int, list[float]]
 
@@ -308,6 +308,51 @@ def test_predictions_of_each_sample_from_its_label():
         *overlapping(),
         *overlapping(),
     )
+
+
+@pytest.mark.parametrize("every", ["step", "epoch"])
+def test_a_row_of_numbers_for_every_sample(every: str):
+    """What is not of the batch is the same row for each, of as many entries as there are classes."""
+    step = compiled(
+        f"state s per sample = 2 * class_prior every {every} perturb logits by s {{ {PRIOR} }}",
+        mlp().double(),
+    )
+    prior = torch.tensor(COUNTS, dtype=torch.float64) / sum(COUNTS)
+    seen: list[Tensor] = []
+    for _ in step.epochs(2):
+        step(*batch())
+        seen.append(delta(step, "logits"))
+    close(seen[0], torch.zeros(8, CLASSES, dtype=torch.float64))
+    close(seen[1], 2 * prior.expand(8, CLASSES))
+
+
+def test_a_state_of_a_draw_that_waits_for_the_model():
+    """Noise in the shape of the features before the head, which are there behind the pass."""
+    step = compiled(
+        "draw r ~ uniform(1, 2) per sample like z state s per corpus = mean_batch(mean(r)) "
+        f"perturb logits by s * u {{ {PRIOR} }}",
+        mlp().double(),
+    )
+    step(*batch())
+    assert 1.2 < float(step.state_dict()["state_s.kept"]) < 1.8
+
+
+def test_the_rate_of_what_is_learned_may_be_a_state():
+    """It is 0 in the first epoch, where nothing is learned, and 0.5 in the second."""
+    step = compiled(
+        "param b per category = 0 state rate per corpus = 0.5 every epoch from 0 "
+        "perturb logits by b { direction mixed granularity category } "
+        "infer regularization over b minimize loss via joint(lr: rate, momentum: 0)",
+        mlp().double(),
+    )
+    x, y, index = batch()
+    seen: list[Tensor] = []
+    for _ in step.epochs(2):
+        for _ in range(2):
+            step(x, y, index).backward()
+            seen.append(delta(step, "logits")[0])
+    close(torch.stack(seen[:3]), torch.zeros(3, CLASSES, dtype=torch.float64))
+    close(seen[3], -0.5 * (step.model(x).softmax(1) - hot(y)).mean(0).detach())
 
 
 def test_states_rest_in_evaluation_and_in_searches():

@@ -444,6 +444,19 @@ def test_an_attack_on_the_previous_batch(net: str):
     )
 
 
+def test_a_branch_on_the_previous_batch_weighs_by_its_clean_pass():
+    """That of the previous batch, which nothing else in the branch reads."""
+    holds(
+        "branch now weight 0.6 { } branch again on carry weight 0.4 * clean.loss { "
+        f"perturb features by x * x {{ {PRIOR} }} }}",
+        mlp(),
+        Before(lambda model, x, y: (losses(model(x), y).detach() * losses(model(x + x * x), y)).mean()),
+        batch(),
+        batch(seed=2),
+        batch(seed=3),
+    )
+
+
 def test_the_previous_batch_survives_saving_and_may_have_another_size():
     text = (
         "branch now weight 0.6 { } branch again on carry(view: 1) weight 0.4 { "

@@ -58,6 +58,19 @@ def test_a_network_that_is_not_kept():
     assert said(clauses, above, more=", keep: false") == ["`keep: false` of the network `t`"]
 
 
+@pytest.mark.parametrize("via", ["lookahead(lr: 1)", "implicit(optimizer: sgd(1))"])
+def test_a_state_that_is_to_keep_what_is_found(via: str):
+    text = f"""method m needs validation
+    state s per category = mean(p)
+    perturb logits by s[y] {{ direction mixed granularity category }}
+    infer meta over s minimize loss on validation via {via}"""
+    with pytest.raises(TaxoError) as raised:
+        compile_program(taxo.parse(text))
+    assert [one.message for one in raised.value.diagnostics] == [
+        "keeping what is found of the state `s` cannot be run in this version"
+    ]
+
+
 def test_branches_that_share_their_norms():
     (found,) = said(branched("labels by 0.1 * (1 / C - y)", norm="norm batch"))
     assert found == "looking ahead of branches with norms of their own or one in common"

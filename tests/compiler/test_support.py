@@ -31,7 +31,6 @@ CASES = [
     ("branch a on carry weight 1 { }", "logits", "p", "", "sample", "a method on the previous batch alone"),
 ]
 SOLVED = [
-    ("features", "recolor(1, 1)", "linearized", "sample", "the set `recolor`"),
     ("features", "l1(1)", "closed_form", "sample", "a closed form of this"),
     (
         "features",
@@ -80,7 +79,7 @@ infer meta over t minimize loss on validation via {via}"""
 
 
 def test_what_is_learned_on_held_out_data():
-    found = said(HELD.format(via="implicit()"))
+    found = said(HELD.format(via="influence(step: 1)"))
     assert [one.split(" cannot")[0] for one in found] == ["an `infer meta` of the whole method"]
 
 

@@ -7,6 +7,7 @@ parameter of one of torch's own optimizers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from itertools import cycle
 from math import pi
 
@@ -33,21 +34,40 @@ Net = Callable[[Tensor], Tensor]
 Network = Sequence[Tensor]  # the weights and biases of two layers
 
 
+class Standing:
+    """A model of layers at some weights."""
+
+    def __init__(self, model: nn.Module, at: dict[str, Tensor]) -> None:
+        self.model, self.at = model, at
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional_call(self.model, self.at, (x,))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What enters the head."""
+        assert isinstance(self.model, nn.Sequential)
+        last = len(self.model) - 1
+        body = {name: one for name, one in self.at.items() if not name.startswith(f"{last}.")}
+        return functional_call(self.model[:-1], body, (x,))
+
+    @property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """The head's weight and bias."""
+        weight, bias = [*self.at.values()][-2:]
+        return weight, bias
+
+
 def ahead(
-    model: nn.Module, trained: Callable[[Net], Tensor], held: tuple[Tensor, Tensor], of: Iterable[Tensor]
+    model: nn.Module, trained: Callable[[Standing], Tensor], held: tuple[Tensor, Tensor], of: Iterable[Tensor]
 ) -> tuple[Tensor, ...]:
     """Shu et al. 2019, Eq. 3-5: the slope of the held-out loss at w - lr grad L(w) in what L is made of."""
     weights = {name: one.detach().requires_grad_() for name, one in model.named_parameters()}
-
-    def standing(at: dict[str, Tensor]) -> Net:
-        return lambda x: functional_call(model, at, (x,))
-
     with untouched(model):
-        loss = trained(standing(weights))
+        loss = trained(Standing(model, weights))
         slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
         moved = {name: one - LR * slope for (name, one), slope in zip(weights.items(), slopes, strict=True)}
         x, y = held
-        return torch.autograd.grad(softmax_loss(standing(moved)(x), y).mean(), list(of))
+        return torch.autograd.grad(softmax_loss(Standing(model, moved)(x), y).mean(), list(of))
 
 
 def stepped(optimizer: torch.optim.Optimizer, parts: Sequence[Tensor], slopes: Sequence[Tensor]) -> None:
@@ -84,6 +104,42 @@ class Cosines(nn.Module):
         return self.s * cosines(self.model, x)
 
 
+def autobalance(dy: float, ly: float, counts: Sequence[int], held: Held) -> Reference:
+    """Li et al. 2021, Eq. 3-4, on the batch: the loss with sigmoid(dy) u + ly, and a balanced held-out one.
+
+    By the implicit function theorem dy and ly have the slope -d²L/(dv dw) H⁻¹ grad L_held. H⁻¹ is the sum of
+    (1 - (H + 0.01) / 25)^k / 25 over the first six k.
+    """
+    prior, batches = prior_of(counts), cycle(held)
+    scale, shift = (nn.Parameter(torch.full_like(prior, one)) for one in (dy, ly))
+    descent = torch.optim.SGD([scale, shift], lr=LR)
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        def loss(net: nn.Module) -> Tensor:
+            return softmax_loss(scale.sigmoid() * net(x) + shift, y).mean()
+
+        weights = list(model.parameters())
+        with untouched(model):
+            x_held, y_held = next(batches)
+            balanced = softmax_loss(model(x_held), y_held) / (len(counts) * prior[y_held])
+            side = joined(torch.autograd.grad(balanced.mean(), weights))
+            slope = joined(torch.autograd.grad(loss(model), weights, create_graph=True))
+            terms = [side / 25]
+            for _ in range(5):
+                product = joined(torch.autograd.grad(slope @ terms[-1], weights, retain_graph=True))
+                terms.append(terms[-1] - (product + 0.01 * terms[-1]) / 25)
+        slopes = torch.autograd.grad(-(slope @ torch.stack(terms).sum(0)), [scale, shift])
+        stepped(descent, [scale, shift], slopes)
+        return differentiated(loss(model), model)
+
+    return reference
+
+
+def joined(parts: Iterable[Tensor]) -> Tensor:
+    """All entries in one row."""
+    return torch.cat([part.flatten() for part in parts])
+
+
 def balanced_margin(s: float, classes: int, held: Held) -> Reference:
     """Y&W Eq. 49-50: ArcFace whose margin is the class's own, and learned one step ahead."""
     batches, m = cycle(held), nn.Parameter(torch.full((classes,), 0.5, dtype=torch.float64))
@@ -102,6 +158,41 @@ def balanced_margin(s: float, classes: int, held: Held) -> Reference:
         return differentiated(loss(scaled), model)
 
     return reference
+
+
+def metasaug(lam: float, rate: float, classes: int, held: Held) -> Timed:
+    """Li et al. 2021, Algorithm 1: ISDA's loss with Sigma - rate grad, of the held-out loss one step ahead.
+
+    Sigma is of all features before this batch; those of the batch are taken in behind it.
+    """
+    batches, seen = cycle(held), dict[int, list[Tensor]]()
+
+    def timed(clock: Clock) -> Reference:
+        def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+            clouds = [torch.stack(seen[one]) if one in seen else None for one in range(classes)]
+            wide = Standing(model, dict(model.named_parameters())).head[0].shape[1]
+            none = torch.zeros(wide, wide, dtype=torch.float64)
+            spread = [none if one is None else torch.cov(one.T, correction=0) for one in clouds]
+            sigma = torch.stack(spread).requires_grad_()
+            brought: list[Tensor] = []
+
+            def loss(net: Standing, sigma: Tensor) -> Tensor:
+                z, (w, bias) = net.features(x), net.head
+                brought.append(z.detach())
+                apart = w - w[y][:, None]
+                extra = torch.einsum("bcd,bde,bce->bc", apart, sigma[y], apart)
+                return softmax_loss(z @ w.T + bias + lam * clock.progress / 2 * extra, y).mean()
+
+            (slope,) = ahead(model, lambda net: loss(net, sigma), next(batches), [sigma])
+            moved = (sigma - rate * slope).detach()
+            found = differentiated(loss(Standing(model, dict(model.named_parameters())), moved), model)
+            for row, label in zip(brought[-1], y.tolist(), strict=True):
+                seen.setdefault(label, []).append(row)
+            return found
+
+        return reference
+
+    return timed
 
 
 def meta_logpert(eta: float, samples: int, classes: int, held: Held) -> Reference:
@@ -138,6 +229,24 @@ def metamixup(held: Held) -> Reference:
         (slope,) = ahead(model, loss, next(batches), [share])
         share = (share - slope).clamp(0, 1).detach()
         return differentiated(loss(model), model)
+
+    return reference
+
+
+def meta_universal_patch(area: float, step: float, held: Held) -> Reference:
+    """Y&W 5.1, Table 1: a patch that climbs the held-out loss by one sign step a batch, statistics frozen."""
+    draws, batches, kept = Draws(SEED), cycle(held), list[Tensor]()
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        spot = draws.rectangle(area, x[0], whole=True)
+        patch = kept.pop() if kept else torch.zeros_like(x[0])
+        frozen, (x_held, y_held) = deepcopy(model).eval(), next(batches)
+        at = patch.clone().requires_grad_()
+        held_loss = softmax_loss(frozen(((1 - spot) * x_held + spot * at).clamp(0, 1)), y_held).mean()
+        patch = patch + step * torch.autograd.grad(held_loss, at)[0].sign()
+        kept.append(patch)
+        patched = ((1 - spot) * x + spot * patch).clamp(0, 1)
+        return differentiated(softmax_loss(model(patched), y).mean(), model)
 
     return reference
 

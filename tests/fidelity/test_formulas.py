@@ -16,10 +16,12 @@ from tests.fidelity import (
     attack_references,
     blend_references,
     offset_references,
+    structured_references,
     test_labels,
     test_logits,
     test_loss,
     test_meta,
+    test_rounds,
     test_weights,
 )
 from tests.fidelity import references as paper
@@ -61,6 +63,7 @@ CASES: dict[str, Making] = {
     **attack_references.CASES,
     **blend_references.CASES,
     **offset_references.CASES,
+    **structured_references.CASES,
 }
 
 
@@ -85,7 +88,7 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    others = (test_labels, test_logits, test_loss, test_meta, test_weights)
+    others = (test_labels, test_logits, test_loss, test_meta, test_rounds, test_weights)
     specs = [*CASES, *(spec for module in others for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 

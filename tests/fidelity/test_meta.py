@@ -37,12 +37,18 @@ def mslc(warmup: int, soft: bool = False) -> Making:
     return lambda step: paper.mslc(warmup, soft, networks(step), HELD)
 
 
+def metasaug(lam: float, rate: float) -> Making:
+    return lambda _: paper.metasaug(lam, rate, CLASSES, HELD)
+
+
 def logpert(eta: float) -> Making:
     return lambda _: timeless(paper.meta_logpert(eta, SAMPLES, CLASSES, HELD))
 
 
 CASES: dict[str, Making] = {
     "meta_logit_adjustment": lambda _: timeless(paper.meta_logit_adjustment(COUNTS, HELD)),
+    "autobalance": lambda _: timeless(paper.autobalance(1, 0, COUNTS, HELD)),
+    "autobalance(dy: -0.5, ly: 0.2)": lambda _: timeless(paper.autobalance(-0.5, 0.2, COUNTS, HELD)),
     "balanced_margin": lambda _: timeless(paper.balanced_margin(64, CLASSES, HELD)),
     "balanced_margin(s: 10)": lambda _: timeless(paper.balanced_margin(10, CLASSES, HELD)),
     "meta_logpert": logpert(6),
@@ -53,6 +59,12 @@ CASES: dict[str, Making] = {
     "meta_mixpert(characteristics: loss_only)": mixpert(used=(0,)),
     "meta_mixpert(characteristics: gradnorm_only)": mixpert(used=(1,)),
     "meta_mixpert(characteristics: margin_only)": mixpert(used=(2,)),
+    "metasaug": metasaug(0.75, 0.1),
+    "metasaug(lam: 4, meta_lr: 30)": metasaug(4, 30),
+    "meta_universal_patch": lambda _: timeless(paper.meta_universal_patch(5 / 100, 1 / 255, HELD)),
+    "meta_universal_patch(area: 60%, step: 40/255)": lambda _: timeless(
+        paper.meta_universal_patch(0.6, 40 / 255, HELD)
+    ),
     "mslc": mslc(80),
     "mslc(warmup: 1, hidden: 30)": mslc(1),
     "mslc(warmup: 0, soft: true)": mslc(0, soft=True),

@@ -81,6 +81,21 @@ def test_one_motion_for_all():
     assert torch.equal(warp(x, motion[0]), expected)
 
 
+@pytest.mark.parametrize("whole", [0, 2])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_slope_at_whole_motions_is_that_of_both_sides(whole: int, axis: int):
+    x, weights = uniform(2, 3, 5, 6), uniform(2, 3, 5, 6, seed=1)
+    way = torch.zeros(2, 2, 5, 6, dtype=torch.float64)
+    way[:, axis] = uniform(2, 5, 6, seed=2) - 0.5
+    rest = torch.full_like(way, whole).requires_grad_()
+
+    def value(motion: Tensor) -> Tensor:
+        return (weights * warp(x, motion)).sum()
+
+    (slope,) = torch.autograd.grad(value(rest), rest)
+    torch.testing.assert_close((slope * way).sum(), (value(rest + way) - value(rest - way)) / 2)
+
+
 def test_slopes_of_a_warp():
     x, motion = (
         uniform(1, 2, 3, 3).requires_grad_(),

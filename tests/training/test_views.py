@@ -17,23 +17,14 @@ def test_one_view_is_the_batch_itself():
     assert views(x, 1, dice()) is x
 
 
-@pytest.mark.parametrize(("size", "far"), [((8, 8), 1), ((32, 24), 4)])
-def test_images_move_by_up_to_an_eighth(size: tuple[int, int], far: int):
-    down = torch.arange(size[0], dtype=torch.float32)[:, None].expand(size)
-    right = torch.arange(size[1], dtype=torch.float32)[None, :].expand(size)
-    x = torch.stack([down, right]).expand(64, -1, -1, -1).contiguous()
+def test_images_are_mixed_with_chains_of_transforms():
+    x = torch.rand(6, 3, 16, 12)
     first, second, third = views(x, 3, dice())
     assert first is x
-    assert not torch.equal(second, third)
-    moves = set()
-    for image in second:
-        row = (image[0, :, 0] - down[:, 0])[far:-far].unique()
-        column = (image[1, 0] - right[0])[far:-far].unique()
-        assert len(row) == len(column) == 1  # whole pixels, the same everywhere
-        moves.add((int(row), int(column)))
-    assert {abs(move) for pair in moves for move in pair} == set(range(far + 1))
-    assert bool((second.amin((0, 2, 3)) >= 0).all())
-    assert float(second[:, 0].max()) == size[0] - 1  # beyond the border the border is repeated
+    assert second.shape == third.shape == x.shape
+    for one in (second, third):
+        assert 0.01 < float((one - x).abs().mean()) < 0.3
+    assert float((second - third).abs().mean()) > 0.01
 
 
 def test_rows_of_numbers_jitter():

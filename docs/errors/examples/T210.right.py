@@ -3,10 +3,10 @@ import torch
 import taxo
 
 text = """
-method noisy "Train on images moved along the sign of the slope that raises the loss most."
-perturb features by d {
+method bent "Train on images bent along the smooth motion that raises the loss most."
+perturb features by warp(x, m) - x {
   direction   negative
-  infer       adversarial maximize loss within linf(8/255), box via linearized
+  infer       adversarial maximize loss within smooth_flow(gamma: 10, size: 1) via linearized
   granularity sample
 }
 """

@@ -3,10 +3,10 @@ import torch
 import taxo
 
 text = """
-method bent "Train on images bent along the smooth motion that raises the loss most."
+method bent "Train on images bent along a motion that is kept for each of them."
 perturb features by warp(x, m) - x {
   direction   negative
-  infer       adversarial maximize loss within smooth_flow(gamma: 10, size: 1) via linearized
+  infer       regularization maximize loss - l2(m) within smooth_flow(gamma: 10, size: 1) via joint(lr: 1)
   granularity sample
 }
 """

@@ -213,19 +213,29 @@ class Distribution(Word):
 
 @dataclass(frozen=True, slots=True)
 class Solver(Word):
-    """A way to find an unknown: what it takes, and what it works on."""
+    """A way to find an unknown: what it takes, and what it works on.
+
+    One that looks `ahead` asks how the weights, and so a held-out loss, depend on the unknown.
+    """
 
     needs_set: bool = False
     learned: bool = False
     linear: bool = False
     held: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Region(Word):
-    """A set to keep an unknown in: whether it bounds by itself, and the shape that it gives, if any."""
+    """A set to keep an unknown in: whether it bounds by itself, and the shape that it gives, if any.
+
+    One that is not `nearest` has a best point along a gradient, but no way back for what is outside. An `own`
+    one is made from the value that is perturbed, so that every sample has its own.
+    """
 
     bounded: bool = True
     radius: str | None = None
     targets: tuple[str, ...] = ()
     shape: Shape | None = None
+    nearest: bool = True
+    own: bool = False

@@ -1,0 +1,128 @@
+"""Influence: how each sample would have to move so that training on it lowers the risk on others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from taxo.ops.influence import gauss_newton, hessian, influences, slopes_of
+from taxo.ops.inverse import Products, Solution
+from taxo.ops.memory import free_bytes
+from taxo.runtime.amended import Amended
+from taxo.runtime.line import Line
+from taxo.runtime.rounds import Rounds
+
+Goal = Callable[[Line], Tensor]
+Move = Callable[[Tensor, Tensor], Tensor]
+Solve = Callable[[Products, list[Tensor]], Solution]
+MOST = 256  # how many samples go through the model together: more gain nothing
+SHARE = 0.25  # of the memory that is left, for what a backward that is differentiated keeps
+
+
+@dataclass
+class Influence:
+    """The stage between two rounds: the guide is set aside, and every other sample has its direction.
+
+    `goal` gives the losses of a pass that are to fall on the guide, a fresh share of the original data (to
+    rise, if `rising`); `solve` applies the inverse of the curvature on so many `samples`, which are drawn
+    anew for every product if `fresh`.
+    """
+
+    step: Rounds
+    data: Amended
+    name: str
+    goal: Goal
+    guide: float
+    solve: Solve
+    curvature: str = "gauss_newton"
+    samples: int = MOST
+    fresh: bool = False
+    rising: bool = False
+
+    def __post_init__(self) -> None:
+        many = len(self.data.original)
+        drawn = torch.randperm(many, generator=self.step.dice("guide"))
+        rows = drawn[: min(many, int(self.guide * many + 0.5))]
+        self.others = (~torch.isin(self.data.origins(), rows)).nonzero().flatten()
+        self.weights = list(self.step.weights().values())
+        self.chunk = self._chunk()
+        self._dice = self.step.dice("curvature")
+        right = self._risk(rows)
+        products = self._products()
+        solution = self.solve(products, right)
+        self.along = solution.parts
+        self.report = {"residual": float(solution.residual), "products": float(solution.products)}
+
+    def gains(self, move: Move) -> Tensor:
+        """By how much the risk on the guide falls, to first order, for each sample outside the guide.
+
+        That is by a moved copy beside it where data are appended, and else by moving the sample itself.
+        """
+        found: list[Tensor] = []
+        for x, own, slopes in self._directions(self.others):
+            delta = move(x, slopes)
+            gain = (delta * slopes).flatten(1).sum(1)
+            found.append(gain + own if self.data.append else gain)
+        return torch.cat(found) / len(self.data) if found else torch.zeros(0)
+
+    def amended(self, move: Move, gain: Tensor, where: Tensor) -> Amended:
+        """The data with the selected samples moved."""
+        places = self.others[where.nonzero().flatten().cpu()]
+        moved = [x + move(x, slopes) for x, _, slopes in self._directions(places)]
+        shares = {"share": len(places) / len(self.data), "gain": float(gain[where].sum())}
+        self.step.amendments[self.name] = self.report | shares
+        return self.data.moved(places, torch.cat(moved)) if moved else self.data
+
+    def _risk(self, rows: Tensor) -> list[Tensor]:
+        """The slope of the mean of the goal on the guide."""
+        total = [torch.zeros_like(weight) for weight in self.weights]
+        for part in torch.split(rows, self.chunk):
+            line, _ = self._passed(*self.data.given(part))
+            slopes = slopes_of(self.goal(line).sum() / len(rows), self.weights)
+            total = [one + other for one, other in zip(total, slopes, strict=True)]
+        return [-part for part in total] if self.rising else total
+
+    def _products(self) -> Products:
+        """Products with the curvature of the training loss on a sample of the data."""
+        if not self.fresh:
+            return self._sampled()
+        return lambda parts: self._sampled()(parts)
+
+    def _sampled(self) -> Products:
+        order = torch.randperm(len(self.others), generator=self._dice)[: min(self.samples, self.chunk)]
+        line, _ = self._passed(*self.data.batch(self.others[order]))
+        if self.curvature == "hessian":
+            return hessian(line.loss, self.weights)
+        return gauss_newton(line.u, line.loss, self.weights)
+
+    def _directions(self, places: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Inputs, each sample's slope along the solution, and how that changes with the input."""
+        for part in torch.split(places, self.chunk):
+            line, x = self._passed(*self.data.batch(part), live=True)
+            own, slopes = influences(line.loss, self.weights, self.along, x)
+            yield x.detach(), own, slopes
+
+    def _passed(self, x: Tensor, y: Tensor, live: bool = False) -> tuple[Line, Tensor]:
+        """A pass of some samples, and its inputs."""
+        like = self.step.anchor
+        x = x.to(like.device, like.dtype if x.is_floating_point() else x.dtype)
+        x = x.detach().requires_grad_() if live else x
+        return self.step.plain(x, y.to(like.device)), x
+
+    def _chunk(self) -> int:
+        """How many samples fit at once: what one of them keeps is counted."""
+        free = free_bytes(self.step.anchor.device)
+        kept = 0
+
+        def pack(tensor: Tensor) -> Tensor:
+            nonlocal kept
+            kept += tensor.nbytes
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            line, x = self._passed(*self.data.batch(torch.zeros(1, dtype=torch.long)), live=True)
+            influences(line.loss, self.weights, self.weights, x)
+        return MOST if free is None else max(1, min(MOST, int(SHARE * free / max(kept, 1))))
