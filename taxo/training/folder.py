@@ -17,7 +17,7 @@ from typing import cast
 from taxo.catalog import parse
 from taxo.language.errors import fail
 from taxo.runtime.step import Step
-from taxo.training import checkpoint
+from taxo.training import checkpoint, events
 from taxo.training.checkpoint import Checkpoint
 from taxo.training.device import describe
 from taxo.training.inspection import meters
@@ -51,11 +51,14 @@ class RunFolder(Recorder):
         return replace(metrics, meters=meters(run))
 
     def record(self, metrics: EpochMetrics) -> None:
-        """Append the epoch to `metrics.jsonl`."""
+        """Append the epoch to `metrics.jsonl`, and to what TensorBoard reads."""
         if not writes():
             return
-        with writing(self.path), (self.path / "metrics.jsonl").open("a") as file:
-            file.write(metrics.to_line() + "\n")
+        with writing(self.path):
+            with (self.path / "metrics.jsonl").open("a") as file:
+                file.write(metrics.to_line() + "\n")
+            with (self.path / events.FILE).open("ab") as file:
+                file.write(events.event(metrics))
 
     def save(self, state: Checkpoint) -> None:
         """Replace `last/`."""
@@ -99,6 +102,7 @@ def create(path: Path, typed: str, run: Run) -> RunFolder:
         (path / "method.taxo").write_text(f"{run.step.method}")
         (path / "program.py").write_text(run.step.source)
         (path / "metrics.jsonl").write_text("")
+        (path / events.FILE).write_bytes(events.head())
         (path / "run.json").write_text(json.dumps(note, indent=2) + "\n")
     return RunFolder(path)
 
@@ -117,6 +121,7 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     if writes():
         with writing(folder.path):
             file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
+            (folder.path / events.FILE).write_bytes(events.head() + b"".join(map(events.event, history)))
     return history
 
 

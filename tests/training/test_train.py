@@ -40,8 +40,8 @@ def same(one: Path, other: Path) -> bool:
 def test_a_run_folder_says_everything(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run_command("train", "logpert", *SHORT, "--output", "a", "--set", "eta=3") == 0
     folder = tmp_path / "a"
-    names = ["best", "last", "method.taxo", "metrics.jsonl", "program.py", "report.html", "run.json"]
-    names.append("suspects.csv")
+    names = ["best", "events.out.tfevents.0.taxo", "last", "method.taxo", "metrics.jsonl"]
+    names += ["program.py", "report.html", "run.json", "suspects.csv"]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert taxo.parse((folder / "method.taxo").read_text()) == taxo.load("logpert(eta: 3)")
     assert "compiled by taxo from `logpert.taxo`" in (folder / "program.py").read_text()

@@ -12,7 +12,7 @@ from taxo.training.report.scale import Scale, by_ratios, fitted, said, step_of
 COLOURS = 8  # how many the page's style has
 MARKED = 40  # longer lines have no marks
 WIDTH, HEIGHT = 560.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 22.0, 12.0, 44.0
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 22.0, 12.0, 44.0
 
 
 @dataclass(frozen=True, slots=True)
