@@ -1,8 +1,8 @@
 """What the structured sets make of images, to look at: `python benchmarks/structured_pictures.py OUT.png`.
 
-A small net learns digits (or `--data photos`). Then each row is one image that it has not seen: the image, the
-raw gradient of its loss, the motion with the image bent along it, and the change of colours with the image that
-it gives. A motion's colour is which way and how far; grey is no change. It wants pillow.
+A small net learns digits (or `--data photos`). Then each row is an image that it has not seen: the image, the
+raw gradient of its loss, the motion, the image bent along it, the change of colours, and the image that this
+gives. A motion's colour is which way and how far; grey is no change. It wants pillow.
 """
 
 from __future__ import annotations
