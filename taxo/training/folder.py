@@ -28,6 +28,7 @@ from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.variants import split_reference, split_values
 
 RUNS = Path("runs")
+WHERE = ("device", "data_root", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,8 @@ def refuse_change(before: str, now: str, file: str, what: str) -> None:
 
 
 def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
-    """T508 if settings differ in more than the device: where it runs may change, what it computes may not."""
-    texts = [json.dumps(to_json(settings) | {"device": None}, indent=2) for settings in (before, now)]
+    """T508 if settings differ in more than where a run finds and computes things."""
+    texts = [json.dumps(to_json(settings) | dict.fromkeys(WHERE), indent=2) for settings in (before, now)]
     refuse_change(texts[0], texts[1], str(file), "a setting")
 
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from taxo.language.errors import fail
 from taxo.training import schedule, seeds
+from taxo.training.augment import augmented
 from taxo.training.checkpoint import Checkpoint, Position
+from taxo.training.inputs import ahead
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.measures import measure_of
 from taxo.training.metrics import EpochMetrics, best
@@ -65,15 +67,16 @@ def fit(
 def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, recorder: Recorder) -> None:
     settings, position, began = run.settings, run.position, perf_counter()
     run.step.train()
-    pieces = batches(rows, settings.batch_size)
-    for batch in range(position.batch, len(pieces)):
+    parts = batches(rows, settings.batch_size)[position.batch :]
+    inputs = ahead(run.data.train.inputs, parts)
+    for batch, (part, x) in enumerate(zip(parts, inputs, strict=True), position.batch):
         _set_rate(run, batch)
         run.dice.manual_seed(seeds.number(run.settings.seed, f"step {position.epoch} {batch}"))
-        run.losses[batch] = _update(run, pieces[batch])
+        run.losses[batch] = _update(run, part, x)
         reporter.batch()
         seconds = position.seconds + perf_counter() - began
         run.position = replace(position, batch=batch + 1, seconds=seconds)
-        if stop.made and batch + 1 < len(pieces):
+        if stop.made and batch + 1 < len(run.losses):
             recorder.save(snapshot(run))
             raise Interrupted
     if run.losses.is_cuda:
@@ -81,9 +84,9 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
 
 
-def _update(run: Run, rows: Tensor) -> Tensor:
+def _update(run: Run, rows: Tensor, inputs: Tensor) -> Tensor:
     train, loss = run.data.train, run.losses.new_zeros(())
-    x = views(train.x[rows], run.step.wanted_views, run.dice)
+    x = _shown(run, inputs)
     for _ in range(run.step.replays):
         loss = run.step(x, train.y[rows], rows)
         loss.backward()
@@ -92,6 +95,16 @@ def _update(run: Run, rows: Tensor) -> Tensor:
         run.optimizer.step()
         run.optimizer.zero_grad()
     return loss.detach()
+
+
+def _shown(run: Run, x: Tensor) -> Tensor | list[Tensor]:
+    """A batch, or views of it: each its own augmentation where there is one."""
+    kind, count, position = run.settings.augment, run.step.wanted_views, run.position
+    if kind == "none":
+        return views(x, count, run.dice)
+    dice = seeds.generator(run.settings.seed, f"augment {position.epoch} {position.batch}")
+    shown = [augmented(x, kind, dice) for _ in range(count)]
+    return shown[0] if count == 1 else shown
 
 
 def _set_rate(run: Run, batch: int) -> None:

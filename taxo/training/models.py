@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from taxo.language.errors import fail, suggest
 from taxo.training import seeds
+from taxo.training.choices import MODEL_NAMES
 from taxo.training.data import Data
-from taxo.training.settings import MODEL_NAMES
+from taxo.training.inputs import sampled
 from taxo.training.shapes import Centres, Rigid
 
 
@@ -151,7 +152,7 @@ def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Mo
     """The named model for `data`, on its device, with the initial weights of `seed`."""
     if name not in MODELS:
         fail("T504", f"no model `{name}`", help=suggest(name, MODEL_NAMES))
-    x = data.train.x
+    x = sampled(data.train.inputs)
     shape = Shape(tuple(x.shape[1:]), outputs or data.classes, x.cpu())
     # torch's initialisers read the global generator only: give it back as it was
     with torch.random.fork_rng(devices=[]):

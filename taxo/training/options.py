@@ -5,17 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
-from taxo.training.datasets import DATA_SETS
-from taxo.training.settings import (
-    CORRUPTION_NAMES,
-    DEVICES,
-    MODEL_NAMES,
-    OPTIMIZERS,
-    READERS,
-    Settings,
-    flag,
-    from_words,
-)
+from taxo.training.archives import ROOT
+from taxo.training.choices import AUGMENTATIONS, CORRUPTION_NAMES, DEVICES, MODEL_NAMES, OPTIMIZERS
+from taxo.training.datasets import NAMES
+from taxo.training.readers import READERS
+from taxo.training.settings import Settings, flag, from_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +22,8 @@ class Option:
 
 
 OPTIONS = (
-    Option("data", "NAME", f"the data set: {', '.join(DATA_SETS)} (default: digits)"),
+    Option("data", "NAME", f"the data set: {', '.join(NAMES)} (default: digits)"),
+    Option("data_root", "DIR", f"where published data sets lie (default: {ROOT})"),
     Option(
         "noise",
         "KIND:SHARE",
@@ -47,6 +42,7 @@ OPTIONS = (
         "NAME:SEVERITY",
         f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)} (default: none)",
     ),
+    Option("augment", "NAME", f"how training images vary: {', '.join(AUGMENTATIONS)} (default: by data set)"),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
     Option(
         "clean_validation",
@@ -65,6 +61,7 @@ OPTIONS = (
     Option("clip", "NORM", "largest gradient norm (default: none)"),
     Option("teacher", "RUN", "a run folder, whose best weights are the teacher of methods that need one"),
     Option("device", "NAME", f"{', '.join(DEVICES)} (default: auto)"),
+    Option("workers", "N", "threads that read image files, while a step is computed (default: 0)"),
 )
 
 
@@ -86,6 +83,9 @@ def add_run_options(parser: ArgumentParser) -> None:
         action="store_const",
         const="on",
         help="only deterministic kernels: slower, and repeatable on a GPU too",
+    )
+    settings.add_argument(
+        "--download", action="store_true", help="get the data set first, if it is not there"
     )
     _add_output_options(parser)
 
@@ -129,6 +129,13 @@ def add_evaluate_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="NAME", help=f"{', '.join(DEVICES)} (default: the run's)")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
+
+
+def add_data_options(parser: ArgumentParser) -> None:
+    """Add the flags of the list of data sets."""
+    parser.add_argument("--data-root", metavar="DIR", default=ROOT, help=f"(default: {ROOT})")
+    parser.add_argument("--download", action="store_true", help="get the data set, if it is not there")
+    parser.add_argument("--json", action="store_true", help="the list as JSON")
 
 
 def given_words(namespace: Namespace) -> dict[str, str]:

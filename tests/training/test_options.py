@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 import pytest
 
 from taxo.language.errors import TaxoError
+from taxo.training.choices import Noise
 from taxo.training.options import (
     OPTIONS,
     add_compare_options,
@@ -14,7 +15,8 @@ from taxo.training.options import (
     add_train_options,
     settings_from,
 )
-from taxo.training.settings import READERS, Noise, sensible
+from taxo.training.readers import READERS
+from taxo.training.settings import sensible
 
 
 def parse(*words: str) -> Namespace:
