@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from taxo.training import words
 
-MODEL_NAMES = ("cnn", "mlp", "linear", "resnet20", "centres", "rigid")
+MODEL_NAMES = (
+    *("cnn", "mlp", "linear"),
+    *("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"),
+    *("preact_resnet18", "wrn_28_10", "wrn_40_2", "vit_s_16", "bilstm"),
+    *("centres", "rigid"),
+)
 NOISE_KINDS = ("pair", "random", "asymmetric")
 IMBALANCE_KINDS = ("exp", "step")
 CORRUPTION_NAMES = (

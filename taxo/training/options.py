@@ -49,7 +49,9 @@ OPTIONS = (
         "N",
         "training samples set apart with right labels, for methods that learn on held-out data (default: 0)",
     ),
-    Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),
+    Option(
+        "model", "NAME", f"auto, {', '.join(MODEL_NAMES)}, or one of torchvision's (default: by data set)"
+    ),
     Option("epochs", "N", "passes over the training data (default: by data set)"),
     Option("batch_size", "N", "samples per step (default: by data set)"),
     Option("lr", "RATE", "the highest learning rate (default: by data set and optimizer)"),

@@ -11,7 +11,7 @@ from taxo.language.errors import TaxoError, fail, suggest
 from taxo.language.parser import parse_expression, parse_reference
 from taxo.language.printer import expression_text
 from taxo.language.syntax import Call, Expression
-from taxo.training.datasets import find
+from taxo.training.datasets import DataSet, find
 from taxo.training.measures import ACCURACY, measure_of
 from taxo.training.settings import Settings
 from taxo.training.words import unreadable
@@ -36,11 +36,16 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: what is asked, the numbers it takes, and whether only images can answer."""
+    """One row: what is asked, the numbers it takes, and whether images or numbers alone have an answer."""
 
     title: str
     options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     of_images: bool = False
+    of_numbers: bool = False
+
+    def fits(self, row: DataSet) -> bool:
+        """Whether a run on the data has an answer."""
+        return (row.images or not self.of_images) and not (row.texts and self.of_numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ KINDS: dict[str, Kind] = {
             "step": Option("eps/4", 0),
             "restarts": Option("1", 1, MOST_STEPS, True),
         },
+        of_numbers=True,
     ),
     "corruptions": Kind("error under each corruption at each severity", of_images=True),
 }
@@ -96,7 +102,7 @@ def questions(text: str, flag: str) -> tuple[Question, ...]:
 
 def fitting(settings: Settings) -> tuple[Question, ...]:
     """Every question that a run with these settings can answer, at the usual values."""
-    kinds = [name for name, kind in KINDS.items() if find(settings.data).images or not kind.of_images]
+    kinds = [name for name, kind in KINDS.items() if kind.fits(find(settings.data))]
     return questions(",".join(kinds), "")
 
 
@@ -108,8 +114,10 @@ def refuse_unfit(asked: Sequence[Question], settings: Settings) -> None:
         message = f"a run that is measured by {measure.name} answers no question about classes"
         fail("T503", message, help="evaluate a classifier")
     for question in asked:
-        if KINDS[question.name].of_images and not row.images:
-            fail("T503", f"`{question.name}` is about images, and `{row.name}` has none", help="leave it out")
+        kind = KINDS[question.name]
+        if not kind.fits(row):
+            what = "images" if kind.of_images else "numbers"
+            fail("T503", f"`{question.name}` is about {what}, and `{row.name}` has none", help="leave it out")
 
 
 def _question(word: str, flag: str) -> Question:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 
 from taxo.language.errors import fail, suggest
-from taxo.training import datasets, words
+from taxo.training import datasets, elsewhere, words
 from taxo.training.choices import (
     AUGMENTATIONS,
     CORRUPTION_NAMES,
@@ -65,9 +65,21 @@ def read_schedule(word: str, flag: str) -> Schedule:
 
 
 def _model(word: str, _: str) -> str:
-    if word not in (*MODEL_NAMES, "auto"):
-        fail("T504", f"no model `{word}`", help=suggest(word, MODEL_NAMES))
+    if word != "auto":
+        check_model(word)
     return word
+
+
+def check_model(name: str) -> None:
+    """T504 for a name that is no model's, here or in torchvision."""
+    if name in MODEL_NAMES:
+        return
+    if not elsewhere.is_installed():
+        near = suggest(name, MODEL_NAMES)
+        fail("T504", f"no model `{name}`", help=f"{near}; `pip install torchvision` brings more")
+    others = elsewhere.names()
+    if name not in others:
+        fail("T504", f"no model `{name}`", help=suggest(name, (*MODEL_NAMES, *others)))
 
 
 def _clip(word: str, flag: str) -> float | None:
