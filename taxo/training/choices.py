@@ -21,6 +21,7 @@ CORRUPTION_NAMES = (
 )
 SEVERITIES = (1, 2, 3, 4, 5)
 AUGMENTATIONS = ("none", "flip_crop", "randaugment", "autoaugment", "augmix")
+PRECISIONS = ("32", "bf16", "16")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "linear", "multistep")
 DEVICES = ("auto", "cpu", "cuda")

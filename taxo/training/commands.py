@@ -10,6 +10,7 @@ from typing import Protocol
 
 from taxo.language.errors import TaxoError, fail
 from taxo.training.archives import ROOT
+from taxo.training.configuration import configured
 from taxo.training.options import (
     add_compare_options,
     add_data_options,
@@ -145,6 +146,7 @@ def _guarded(command: Callable[[Namespace], int], namespace: Namespace) -> int:
 
 def _with_memory_message(command: Callable[[Namespace], int], namespace: Namespace) -> int:
     try:
+        namespace = configured(namespace)
         if getattr(namespace, "download", False):
             _download(namespace)
         return command(namespace)

@@ -24,7 +24,7 @@ class DataSet:
     The goal is `classes`, `targets` (of a regression), or `points` (that the inputs are moved onto).
     Inputs are images, texts, or else rows of numbers. `official` is a test split that is the same for every
     seed. `load` is given the data root, where what has a `source` must have been put; `package` is what it
-    comes with, if not with scikit-learn.
+    comes with, if not with scikit-learn; `files` are those of one image each.
     """
 
     name: str
@@ -38,6 +38,7 @@ class DataSet:
     texts: bool = False
     source: Source | None = None
     package: str = ""
+    files: bool = False
 
 
 def _shipped(load: Callable[[], Raw]) -> Load:
@@ -62,7 +63,8 @@ def _plane(name: str, title: str, load: Callable[[], Raw]) -> DataSet:
 def _published(name: str, title: str, recipe: Recipe) -> DataSet:
     source = SOURCES[name]
     load = partial(read, name, source)
-    return DataSet(name, title, load, recipe, official=True, source=source)
+    files = source.read in (pictures.folder, pictures.tiny_imagenet)
+    return DataSet(name, title, load, recipe, official=True, source=source, files=files)
 
 
 SHIPPED = (
@@ -138,7 +140,8 @@ DATA_SETS: dict[str, DataSet] = {row.name: row for row in (*SHIPPED, *PUBLISHED)
 
 def _folder(path: Path, name: str) -> DataSet:
     load = _shipped(partial(pictures.folder, path))
-    return DataSet(name, f"the images in `{path}`", load, recipes.COLOUR, official=pictures.is_split(path))
+    split = pictures.is_split(path)
+    return DataSet(name, f"the images in `{path}`", load, recipes.COLOUR, official=split, files=True)
 
 
 def _csv(path: Path, name: str) -> DataSet:

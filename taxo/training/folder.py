@@ -112,11 +112,13 @@ def trained(folder: RunFolder, weights: str, device: str | None = None) -> Run:
     place = Path(split_values(split_reference(origin.method)[0])[0])
     # what it uses lies beside the file that was typed, and may have changed
     beside = place.resolve().parent if place.suffix == ".taxo" else None
-    run = prepare(parse(_read(file), str(file), beside), settings)
+    run = prepare(parse(_read(file), str(file), beside), settings, begun=True)
     if run.step.method.uses():
         program = folder.path / "program.py"
         refuse_change(_read(program), run.step.source, str(program), "the program")
     restore(run, checkpoint.load(folder.path / weights))
+    if run.average is not None:
+        run.average.put()
     return run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from math import isfinite
 from time import perf_counter
@@ -22,6 +23,7 @@ from taxo.training.progress import Reporter
 from taxo.training.run import Run, snapshot
 from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
+from taxo.training.update import update
 from taxo.training.views import views
 
 
@@ -72,7 +74,7 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     for batch, (part, x) in enumerate(zip(parts, inputs, strict=True), position.batch):
         _set_rate(run, batch)
         run.dice.manual_seed(seeds.number(run.settings.seed, f"step {position.epoch} {batch}"))
-        run.losses[batch] = _update(run, part, x)
+        run.losses[batch] = update(run, _shown(run, x), part)
         reporter.batch()
         seconds = position.seconds + perf_counter() - began
         run.position = replace(position, batch=batch + 1, seconds=seconds)
@@ -82,19 +84,6 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     if run.losses.is_cuda:
         torch.cuda.synchronize()
     run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
-
-
-def _update(run: Run, rows: Tensor, inputs: Tensor) -> Tensor:
-    train, loss = run.data.train, run.losses.new_zeros(())
-    x = _shown(run, inputs)
-    for _ in range(run.step.replays):
-        loss = run.step(x, train.y[rows], rows)
-        loss.backward()
-        if run.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
-        run.optimizer.step()
-        run.optimizer.zero_grad()
-    return loss.detach()
 
 
 def _shown(run: Run, x: Tensor) -> Tensor | list[Tensor]:
@@ -121,7 +110,9 @@ def _measure(run: Run) -> EpochMetrics:
     loss = _mean_loss(run)
     _check_weights(run)
     measure = measure_of(run.settings.data, run.settings.model)
-    train, validation, test = scores(run.step, (data.train, data.validation, data.test), measure)
+    splits = (data.train, data.validation, data.test)
+    with nullcontext() if run.average is None else run.average.in_place():
+        train, validation, test = scores(run.step, splits, measure)
     return EpochMetrics(
         epoch=position.epoch,
         train_loss=loss,

@@ -6,7 +6,14 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
 from taxo.training.archives import ROOT
-from taxo.training.choices import AUGMENTATIONS, CORRUPTION_NAMES, DEVICES, MODEL_NAMES, OPTIMIZERS
+from taxo.training.choices import (
+    AUGMENTATIONS,
+    CORRUPTION_NAMES,
+    DEVICES,
+    MODEL_NAMES,
+    OPTIMIZERS,
+    PRECISIONS,
+)
 from taxo.training.datasets import NAMES
 from taxo.training.readers import READERS
 from taxo.training.settings import Settings, flag, from_words
@@ -61,8 +68,13 @@ OPTIONS = (
     Option("schedule", "NAME", "cosine, linear, constant or multistep:60,80 (default: cosine)"),
     Option("warmup", "EPOCHS", "epochs in which the learning rate rises to its height (default: 0)"),
     Option("clip", "NORM", "largest gradient norm (default: none)"),
+    Option("accumulate", "K", "parts in which a batch goes through the model, to save memory (default: 1)"),
+    Option("ema", "DECAY", "average the weights over the updates, and measure those (default: none)"),
+    Option("init", "FILE", "begin with the weights of a file, or of a run folder (default: none)"),
+    Option("freeze", "GLOB", "weights that stay as they are, such as `stem.*,layer1.*` (default: none)"),
     Option("teacher", "RUN", "a run folder, whose best weights are the teacher of methods that need one"),
     Option("device", "NAME", f"{', '.join(DEVICES)} (default: auto)"),
+    Option("precision", "BITS", f"of forward passes: {', '.join(PRECISIONS)} (default: 32)"),
     Option("workers", "N", "threads that read image files, while a step is computed (default: 0)"),
 )
 
@@ -81,6 +93,9 @@ def add_run_options(parser: ArgumentParser) -> None:
         help="set a parameter of the method; may be repeated",
     )
     settings.add_argument(
+        "--compile", action="store_const", const="on", help="compile the model by torch.compile"
+    )
+    settings.add_argument(
         "--deterministic",
         action="store_const",
         const="on",
@@ -89,6 +104,7 @@ def add_run_options(parser: ArgumentParser) -> None:
     settings.add_argument(
         "--download", action="store_true", help="get the data set first, if it is not there"
     )
+    settings.add_argument("--config", metavar="FILE", help="flags in TOML; those that are typed win")
     _add_output_options(parser)
 
 

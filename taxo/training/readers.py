@@ -15,6 +15,7 @@ from taxo.training.choices import (
     MODEL_NAMES,
     NOISE_KINDS,
     OPTIMIZERS,
+    PRECISIONS,
     SCHEDULES,
     SEVERITIES,
     Corrupt,
@@ -52,6 +53,19 @@ def _corrupt(word: str, flag: str) -> Corrupt | None:
     if severity not in map(str, SEVERITIES):
         words.unreadable(word, flag, "a corruption and its severity, such as `fog:3`, from 1 to 5, or `none`")
     return Corrupt(kind, int(severity))
+
+
+def _decay(word: str, flag: str) -> float | None:
+    expected = "a share of the average that stays, such as `0.999`, or `none`"
+    return None if word == "none" else words.real(word, flag, expected, 0, 1)
+
+
+def _perhaps(word: str, _: str) -> str | None:
+    return None if word == "none" else word
+
+
+def _switch(word: str, flag: str) -> bool:
+    return words.choice(word, flag, ("on", "off")) == "on"
 
 
 def read_schedule(word: str, flag: str) -> Schedule:
@@ -113,9 +127,15 @@ READERS: dict[str, Callable[[str, str], Value]] = {
     "schedule": read_schedule,
     "warmup": lambda word, flag: words.whole(word, flag, 0),
     "clip": _clip,
-    "teacher": lambda word, _: None if word == "none" else word,
+    "accumulate": lambda word, flag: words.whole(word, flag, 1),
+    "ema": _decay,
+    "init": _perhaps,
+    "freeze": _perhaps,
+    "teacher": _perhaps,
     "seed": lambda word, flag: words.whole(word, flag, 0),
     "device": lambda word, flag: words.choice(word, flag, DEVICES),
+    "precision": lambda word, flag: words.choice(word, flag, PRECISIONS),
+    "compile": _switch,
     "workers": lambda word, flag: words.whole(word, flag, 0),
-    "deterministic": lambda word, flag: words.choice(word, flag, ("on", "off")) == "on",
+    "deterministic": _switch,
 }

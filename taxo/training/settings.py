@@ -36,10 +36,16 @@ class Settings:
     schedule: Schedule
     warmup: int
     clip: float | None
+    accumulate: int
+    ema: float | None
+    init: str | None
+    freeze: str | None
     teacher: str | None
     params: tuple[tuple[str, str], ...]
     seed: int
     device: str
+    precision: str
+    compile: bool
     workers: int
     deterministic: bool
 
@@ -72,10 +78,16 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
         schedule=read_schedule(recipe.schedule, "--schedule"),
         warmup=0,
         clip=None,
+        accumulate=1,
+        ema=None,
+        init=None,
+        freeze=None,
         teacher=None,
         params=(),
         seed=0,
         device="auto",
+        precision="32",
+        compile=False,
         workers=0,
         deterministic=False,
     )
@@ -103,6 +115,7 @@ def _check_data(settings: Settings) -> None:
     asked = {
         f"--imbalance {settings.imbalance}": settings.imbalance is not None and row.goal != "classes",
         f"--corrupt {settings.corrupt}": settings.corrupt is not None and not row.images,
+        f"--workers {settings.workers}": settings.workers > 0 and not row.files,
         f"--augment {settings.augment}": settings.augment != "none" and not row.images,
         f"--noise {settings.noise}": settings.noise is not None
         and settings.noise.kind != "random"
@@ -110,8 +123,12 @@ def _check_data(settings: Settings) -> None:
     }
     for words_typed, wrong in asked.items():
         if wrong:
-            kind = "classes" if words_typed.startswith(("--imbalance", "--noise")) else "images"
+            flag_typed = words_typed.partition(" ")[0]
+            kind = _ABOUT.get(flag_typed, "images")
             fail("T503", f"`{words_typed}` is about {kind}, and `{row.name}` has none", help="leave it out")
+
+
+_ABOUT = {"--imbalance": "classes", "--noise": "classes", "--workers": "image files"}
 
 
 def from_words(given: Mapping[str, str], assignments: list[str]) -> Settings:

@@ -30,7 +30,7 @@ def train(namespace: Namespace) -> int:
     kept = _kept(namespace)
     typed, settings = _asked(namespace, kept)
     with tuned(settings):
-        run = prepare(typed, settings)
+        run = prepare(typed, settings, begun=kept is not None)
         if namespace.dry_run:
             _show(run, typed, bool(namespace.json))
             return 0

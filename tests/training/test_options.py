@@ -45,7 +45,7 @@ def test_a_mistake_names_the_flag():
 
 
 def test_every_setting_has_a_flag():
-    assert {option.name for option in OPTIONS} | {"seed", "deterministic"} == READERS.keys()
+    assert {option.name for option in OPTIONS} | {"seed", "compile", "deterministic"} == READERS.keys()
 
 
 def test_resume_may_name_no_run():
