@@ -65,6 +65,15 @@ def test_solutions(size: tuple[int, int]):
     torch.testing.assert_close(solved(stencil, right), expected, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("numbers", [1, 60, 100, 500])
+def test_batches_are_solved_in_parts(numbers: int, monkeypatch: pytest.MonkeyPatch):
+    stencil, right = Recolor(pictures(6, 5), 1, 1).counts(), noise(4, 3, 6, 5)
+    whole = solved(stencil, right)
+    monkeypatch.setattr("taxo.ops.stencil.AT_ONCE", numbers)
+    torch.testing.assert_close(solved(stencil, right), whole)
+    assert solved(stencil.rows(0, 0), right[:0]).shape == (0, 3, 6, 5)
+
+
 def scenes(side: int) -> Tensor:
     """Pictures of shaded discs before each other, a little grainy."""
     dice = torch.Generator().manual_seed(0)
@@ -154,3 +163,12 @@ def test_radii_of_their_own_and_no_gradient():
     found, one = (Recolor(x, 1, radius).furthest([noise(4, 3, 5, 5)])[0] for radius in (radii, 1.0))
     torch.testing.assert_close(found, radii[:, None, None, None] * one)
     assert not Recolor(x, 1, 1).furthest([torch.zeros_like(x)])[0].any()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_gpu_finds_the_same_change(rank: int):
+    x, g = scenes(48).double(), noise(4, 3, 48, 48)
+    (expected,) = Recolor(x, 1, 0.1, rank=rank).furthest([g])
+    (found,) = Recolor(x.cuda(), 1, 0.1, rank=rank).furthest([g.cuda()])
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-8, rtol=0)
