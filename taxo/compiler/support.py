@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
-from taxo.compiler.held import unfit_there, unfit_whole
+from taxo.compiler.held import unfit_there, unfit_whole, unfit_data
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
@@ -114,6 +114,7 @@ def _perturbation(item: Perturbation) -> Iterator[Refusal]:
     infer = item.infer
     if item.every is not None:
         yield f"`every {item.every}`", item.every.span, "drop the clause"
+    yield from unfit_data(item)
     if infer.via is not None and infer.via.name.text in HELD:
         yield f"the solver `{infer.via.name}`", infer.via.span, "take another solver"
     for region in infer.within:
