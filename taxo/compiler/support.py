@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
-from taxo.compiler.held import unfit_there, unfit_whole, unfit_data
+from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
