@@ -54,6 +54,8 @@ def fit(
     for epoch in run.step.epochs(run.settings.epochs):
         rows = run.order.draw()
         if run.position.measured and run.position.epoch == epoch:
+            if done and best(done) is done[-1]:
+                recorder.mark_best()  # a run may be killed between the two
             continue  # saved when the epoch was measured: only the step's counters had still to move on
         if run.position.epoch != epoch:
             run.position = Position(epoch)
