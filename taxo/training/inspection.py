@@ -23,17 +23,22 @@ from taxo.training.tensors import batches
 from taxo.training.views import views
 
 MOST_ROWS = 20_000
+ROUNDING = 1e-5  # sizes that differ by no more of themselves are the same
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Touched:
-    """A perturbation, what it declares of itself, and how far it moved each sample that was looked at."""
+    """A perturbation, what it declares of itself, and how far it moved each sample that was looked at.
+
+    One that is neither sought nor has a direction is drawn by chance, and not `aimed`.
+    """
 
     key: str
     target: str
     direction: str
     granularity: tuple[str, ...]
     sizes: Tensor
+    aimed: bool = True
 
     @property
     def suspects(self) -> bool:
@@ -53,7 +58,13 @@ class Inspection:
     @property
     def each(self) -> list[Touched]:
         """The perturbations that move each sample by a distance of its own."""
-        return [one for one in self.touched if "sample" in one.granularity and bool(one.sizes.std() > 0)]
+        return [
+            one
+            for one in self.touched
+            if one.aimed
+            and "sample" in one.granularity
+            and bool(one.sizes.std(correction=0) > ROUNDING * one.sizes.mean())
+        ]
 
 
 def acts_of(method: Method) -> dict[str, Act]:
@@ -119,7 +130,8 @@ def relative_change(found: Inspection, y: Tensor, classes: int) -> list[float]:
 def _touched(act: Act, sizes: Tensor) -> Touched:
     item = act.item
     grains = tuple(word.text for word in item.granularity)
-    return Touched(act.key, item.target.text, item.direction.text, grains, sizes)
+    aimed = act.unknown is not None or item.direction.text != "mixed"
+    return Touched(act.key, item.target.text, item.direction.text, grains, sizes, aimed)
 
 
 def _replays(run: Run, rows: Tensor, purpose: str, muted: Sequence[tuple[str, ...]]) -> list[Replay]:

@@ -22,8 +22,7 @@ SHOWN = ("classes", "calibration", "memorisation")
 def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[EpochMetrics]) -> None:
     """Look at the run's samples once more, and write what there is to see."""
     found = inspect(run)
-    noisy = run.settings.noise is not None
-    rankings = [ranking(found, touched, run.data.train, noisy) for touched in found.each]
+    rankings = [ranking(found, touched, run.data.train) for touched in found.each]
     if not writes():
         return
     told = Told(run, typed, history, found, rankings, _answers(run))
