@@ -4,15 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from taxo.compiler.ahead import aheads
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.plan import first_word, simultaneous
 from taxo.compiler.searches import Refusal
 from taxo.compiler.states import is_before
+from taxo.compiler.there import found_there
+from taxo.language.calling import given
+from taxo.language.method import Inference, Param
 from taxo.language.scope import Scope
 from taxo.language.syntax import Attribute, Expression, Name
-from taxo.language.vocabulary import VALUES, Grain, Place
+from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Grain, Place
 
+AROUND = ("linf", "l2", "l1", "nonnegative")
 HELD_OUT = ("loss", "u", "p", "y", "correct", "margin", "gradnorm")
+
+
+def unfit_whole(graph: Graph) -> Iterator[Refusal]:
+    """What a search on held-out data for what the whole method reads asks for and this version cannot run."""
+    scope = graph.scope
+    for infer in found_there(graph.method):
+        on, params = infer.on, [scope.params[name.text] for name in infer.over if name.text in scope.params]
+        if on is not None and on.name.text != "validation":
+            yield f"a search on `{on.name}`", on.span, "write `on validation`"
+        if len(infer.over) > 1 or not params:
+            yield "this search on held-out data", infer.span, "search for one parameter"
+        for param in params:
+            yield from _searched(param, scope)
+        for region in infer.within:
+            if region.name.text not in AROUND:
+                yield f"the set `{region.name}` around a parameter", region.span, "take `linf`, `l2` or `l1`"
+        via = infer.via
+        if via is not None and set(given(via, SOLVERS[via.name.text].options)) & {"start", "simultaneous"}:
+            yield "this start of a search on held-out data", via.span, "drop it: a parameter is kept"
+        balls = any(REGIONS[region.name.text].bounded for region in infer.within)
+        if via is not None and via.name.text == "pgd" and not balls:
+            yield "`pgd` without a set that bounds the parameter", via.span, "add `within linf(...)`"
+        if len(graph.lines) > 1 or aheads(graph):
+            yield "a search on held-out data beside branches, or looking ahead,", infer.span, "drop them"
+        for node in [*(one for act in graph.acts() for one in graph.expressions(act)), *_goal(infer)]:
+            yield from _of_the_batch(node, scope, {name.text for name in infer.over})
+
+
+def _goal(infer: Inference) -> list[Expression]:
+    return [] if infer.goal is None else [infer.goal.objective]
+
+
+def _searched(param: Param, scope: Scope) -> Iterator[Refusal]:
+    """A parameter that is found is a table, of numbers or of what is like an input."""
+    if scope.network(param.name.text) is not None or (param.per is not None and param.per.text == "sample"):
+        yield "this search on held-out data", param.span, "search for values of the classes, or one for all"
+
+
+def _of_the_batch(node: Expression, scope: Scope, names: set[str]) -> Iterator[Refusal]:
+    """What belongs to the batch that is trained on, or is computed before anything is found."""
+    hint = "make it of `loss`, `u`, `y` and numbers, written where they are read"
+    for part in scope.parts(node):
+        if unknown_there(part, scope, ("x", "z", "h")):
+            yield "this, of held-out samples,", part.span, hint
+    for let in scope.through(node):
+        if any(one in names or one in VALUES for one in scope.reads(scope.lets[let].value)):
+            yield f"`let {let}`, of held-out samples,", scope.lets[let].span, hint
 
 
 def unfit_there(act: Act, graph: Graph) -> Iterator[Refusal]:

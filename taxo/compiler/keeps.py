@@ -14,6 +14,7 @@ from taxo.compiler.plan import counted, first_word, simultaneous
 from taxo.compiler.spots import EARLY, of_line
 from taxo.compiler.states import attribute, kept, made
 from taxo.compiler.text import Text, call, quoted
+from taxo.compiler.there import found_there
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
 from taxo.language.objectives import base_objective
@@ -133,7 +134,7 @@ def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
             with text.of(param.span):
                 _learned(text, param, learned.get(name), writer)
     found, there = aheads(graph), [act.item.infer for act in graph.acts() if act.there]
-    for infer in [*(one.infer for one in found), *there][:1]:
+    for infer in [*(one.infer for one in found), *found_there(graph.method), *there][:1]:
         with text.of(infer.span):
             text.line("self.take_validation()")
     for one in found:
@@ -169,7 +170,7 @@ def _learned(text: Text, param: Param, infer: Inference | None, writer: Writer) 
     arguments = [
         quoted(per),
         ROWS[per],
-        "()",
+        "()" if param.like is None else "None",
         "self.anchor",
         start,
         *_stored(infer, writer),

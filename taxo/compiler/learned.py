@@ -5,11 +5,12 @@ from __future__ import annotations
 from taxo.compiler.ahead import fleeting, is_ahead
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph
-from taxo.compiler.keeps import grain_of, learned_params, table_of
+from taxo.compiler.keeps import grain_of, keeper, learned_params, table_of
 from taxo.compiler.names import identifier
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot
 from taxo.compiler.text import Text, call
+from taxo.compiler.there import is_there
 from taxo.language.calling import given
 from taxo.language.method import Inference, Param
 from taxo.language.printer import PRODUCT
@@ -26,7 +27,11 @@ ROWS_HERE = {
 
 def descending(graph: Graph) -> dict[str, Inference]:
     """The parameters that descend on the loss of the training pass."""
-    return {name: infer for name, infer in learned_params(graph).items() if not is_ahead(infer)}
+    return {
+        name: infer
+        for name, infer in learned_params(graph).items()
+        if not is_ahead(infer) and not is_there(infer)
+    }
 
 
 def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
@@ -51,6 +56,9 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
             if name in passing:
                 text.line(f"{own} = {writer.use('leaf')}({whole(param, writer)})")
                 continue
+            if is_there(infer):
+                text.line(reading(param, graph))
+                continue
             per = grain_of(param)
             index = "index" if per == "sample" else ""
             picked = "[0]" if per == "corpus" else ""
@@ -62,6 +70,14 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
             and graph.used_call(name)
         ):
             text.line(f"{identifier(name)} = self.network_{identifier(name)}")
+
+
+def reading(param: Param, graph: Graph) -> str:
+    """The line that reads what is kept of a parameter that a search finds: a constant."""
+    name, own = param.name.text, identifier(param.name.text)
+    like = "like=x" if param.like is not None else ""
+    picked = "[0]" if grain_of(param) == "corpus" else ""
+    return f"{own} = self.{keeper(name, graph.scope)}.read({like}){picked}"
 
 
 def whole(param: Param, writer: Writer) -> str:

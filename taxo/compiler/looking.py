@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from taxo.compiler.ahead import Ahead, attribute, fleeting
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph
+from taxo.compiler.foresight import moments
+from taxo.compiler.graph import Graph
 from taxo.compiler.keeps import grain_of, keeper, table_of
 from taxo.compiler.names import INVERSES, identifier
-from taxo.compiler.plan import moments
-from taxo.compiler.regions import Regions
+from taxo.compiler.regions import Regions, around_all
 from taxo.compiler.spots import EARLY, of_line
 from taxo.compiler.text import Text, call, quoted
 from taxo.compiler.timing import time_condition
 from taxo.language.layout import inference_text
-from taxo.language.method import Interval, Param
 from taxo.language.printer import PRODUCT
 from taxo.language.shapes import Reader
 from taxo.language.vocabulary import HESSIANS, OPTIMIZERS, Place, Shape
@@ -154,14 +153,9 @@ class Looking:
         """The sets that what is found stays in: an act's own, or a parameter's domain."""
         act = self.ahead.act
         param = self.graph.scope.params.get(name)
-        found = self._sets(act) if act is not None else [] if param is None else self._domain(param)
+        found: list[str] = []
+        if act is not None:
+            found = Regions(self.writer, act, EARLY).all("x")
+        elif param is not None:
+            found = around_all(self.writer, self.ahead.infer, param)
         return [f"within=[{', '.join(found)}]"] * bool(found)
-
-    def _sets(self, act: Act) -> list[str]:
-        return Regions(self.writer, act, EARLY).all("x")
-
-    def _domain(self, param: Param) -> list[str]:
-        if not isinstance(param.domain, Interval) or self.graph.scope.network(param.name.text) is not None:
-            return []
-        ends = (self.writer.code(end, EARLY) for end in (param.domain.low, param.domain.high))
-        return [f"{self.writer.use('Between')}({', '.join(ends)})"]

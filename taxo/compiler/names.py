@@ -31,7 +31,7 @@ LIBRARY: dict[str, str] = {
     "motionless": "taxo.ops.pictures",
     **_from(
         "taxo.ops.solvers",
-        "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped",
+        "slope leaf first_guess inside pgd gradient sign linearized linearized_steps stepped carried",
     ),
     **_from("taxo.ops.closed", "cross_entropy_l1 cross_entropy_linf prox_of_squares"),
     **_from("taxo.ops.tables", "Table"),

@@ -3,84 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from taxo.compiler.ahead import Ahead, aheads, before_logits, depends, reads_any, shares_pass
+from taxo.compiler.ahead import aheads, reads_any, shares_pass
 from taxo.compiler.folding import fold
+from taxo.compiler.foresight import foreseen
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
+from taxo.compiler.passage import TEACHER, Pass, Plan
 from taxo.compiler.selected import selected_share, selection
+from taxo.compiler.there import found_there
 from taxo.compiler.timing import is_timed
 from taxo.language.calling import given
 from taxo.language.constants import constant
+from taxo.language.method import Inference
 from taxo.language.scope import Scope
 from taxo.language.syntax import Name
 from taxo.language.vocabulary import SOLVERS, Place
-
-TEACHER = "teacher"
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Some equal passes through the model; `share` is the part of the batch they run on.
-
-    An `unmoved` one finds an unknown at the value that nothing has perturbed yet. A `timed` one is run while
-    a condition on the time holds.
-    """
-
-    kind: str
-    name: str
-    count: int = 1
-    forwards: int = 1
-    backwards: int = 1
-    share: float = 1.0
-    norm: str = "update"
-    unmoved: bool = False
-    timed: bool = False
-
-    def __str__(self) -> str:
-        passes = " + ".join(["forward"] * self.forwards + ["backward"] * self.backwards)
-        times = f"{self.count} x ({passes})" if self.count > 1 else passes
-        rows = f" on {self.share:.0%} of the rows" if self.share < 1 else ""
-        rows = f" on {self.share:g} x the rows" if self.share > 1 else rows
-        when = ", at times" if self.timed else ""
-        return f"{self.kind} {self.name}".strip() + f": {times}{rows}, norm {self.norm}{when}"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The passes of a step in order."""
-
-    passes: tuple[Pass, ...]
-
-    @property
-    def forwards(self) -> float:
-        """How many times the batch goes through the model."""
-        return sum(one.count * one.forwards * one.share for one in self.passes if one.kind != TEACHER)
-
-    @property
-    def backwards(self) -> float:
-        """How many times a gradient of the batch comes back through the model."""
-        return sum(one.count * one.backwards * one.share for one in self.passes if one.kind != TEACHER)
-
-    @property
-    def cost(self) -> str:
-        """The cost in a few letters: `11 F + 11 B`, and what a teacher's passes add."""
-        taught = sum(one.forwards for one in self.passes if one.kind == TEACHER)
-        more = f" + {taught} F of the teacher" if taught else ""
-        return f"{_short(self.forwards)} F + {_short(self.backwards)} B{more}"
-
-    def norm(self, kind: str, name: str) -> str:
-        """The norm word of a pass; `update` where there is no such pass."""
-        return next((one.norm for one in self.passes if (one.kind, one.name) == (kind, name)), "update")
-
-    def has(self, kind: str, name: str) -> bool:
-        """Whether a pass is in the plan."""
-        return any((one.kind, one.name) == (kind, name) for one in self.passes)
-
-
-def _short(number: float) -> str:
-    return f"{number:.4g}"
 
 
 def schedule(graph: Graph) -> Plan:
@@ -106,6 +45,7 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:
+    yield from _found_there(graph)
     yield from _clean(graph)
     found = aheads(graph)
     if found:
@@ -113,9 +53,9 @@ def _passes(graph: Graph) -> Iterator[Pass]:
             for act in line.acts:
                 yield from _inference(graph, number, line, act)
     # what is shared with the training passes comes behind them
-    foreseen = [one for ahead in found for one in _foreseen(graph, ahead)]
+    later = [one for ahead in found for one in foreseen(graph, ahead)]
     if not shares_pass(graph):
-        yield from foreseen
+        yield from later
     for number, line in enumerate(graph.lines):
         for act in line.acts if not found else ():
             yield from _inference(graph, number, line, act)
@@ -125,10 +65,22 @@ def _passes(graph: Graph) -> Iterator[Pass]:
         if not graph.together():
             yield Pass("train", line.name, norm=line.norm or "batch")
     if shares_pass(graph):
-        yield from foreseen
+        yield from later
     if graph.together():
         yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
     yield from _descents(graph)
+
+
+def _found_there(graph: Graph) -> Iterator[Pass]:
+    """The passes of searches on held-out data, in which what perturbs is found anew each time."""
+    for infer in found_there(graph.method):
+        names = tuple(name.text for name in infer.over)
+        count = _count(infer, graph.scope)
+        for act in graph.lines[0].acts:
+            for one in _inference(graph, 0, graph.lines[0], act):
+                yield replace(one, name=f"{one.name} for {names[0]}", count=count * one.count)
+        deep = any(reads_any(graph, act, names) for act in graph.acts() if act.place < Place.LOGITS)
+        yield Pass("held out", names[0], count=count, backwards=int(deep), norm="frozen")
 
 
 def _clean(graph: Graph) -> Iterator[Pass]:
@@ -137,34 +89,6 @@ def _clean(graph: Graph) -> Iterator[Pass]:
         yield Pass("clean", "", backwards=0, norm="batch")
     if "clean" in graph.read_by([line for line in graph.lines if line.carry is not None]):
         yield Pass("clean", "carried", backwards=0, norm="batch")
-
-
-def _foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
-    """The virtual steps of the weights, the held-out pass, and how that is traced back to what is found."""
-    lines, late, more = len(graph.lines), before_logits(graph, one), one.steps - 1
-    usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)) or one.every > 1)
-    yield replace(usual, count=lines, forwards=int(not shares_pass(graph)))
-    if more:
-        yield replace(usual, count=lines * more)
-    yield replace(usual, kind="held out")
-    back = replace(usual, kind="look back")
-    if one.inverts:
-        # a product goes back through the backward and the forward
-        yield replace(usual, kind="invert", count=lines * one.products(), forwards=0, backwards=2)
-    if one.second:
-        # back through every backward, and for later steps and unknowns before the logits the forward too
-        yield replace(back, count=lines * (1 + 2 * more + late), forwards=0)
-        return
-    if more:
-        yield replace(back, count=2 * lines * more)
-    yield replace(back, count=2 * lines, backwards=int(late))
-
-
-def moments(graph: Graph, one: Ahead) -> list[Act]:
-    """The acts that read what is found, where all wait for their time: none is looked ahead for before."""
-    acts = [act for act in graph.acts() if reads_any(graph, act, one.names)]
-    weighs = any(depends(graph.scope, line.weight, one.names) for line in graph.lines)
-    return [] if weighs or not all(is_timed(act, graph.scope) for act in acts) else acts
 
 
 def _descents(graph: Graph) -> Iterator[Pass]:
@@ -222,7 +146,11 @@ def simultaneous(act: Act, scope: Scope) -> bool:
 
 def steps(act: Act, scope: Scope) -> int:
     """How many gradients a solver takes."""
-    via = act.item.infer.via
+    return _count(act.item.infer, scope)
+
+
+def _count(infer: Inference, scope: Scope) -> int:
+    via = infer.via
     solver = None if via is None else SOLVERS[via.name.text]
     if via is None or solver is None or "steps" not in solver.options:
         return 1

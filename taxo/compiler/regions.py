@@ -8,8 +8,9 @@ from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act
 from taxo.compiler.plan import is_plain, simultaneous
 from taxo.compiler.searches import asks_which
-from taxo.compiler.spots import Spot
+from taxo.compiler.spots import EARLY, Spot
 from taxo.language.calling import given
+from taxo.language.method import Inference, Interval, Param
 from taxo.language.printer import ATOM
 from taxo.language.syntax import Call, Expression, Name
 from taxo.language.vocabulary import REGIONS, Place, Shape
@@ -26,6 +27,19 @@ CLASSES = {
     "recolor": "Recolor",
 }
 BLANKS = {Shape.FIELD: "motionless"}  # what makes an unknown of a shape that is not the value's
+
+
+def around_all(writer: Writer, infer: Inference, param: Param) -> list[str]:
+    """The sets that a learned parameter stays in: those of its inference, and its domain."""
+    found: list[str] = []
+    for region in infer.within:
+        rows, known = REGIONS[region.name.text].options, given(region, REGIONS[region.name.text].options)
+        numbers = [writer.code(known[name], EARLY) for name in rows if name in known and not rows[name].words]
+        found.append(f"{writer.use(CLASSES[region.name.text])}({', '.join(numbers)})")
+    if isinstance(param.domain, Interval) and writer.scope.network(param.name.text) is None:
+        ends = (writer.code(end, EARLY) for end in (param.domain.low, param.domain.high))
+        found.append(f"{writer.use('Between')}({', '.join(ends)})")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,6 @@ def _unfit(act: Act, method: Method, scope: Scope) -> Iterator[Refusal]:
         yield "influence that samples share", item.granularity[0].span, "write `granularity sample`"
     if any(isinstance(clause, Branch) and item in clause.perturbations for clause in method.clauses):
         yield "`every round` in a branch", span, "write it outside of branches"
-    if any(other.order < act.order for other in acts_of(method, scope)):
-        hint = "write it first: what is found between rounds knows nothing of the others"
-        yield "`every round` below another perturbation", span, hint
     yield from _read(act, scope)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from taxo.compiler.acts import ActWriter
 from taxo.compiler.ahead import Ahead, aheads, early_lines, shares_pass
+from taxo.compiler.climbing import climbings
 from taxo.compiler.expressions import Writer
 from taxo.compiler.given import BeforePasses
 from taxo.compiler.graph import Graph, Line, of_lines
@@ -43,6 +44,8 @@ class RunWriter(BeforePasses):
         """The whole body."""
         graph = self.graph
         self.given(text)
+        for one in [] if self.second else climbings(graph, self.plan, self.writer):
+            one.write(text)
         if self._brings_clean():
             text.comment("the clean pass")
             with text.under('with self.apart("batch"):'):

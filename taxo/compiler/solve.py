@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from taxo.compiler.ahead import depends
 from taxo.compiler.closed import is_linear, known_minimiser
 from taxo.compiler.plan import (
     at_zero,
@@ -46,6 +47,16 @@ class Solve(Sought):
         else:
             self._searched(text)
             self._keep(text)
+        self._carry(text)
+
+    def _carry(self, text: Text) -> None:
+        """Have what was found move as its start does, where that is sought itself."""
+        if first_word(self.act, self.graph.scope) or not self.live or self.act.via is None:
+            return
+        start = given(self.act.via, SOLVERS[self.act.via.name.text].options)["start"]
+        if depends(self.graph.scope, start, self.live):
+            carried, code = self.writer.use("carried"), self.writer.code(start, self.ahead())
+            text.line(f"{self.name} = {carried}({self.name}, {code})")
 
     def _direct(self) -> bool:
         """Whether the slope in the unknown is that in the weights themselves."""

@@ -19,7 +19,10 @@ from taxo.language.vocabulary import Option, Place, Shape
 
 @dataclass(frozen=True)
 class Sought:
-    """What an act's inference is made of, as program text; `clean` where its pass is the clean one too."""
+    """What an act's inference is made of, as program text; `clean` where its pass is the clean one too.
+
+    Where its start is made of a `live` name, what it finds moves as that does.
+    """
 
     graph: Graph
     plan: Plan
@@ -30,6 +33,7 @@ class Sought:
     spelt: tuple[str, ...] = ()
     own: dict[str, str] = field(default_factory=dict[str, str])
     clean: bool = False
+    live: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -9,17 +9,18 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
-from taxo.compiler.held import unfit_there
+from taxo.compiler.held import unfit_there, unfit_whole
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.sights import blind
 from taxo.compiler.states import form_of, inner_of, is_before, is_fresh, reads_batch
+from taxo.compiler.there import is_there
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
 from taxo.language.findings import Findings
-from taxo.language.method import Branch, Inference, Method, Perturbation, State
+from taxo.language.method import Branch, Inference, Method, Param, Perturbation, State
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
@@ -46,9 +47,6 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     for call in method.needs:
         if call.name.text in NEEDS:
             yield f"`needs {call.name}`", call.span, "drop what reads it"
-    for param in method.params:
-        if param.like is not None:
-            yield f"the parameter `{param.name}`", param.name.span, "drop `like`"
     for infer in method.infers:
         yield from _inference(infer, scope)
     for state in method.states:
@@ -60,13 +58,20 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
         yield what, node.span, "read numbers and parameters"
 
 
+def _is_kept(param: Param, scope: Scope) -> bool:
+    """Whether a parameter like an input is found by a search, which keeps it in a table."""
+    infer, like = scope.found.get(param.name.text), param.like
+    return infer is not None and is_there(infer) and isinstance(like, Name) and like.text == "x"
+
+
 def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     joint = infer.via is not None and infer.via.name.text == "joint"
     others = [name for name in infer.over if name.text not in scope.params]
     if is_ahead(infer):
         others = [name for name in others if name.text not in scope.states]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
-    if infer.manner.text != "tuning" and (others or not (descends or is_ahead(infer))):
+    runs = descends or is_ahead(infer) or is_there(infer)
+    if infer.manner.text != "tuning" and (others or not runs):
         hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
         hint += " or `implicit(...)` of parameters can be run"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
@@ -111,6 +116,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
             yield from unfit(act, graph)
             yield from unfit_there(act, graph)
         yield from blind(graph)
+        yield from unfit_whole(graph)
         yield from _expressions(graph)
         yield from _reached(graph, method)
     for act in predicting.acts():
@@ -136,6 +142,10 @@ def _reached(graph: Graph, method: Method) -> Iterator[Refusal]:
 def _expressions(graph: Graph) -> Iterator[Refusal]:
     """What nothing computes yet."""
     scope = graph.scope
+    for param in scope.params.values():
+        if param.like is not None and graph.used(param.name.text) and not _is_kept(param, scope):
+            hint = "drop `like`, or have a search on held-out data find it: it is `like x`"
+            yield f"the parameter `{param.name}`", param.name.span, hint
     for part in (part for node in graph.read() for part in scope.parts(node)):
         name = part.text if isinstance(part, Name) and part.text not in scope.declared else ""
         if name in PER_CLASS and "outputs" in scope.needs:

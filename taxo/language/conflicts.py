@@ -150,8 +150,8 @@ def _check_claims(first: Part, second: Part, findings: Findings) -> None:
 def _check_order(a: Part, one: Perturbation, b: Part, other: Perturbation, findings: Findings) -> None:
     """One of two on one value reads it, so that it sees the other's change if it comes second."""
     spot, at = acts_at(one), acts_at(other)
-    if spot is None or at is None or spot != at:
-        return
+    if spot is None or at is None or spot != at or (one.every is None) != (other.every is None):
+        return  # between rounds nothing of a step is in place
     reader = next((part for part, item in ((b, other), (a, one)) if spot.value in part.reads(item)), None)
     if reader is None:
         return

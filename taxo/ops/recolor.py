@@ -17,7 +17,7 @@ from taxo.ops.stencil import Stencil, solved
 
 FIRM = 1e4  # how much slopes count while patterns are sought: those with few of them stand out
 MORE = 4  # patterns beyond those that are asked for
-ROUNDS = 4
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ def inside(value: Unknown, within: Sequence[Region]) -> Unknown:
     return _like(project_all([part.detach() for part in _parts(value)], within), value)
 
 
+def carried(found: Tensor, start: Tensor) -> Tensor:
+    """What a search has found, moving as its start does: to first order, and where no set stops it."""
+    return found.detach() + (start - start.detach())
+
+
 def pgd(
     objective: Callable[[Unknown], Tensor],
     first: Unknown,

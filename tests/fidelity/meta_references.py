@@ -251,6 +251,33 @@ def meta_universal_patch(area: float, step: float, held: Held) -> Reference:
     return reference
 
 
+def meta_adversarial(eps: float, step: float, classes: int, held: Held) -> Reference:
+    """Tsai et al. 2021, Algorithm 1, to first order: a start per class, from which one step does most harm.
+
+    The starts climb the held-out loss at the end of that step, by the sign of its slope there.
+    """
+    batches, kept = cycle(held), list[Tensor]()
+
+    def climbed(frozen: nn.Module, start: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        begin = (x + start.clamp(-eps, eps)).clamp(0, 1)
+        at = begin.requires_grad_()
+        (slope,) = torch.autograd.grad(softmax_loss(frozen(at), y).sum(), at)
+        moved = torch.minimum(torch.maximum(at + step * slope.sign(), x - eps), x + eps)
+        return moved.clamp(0, 1).detach()
+
+    def reference(model: nn.Module, x: Tensor, y: Tensor, index: Tensor) -> Result:
+        bank = kept.pop() if kept else torch.zeros(classes, *x.shape[1:], dtype=x.dtype)
+        frozen, (x_held, y_held) = deepcopy(model).eval(), next(batches)
+        end = climbed(frozen, bank[y_held], x_held, y_held).requires_grad_()
+        (slope,) = torch.autograd.grad(softmax_loss(frozen(end), y_held).mean(), end)
+        harm = torch.zeros_like(bank).index_add(0, y_held, slope)
+        bank = (bank + step * harm.sign()).clamp(-eps, eps)
+        kept.append(bank)
+        return differentiated(softmax_loss(model(climbed(frozen, bank[y], x, y)), y).mean(), model)
+
+    return reference
+
+
 def perceptron(weights: Network, inputs: Tensor) -> Tensor:
     """sigmoid(W2 relu(W1 x + b1) + b2)."""
     first, shift, second, last = weights

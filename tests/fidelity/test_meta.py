@@ -61,6 +61,10 @@ CASES: dict[str, Making] = {
     "meta_mixpert(characteristics: margin_only)": mixpert(used=(2,)),
     "metasaug": metasaug(0.75, 0.1),
     "metasaug(lam: 4, meta_lr: 30)": metasaug(4, 30),
+    "meta_adversarial": lambda _: timeless(paper.meta_adversarial(8 / 255, 4 / 255, CLASSES, HELD)),
+    "meta_adversarial(eps: 0.3, step: 0.2)": lambda _: timeless(
+        paper.meta_adversarial(0.3, 0.2, CLASSES, HELD)
+    ),
     "meta_universal_patch": lambda _: timeless(paper.meta_universal_patch(5 / 100, 1 / 255, HELD)),
     "meta_universal_patch(area: 60%, step: 40/255)": lambda _: timeless(
         paper.meta_universal_patch(0.6, 40 / 255, HELD)

@@ -56,7 +56,7 @@ def test_the_diagonal_and_the_coarser_matrix(size: tuple[int, int]):
     block = (down[:, None] * (right[-1] + 1) + right).flatten()
     both = functional.one_hot(block).double()
     torch.testing.assert_close(dense(stencil.coarser()), both.T @ matrix @ both)
-    assert levels(stencil)[-1].mass.shape[-2:].numel() == 1
+    assert levels(stencil)[-1].settling.shape[-2:].numel() == 1
 
 
 @each_size

@@ -297,9 +297,11 @@ def test_what_cannot_be_found_between_rounds_is_refused(text: str, message: str)
         parsed(text, validation=[(X, Y)])
 
 
-def test_in_a_composition_it_comes_first():
-    step = made("dpl(share: 25%)+esp")
-    assert torch.equal(step.amend(DATA).rows, made().amend(DATA).rows)
-    assert "perturb" in step.source
-    with pytest.raises(TaxoError, match="`every round` below another perturbation"):
-        made("esp+dpl")
+def test_in_a_composition_the_others_are_not_in_place_between_rounds():
+    expected = made().amend(DATA)
+    for spec in ("dpl(share: 25%)+esp", "esp+dpl(share: 25%)", "sam+dpl(share: 25%)"):
+        step = made(spec)
+        assert torch.equal(step.amend(DATA).rows, expected.rows)
+        step(*batch(dtype=torch.float32))
+        assert step.deltas
+        assert not any("dpl" in name for name in step.deltas)
