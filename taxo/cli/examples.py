@@ -50,9 +50,16 @@ def _commanded(text: str) -> str:
     # With a GPU or without one, the pages are the same.
     with redirect_stdout(io.StringIO()), redirect_stderr(printed), patch("torch.cuda.is_available", _no_gpu):
         for line in text.splitlines():
-            if not line.startswith("#") and main(shlex.split(line.removeprefix("taxo "))):
+            if line.startswith("printf "):
+                _written(shlex.split(line))
+            elif not line.startswith("#") and main(shlex.split(line.removeprefix("taxo "))):
                 break
     return printed.getvalue().rstrip("\n")
+
+
+def _written(words: list[str]) -> None:
+    """Write a file, as `printf 'its text' > its name` does."""
+    Path(words[3]).write_text(words[1].replace("\\n", "\n"), encoding="utf-8")
 
 
 def _machine(name: str) -> AbstractContextManager[object]:

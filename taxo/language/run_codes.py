@@ -80,8 +80,14 @@ RUN_CODES: dict[str, Code] = {
     ),
     "T501": Code(
         "no such data set",
-        "No data set has this name, or the package that it is read from is not installed. The hint gives the "
-        "nearest name, or the command that installs it; `taxo train --help` lists the data sets.",
+        "No data set has this name, or what it is read from is not on this machine. The hint gives the "
+        "nearest name, or the command that gets it; `taxo data` lists the data sets, and where they are.",
+    ),
+    "T502": Code(
+        "data that cannot be read",
+        "A file of the data set is there, but it is broken, cut short, or not of the format that its name "
+        "promises. The message says which file, and what is wrong with it. Get published data again, and "
+        "mend your own files where the message points.",
     ),
     "T503": Code(
         "a setting that cannot be read",

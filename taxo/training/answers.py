@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from taxo.training.attacks import Attack, survivors
+from taxo.training.choices import SEVERITIES
 from taxo.training.corruptions import CORRUPTIONS, corrupt
 from taxo.training.flatness import radii
+from taxo.training.inputs import chunks
 from taxo.training.questions import Answer, Question
-from taxo.training.settings import SEVERITIES
 from taxo.training.subject import Subject
 from taxo.training.tensors import numbers
 
@@ -116,7 +117,11 @@ def _attack(subject: Subject, question: Question) -> Answer:
         box=subject.images,
     )
     test, dice = subject.test, subject.dice("attack")
-    once, always = survivors(subject.step.evaluated, test.x, test.y, attack, dice)
+    found = [
+        survivors(subject.step.evaluated, test.inputs[rows], test.y[rows], attack, dice)
+        for rows in chunks(test.inputs)
+    ]
+    once, always = (torch.cat(parts) for parts in zip(*found, strict=True))
     return {"FGSM": _share(once), "PGD": _share(always)}
 
 
@@ -126,8 +131,11 @@ def _corruptions(subject: Subject, _: Question) -> Answer:
 
 
 def _error(subject: Subject, name: str, severity: int) -> float:
-    x = corrupt(subject.test.x, name, severity, subject.dice(f"{name} {severity}"))
-    return float((subject.logits_of(x).argmax(1) != subject.test.y).double().mean())
+    test, dice = subject.test, subject.dice(f"{name} {severity}")
+    parts = [
+        subject.logits_of(corrupt(test.inputs[rows], name, severity, dice)) for rows in chunks(test.inputs)
+    ]
+    return float((torch.cat(parts).argmax(1) != test.y).double().mean())
 
 
 def _share(hits: Tensor) -> list[float]:

@@ -1,180 +1,171 @@
-"""Random augmentations of a batch of images, each image by itself, where the images are.
+"""Augmentations of a batch of images, on their device, with all that is drawn drawn on the host.
 
-Flipped and cropped as is usual for small photographs; RandAugment (Cubuk et al. 2020), AutoAugment with the
-policy found for CIFAR-10 (Cubuk et al. 2019), and AugMix (Hendrycks et al. 2020) come on top of that.
+So nothing waits for the device, and the same images are shown whatever the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from taxo.training import transforms
-from taxo.training.transforms import Transform
+from taxo.training import retouching
+from taxo.training.policies import CIFAR, IMAGENET, Policy
+from taxo.training.retouching import Retouch
 
-Augment = Callable[[Tensor, Generator], Tensor]
-ROOM = 8  # a crop moves by up to this part of the size
-TOP = 10  # magnitudes are out of this many
+ROOM = 8  # images are cropped from a frame of this part of their size
+SMALL = 96  # pixels: larger images are those of ImageNet
+TWICE, BINS, LEVEL = 2, 30, 9  # RandAugment: how many changes, and how strong of how many grades
+CHAINS, DEPTH, SEVERITY = 3, 3, 3.0  # AugMix
+TENTHS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A transform, its amounts at magnitude 0 and at the largest one, and whether it goes either way."""
+class Change:
+    """A change of an image, its strength at the lowest grade and the highest, and whether it has a sign."""
 
-    transform: Transform
-    least: float = 0.0
-    most: float = 0.0
+    make: Retouch
+    first: float
+    last: float
     signed: bool = False
 
-    def amount(self, share: Tensor) -> Tensor:
-        """The amounts at shares of the largest magnitude."""
-        return self.least + share * (self.most - self.least)
 
-
-FAR = 150 / 331  # of the size that the policies were found for
-KINDS: dict[str, Kind] = {
-    "identity": Kind(transforms.identity),
-    "autocontrast": Kind(transforms.autocontrast),
-    "equalize": Kind(transforms.equalize),
-    "rotate": Kind(transforms.rotate, 0, 30, signed=True),
-    "solarize": Kind(transforms.solarize, 1, 0),
-    "color": Kind(transforms.color, 0, 0.9, signed=True),
-    "posterize": Kind(transforms.posterize, 8, 4),
-    "contrast": Kind(transforms.contrast, 0, 0.9, signed=True),
-    "brightness": Kind(transforms.brightness, 0, 0.9, signed=True),
-    "sharpness": Kind(transforms.sharpness, 0, 0.9, signed=True),
-    "shear_x": Kind(transforms.shear_x, 0, 0.3, signed=True),
-    "shear_y": Kind(transforms.shear_y, 0, 0.3, signed=True),
-    "translate_x": Kind(transforms.translate_x, 0, FAR, signed=True),
-    "translate_y": Kind(transforms.translate_y, 0, FAR, signed=True),
+RANGES: dict[str, Change] = {
+    "identity": Change(retouching.identity, 0, 0),
+    "shear_x": Change(retouching.shear_x, 0, 0.3, signed=True),
+    "shear_y": Change(retouching.shear_y, 0, 0.3, signed=True),
+    "translate_x": Change(retouching.translate_x, 0, 150 / 331, signed=True),
+    "translate_y": Change(retouching.translate_y, 0, 150 / 331, signed=True),
+    "rotate": Change(retouching.rotate, 0, 30, signed=True),
+    "brightness": Change(retouching.brightness, 0, 0.9, signed=True),
+    "color": Change(retouching.color, 0, 0.9, signed=True),
+    "contrast": Change(retouching.contrast, 0, 0.9, signed=True),
+    "sharpness": Change(retouching.sharpness, 0, 0.9, signed=True),
+    "posterize": Change(retouching.posterize, 8, 4),
+    "solarize": Change(retouching.solarize, 1, 0),
+    "autocontrast": Change(retouching.autocontrast, 0, 0),
+    "equalize": Change(retouching.equalize, 0, 0),
+    "invert": Change(retouching.invert, 0, 0),
 }
-INVERT = {"invert": Kind(transforms.invert)}
-# AugMix leaves out what the corruptions that it is tried on do, and has its own ranges.
-CHAINED: dict[str, Kind] = {
-    **{
-        name: KINDS[name] for name in ("autocontrast", "equalize", "rotate", "shear_x", "shear_y", "solarize")
-    },
-    "posterize": Kind(lambda x, bits: transforms.posterize(x, bits.ceil()), 4, 0),
-    "translate_x": Kind(transforms.translate_x, 0, 1 / 3, signed=True),
-    "translate_y": Kind(transforms.translate_y, 0, 1 / 3, signed=True),
+DRAWN = tuple(name for name in RANGES if name != "invert")
+# Those that no corruption of the test is made of: what they are at grade 0, and would be at grade 10.
+MIXED: dict[str, tuple[float, float]] = {
+    "autocontrast": (0, 0),
+    "equalize": (0, 0),
+    "posterize": (4, 0),
+    "rotate": (0, 30),
+    "solarize": (1, 0),
+    "shear_x": (0, 0.3),
+    "shear_y": (0, 0.3),
+    "translate_x": (0, 1 / 3),
+    "translate_y": (0, 1 / 3),
 }
-POLICY = """
-invert 1 0, contrast 2 6; rotate 7 2, translate_x 3 9; sharpness 8 1, sharpness 9 3
-shear_y 5 8, translate_y 7 9; autocontrast 5 0, equalize 9 0; shear_y 2 7, posterize 3 7
-color 4 3, brightness 6 7; sharpness 3 9, brightness 7 9; equalize 6 0, equalize 5 0
-contrast 6 7, sharpness 6 5; color 7 7, translate_x 5 8; equalize 3 0, autocontrast 4 0
-translate_y 4 3, sharpness 2 6; brightness 9 6, color 2 8; solarize 5 2, invert 0 0
-equalize 2 0, autocontrast 6 0; equalize 2 0, equalize 6 0; color 9 9, equalize 6 0
-autocontrast 8 0, solarize 2 8; brightness 1 3, color 7 0; solarize 4 5, autocontrast 9 0
-translate_y 9 9, translate_y 7 9; autocontrast 9 0, solarize 8 3; equalize 8 0, invert 1 0
-translate_y 7 9, autocontrast 9 0
-"""  # pairs of a transform, ten times its chance, and its magnitude out of nine
 
 
-def unchanged(x: Tensor, generator: Generator) -> Tensor:
-    """The images themselves."""
-    del generator
+def augmented(x: Tensor, kind: str, dice: Generator) -> Tensor:
+    """Images as they are shown once; the generator lives on the host."""
+    if kind == "none":
+        return x
+    shown = flip_crop(x, dice)
+    match kind:
+        case "randaugment":
+            return randaugment(shown, dice)
+        case "autoaugment":
+            return autoaugment(shown, dice)
+        case "augmix":
+            return chains(shown, dice)
+        case _:
+            return shown
+
+
+def flip_crop(x: Tensor, dice: Generator) -> Tensor:
+    """Each image out of a black frame around it, mirrored with a chance of one half."""
+    count, (height, width) = len(x), x.shape[2:]
+    frame = [max(1, size // ROOM) for size in (height, width)]
+    down, right = (torch.randint(0, 2 * room + 1, (count, 1), generator=dice) for room in frame)
+    mirrored = torch.rand(count, 1, generator=dice) < 0.5
+    columns = torch.arange(width).expand(count, -1)
+    columns = right + torch.where(mirrored, width - 1 - columns, columns)
+    rows = down + torch.arange(height)
+    padded = functional.pad(x, (frame[1], frame[1], frame[0], frame[0]))
+    image, rows, columns = (part.to(x.device) for part in (torch.arange(count), rows, columns))
+    return padded[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def randaugment(x: Tensor, dice: Generator) -> Tensor:
+    """Two changes of a middle grade, each drawn for each image (Cubuk et al. 2020)."""
+    for _ in range(TWICE):
+        drawn = torch.randint(len(DRAWN), (len(x),), generator=dice)
+        grade = torch.full((len(x),), LEVEL / BINS)
+        x = _changed(x, drawn, DRAWN, _strengths(DRAWN, drawn, grade, dice))
     return x
 
 
-def flip_crop(x: Tensor, generator: Generator) -> Tensor:
-    """Half of the images mirrored, and all moved by up to an eighth of their size; black comes in."""
-    count, _, height, width = x.shape
-    x = torch.where((_random(x, generator) < 0.5)[:, None, None, None], x.flip(3), x)
-    down, right = max(1, height // ROOM), max(1, width // ROOM)
-    padded = functional.pad(x, (right, right, down, down)).permute(0, 2, 3, 1)
-    rows = _whole(x, 2 * down + 1, generator)[:, None] + torch.arange(height, device=x.device)
-    columns = _whole(x, 2 * right + 1, generator)[:, None] + torch.arange(width, device=x.device)
-    image = torch.arange(count, device=x.device)[:, None, None]
-    return padded[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+def autoaugment(x: Tensor, dice: Generator) -> Tensor:
+    """The pairs of changes that were learned for CIFAR-10, or for ImageNet where images are large.
 
-
-def randaugment(x: Tensor, generator: Generator, count: int = 2, magnitude: float = 0.3) -> Tensor:
-    """Some transforms one after the other, drawn for each image from all there are, at one magnitude."""
-    x = flip_crop(x, generator)
-    share = x.new_full((len(x),), magnitude)
-    for _ in range(count):
-        x = _drawn(x, KINDS, share, generator)
+    Cubuk et al. 2019; each image draws a pair, and each of its changes happens with its own chance.
+    """
+    policy: Policy = CIFAR if min(x.shape[2:]) <= SMALL else IMAGENET
+    names, pair = tuple(RANGES), torch.randint(len(policy), (len(x),), generator=dice)
+    for turn in (0, 1):
+        kinds = torch.tensor([names.index(row[turn].name) for row in policy])[pair]
+        chance = torch.tensor([row[turn].chance for row in policy])[pair]
+        grade = torch.tensor([row[turn].grade / 9 for row in policy])[pair]
+        happens = torch.rand(len(x), generator=dice) < chance
+        drawn = torch.where(happens, kinds, names.index("identity"))
+        x = _changed(x, drawn, names, _strengths(names, drawn, grade, dice))
     return x
 
 
-def autoaugment(x: Tensor, generator: Generator) -> Tensor:
-    """A pair of transforms that was found for CIFAR-10, drawn for each image, each done by its chance."""
-    x = flip_crop(x, generator)
-    names = [*KINDS, *INVERT]
-    kinds, pairs = KINDS | INVERT, policy()
-    chosen = _whole(x, len(pairs), generator)
-    for turn in range(2):
-        table = [[names.index(pair[turn][0]), *pair[turn][1:]] for pair in pairs]
-        which, chance, magnitude = torch.tensor(table, device=x.device)[chosen].unbind(1)
-        done = _random(x, generator) < chance
-        which = torch.where(done, which, names.index("identity")).long()
-        x = _transformed(x, which, kinds, magnitude, generator)
-    return x
+def chains(x: Tensor, dice: Generator) -> Tensor:
+    """A mixture of the image and of three chains of one to three changes (Hendrycks et al. 2020)."""
+    names, count = tuple(MIXED), len(x)
+    weights = -torch.rand(count, CHAINS, generator=dice).clamp_min(1e-12).log()
+    weights = (weights / weights.sum(1, keepdim=True)).to(x)  # uniform on the simplex
+    mixed = torch.zeros_like(x)
+    for chain in range(CHAINS):
+        shown, depth = x, torch.randint(1, DEPTH + 1, (count,), generator=dice)
+        for link in range(DEPTH):
+            drawn = torch.randint(len(names), (count,), generator=dice)
+            strength = _mixed_strengths(names, drawn, dice)
+            drawn = torch.where(link < depth, drawn, -1)
+            shown = _changed(shown, drawn, names, strength)
+        mixed = mixed + weights[:, chain, None, None, None] * shown
+    share = torch.rand(count, 1, 1, 1, generator=dice).to(x)
+    return (share * x + (1 - share) * mixed).clamp(0, 1)
 
 
-def policy() -> list[list[tuple[str, float, float]]]:
-    """The policy of CIFAR-10: pairs of a transform, its chance, and its share of the largest magnitude."""
-    pairs = [pair.split(",") for pair in POLICY.strip().replace("\n", ";").split(";")]
-    words = [[one.split() for one in pair] for pair in pairs]
-    return [
-        [(name, int(chance) / 10, int(magnitude) / 9) for name, chance, magnitude in pair] for pair in words
-    ]
+def _strengths(names: tuple[str, ...], drawn: Tensor, grade: Tensor, dice: Generator) -> Tensor:
+    sign = torch.randint(0, 2, (len(drawn),), generator=dice) * 2 - 1
+    rows = [RANGES[name] for name in names]
+    first = torch.tensor([float(row.first) for row in rows])[drawn]
+    last = torch.tensor([float(row.last) for row in rows])[drawn]
+    signed = torch.tensor([row.signed for row in rows])[drawn]
+    strength = first + grade * (last - first)
+    # bits are whole
+    strength = torch.where(first > 1, strength.round(), strength)
+    return torch.where(signed, sign * strength, strength)
 
 
-def augmix(x: Tensor, generator: Generator) -> Tensor:
-    """Flipped and cropped, then mixed with chains of transforms of itself."""
-    return chains(flip_crop(x, generator), generator)
+def _mixed_strengths(names: tuple[str, ...], drawn: Tensor, dice: Generator) -> Tensor:
+    level = 0.1 + (SEVERITY - 0.1) * torch.rand(len(drawn), generator=dice)
+    sign = torch.randint(0, 2, (len(drawn),), generator=dice) * 2 - 1
+    first, last = (torch.tensor([float(MIXED[name][place]) for name in names])[drawn] for place in (0, 1))
+    strength = first + level / TENTHS * (last - first)
+    strength = torch.where(first > 1, strength.ceil(), strength)
+    signed = torch.tensor([RANGES[name].signed for name in names])[drawn]
+    return torch.where(signed, sign * strength, strength)
 
 
-def chains(x: Tensor, generator: Generator, width: int = 3, depth: int = 3, severity: float = 3) -> Tensor:
-    """Images mixed with a mixture of chains, each of one to so many mild transforms of the image."""
-    every = x.repeat(width, 1, 1, 1)  # the chains of all images, side by side
-    length = 1 + _whole(every, depth, generator)
-    for place in range(depth):
-        share = (0.1 + (severity - 0.1) * _random(every, generator)) / TOP
-        longer = _drawn(every, CHAINED, share, generator)
-        every = torch.where((place < length)[:, None, None, None], longer, every)
-    weight = -_random(x, generator, width).log()
-    mixed = torch.einsum("kb,kbchw->bchw", weight / weight.sum(0), every.view(width, *x.shape))
-    own = _random(x, generator)[:, None, None, None]
-    return own * x + (1 - own) * mixed
-
-
-def _drawn(x: Tensor, kinds: dict[str, Kind], share: Tensor, generator: Generator) -> Tensor:
-    """A transform for each image out of some, at shares of the largest magnitude."""
-    return _transformed(x, _whole(x, len(kinds), generator), kinds, share, generator)
-
-
-def _transformed(
-    x: Tensor, which: Tensor, kinds: dict[str, Kind], share: Tensor, generator: Generator
-) -> Tensor:
-    """Each image by the transform that it got; all are computed, so that nothing waits for a device."""
-    sign = torch.where(_random(x, generator) < 0.5, -1, 1)
-    found = x
-    for number, kind in enumerate(kinds.values()):
-        amount = kind.amount(share)
-        moved = kind.transform(x, sign * amount if kind.signed else amount)
-        found = torch.where((which == number)[:, None, None, None], moved, found)
-    return found
-
-
-def _random(x: Tensor, generator: Generator, *more: int) -> Tensor:
-    return torch.rand(*more, len(x), generator=generator, device=x.device, dtype=x.dtype)
-
-
-def _whole(x: Tensor, below: int, generator: Generator) -> Tensor:
-    return torch.randint(below, (len(x),), generator=generator, device=x.device)
-
-
-AUGMENTS: dict[str, Augment] = {
-    "none": unchanged,
-    "flip_crop": flip_crop,
-    "randaugment": randaugment,
-    "autoaugment": autoaugment,
-    "augmix": augmix,
-}
+def _changed(x: Tensor, drawn: Tensor, names: tuple[str, ...], strength: Tensor) -> Tensor:
+    """Each image by the change that it drew; those that drew none stay."""
+    changed = x
+    for number, name in enumerate(names):
+        rows = (drawn == number).nonzero()[:, 0]
+        if len(rows) and name != "identity":
+            there, own = rows.to(x.device), strength[rows].to(x)
+            changed = changed.index_copy(0, there, RANGES[name].make(x[there], own).to(x.dtype))
+    return changed

@@ -5,15 +5,20 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from taxo.language.errors import TaxoError, fail
+from taxo.training.archives import ROOT
+from taxo.training.configuration import configured
 from taxo.training.options import (
     add_compare_options,
+    add_data_options,
     add_evaluate_options,
     add_run_options,
     add_train_options,
     add_tune_options,
+    given_words,
 )
 
 FAILED = 3
@@ -55,6 +60,11 @@ Without questions, all that its data allow; `taxo compare --evaluate` puts the s
   taxo evaluate runs/first 'attack(eps: 8/255, steps: 50, restarts: 5)' tail
   taxo evaluate runs/first corruptions --baseline runs/plain"""
 
+_DATA = """The data sets: what they are, whether they are on this machine, and how to get them.
+
+  taxo data
+  taxo data cifar10 --download"""
+
 
 class Subparsers(Protocol):
     """What `ArgumentParser.add_subparsers` gives."""
@@ -88,6 +98,10 @@ def register(subparsers: Subparsers) -> None:
     evaluate.add_argument("questions", metavar="QUESTION", nargs="*", help=_QUESTION)
     add_evaluate_options(evaluate)
     evaluate.set_defaults(handler=evaluate_command)
+    data = add_command(subparsers, "data", "list the data sets, and get them", _DATA)
+    data.add_argument("name", metavar="NAME", nargs="?", help="one data set, in full")
+    add_data_options(data)
+    data.set_defaults(handler=data_command)
 
 
 def train_command(namespace: Namespace) -> int:
@@ -118,11 +132,27 @@ def evaluate_command(namespace: Namespace) -> int:
     return _guarded(evaluate, namespace)
 
 
+def data_command(namespace: Namespace) -> int:
+    """Run `taxo data`."""
+    from taxo.training.shelf import shelf
+
+    return shelf(namespace)
+
+
 def add_command(subparsers: Subparsers, name: str, help: str, description: str) -> ArgumentParser:
     """Add a command whose description keeps its lines."""
     return subparsers.add_parser(
         name, help=help, description=description, formatter_class=RawDescriptionHelpFormatter
     )
+
+
+def _download(namespace: Namespace) -> None:
+    """Get the data of a run before it begins."""
+    from taxo.training.datasets import find
+    from taxo.training.shelf import get
+
+    words = given_words(namespace)
+    get(find(words.get("data", "digits")), Path(words.get("data_root", ROOT)).expanduser())
 
 
 def _guarded(command: Callable[[Namespace], int], namespace: Namespace) -> int:
@@ -138,6 +168,9 @@ def _guarded(command: Callable[[Namespace], int], namespace: Namespace) -> int:
 
 def _with_memory_message(command: Callable[[Namespace], int], namespace: Namespace) -> int:
     try:
+        namespace = configured(namespace)
+        if getattr(namespace, "download", False):
+            _download(namespace)
         return command(namespace)
     except (MemoryError, RuntimeError) as error:
         # torch says it in three ways: its own class on a GPU, and two wordings of RuntimeError on a CPU

@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from taxo.language.errors import fail, suggest
-from taxo.training.settings import SEVERITIES
+from taxo.training.choices import SEVERITIES, Corrupt
+from taxo.training.inputs import Bytes, Inputs, chunks
 
 Corruption = Callable[[Tensor, int, Generator], Tensor]
 
@@ -28,6 +29,17 @@ def corrupt(x: Tensor, name: str, severity: int, generator: Generator) -> Tensor
     if x.dim() != 4:
         fail("T503", f"`{name}` takes images, not inputs of shape {list(x.shape)}", help="leave it out")
     return CORRUPTIONS[name](x, int(severity) - 1, generator).clamp(0, 1).to(x.dtype) if len(x) else x
+
+
+def corrupted(x: Inputs, how: Corrupt, generator: Generator) -> Inputs:
+    """All inputs of a split, corrupted once; T503 for those that are read from their files each time."""
+    if isinstance(x, Tensor):
+        return corrupt(x, how.kind, how.severity, generator)
+    if not isinstance(x, Bytes):
+        help = "corrupt the files themselves, or let a method do it: `needs corruption(name, severity)`"
+        fail("T503", f"`--corrupt {how}` takes images that fit into memory", help=help)
+    parts = [corrupt(x[rows], how.kind, how.severity, generator) for rows in chunks(x)]
+    return Bytes(torch.cat([(part * 255).round().to(torch.uint8) for part in parts]))
 
 
 def _gaussian_noise(x: Tensor, grade: int, generator: Generator) -> Tensor:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
 from taxo.language.errors import fail
-from taxo.training import corruptions, datasets, imbalance, noise, seeds
+from taxo.training import datasets, imbalance, noise, seeds
+from taxo.training.corruptions import corrupted
+from taxo.training.inputs import Inputs, inputs_of, only
 from taxo.training.loaders import Raw
 from taxo.training.settings import Settings
 from taxo.training.tensors import numbers
@@ -19,7 +22,7 @@ from taxo.training.tensors import numbers
 class Split:
     """Samples with the labels given to the learner, the clean ones, and their rows in the data set."""
 
-    x: Tensor
+    inputs: Inputs
     y: Tensor
     clean: Tensor
     origin: Tensor
@@ -28,17 +31,23 @@ class Split:
         return len(self.y)
 
     @property
+    def x(self) -> Tensor:
+        """All inputs as numbers, which images may take much memory for."""
+        return self.inputs if isinstance(self.inputs, Tensor) else self.inputs[:]
+
+    @property
     def flipped(self) -> Tensor:
         """Which labels are wrong."""
         return (self.y != self.clean).reshape(len(self), -1).any(1)
 
     def to(self, device: torch.device) -> Split:
         """The split on another device."""
-        return Split(*(part.to(device) for part in (self.x, self.y, self.clean, self.origin)))
+        labels = (part.to(device) for part in (self.y, self.clean, self.origin))
+        return Split(self.inputs.to(device), *labels)
 
     def rows(self, mask: Tensor) -> Split:
         """Some of its samples."""
-        return Split(self.x[mask], self.y[mask], self.clean[mask], self.origin[mask])
+        return Split(only(self.inputs, mask), self.y[mask], self.clean[mask], self.origin[mask])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,13 +87,15 @@ Parts = tuple[Split, ...]  # for training, for validation, for the test, and hel
 def load(settings: Settings, device: torch.device) -> Data:
     """The data that the settings describe; one seed gives one split and one noise, whatever the method."""
     row = datasets.find(settings.data)
-    raw = row.load()
+    raw = row.load(Path(settings.data_root).expanduser())
     train, validation, test, held = _parts(raw, settings)
     if settings.imbalance is not None:
         mask = imbalance.kept(train.y, raw.classes, settings.imbalance, _dice(settings, "imbalance"))
         train = train.rows(mask)
     parts: Parts = train, validation, test, held
-    if row.goal == "classes" and not row.images:
+    if row.texts:
+        parts = known_words(parts)
+    elif row.goal == "classes" and not row.images:
         parts = _within_unit(parts)
     if row.goal == "targets":
         parts = _standardised(_within_unit(parts))
@@ -92,8 +103,7 @@ def load(settings: Settings, device: torch.device) -> Data:
     train, validation, test, held = (part.to(device) for part in spoiled)
     if settings.corrupt is not None:
         dice = torch.Generator(device).manual_seed(seeds.number(settings.seed, "corruption"))
-        corrupted = corruptions.corrupt(train.x, settings.corrupt.kind, settings.corrupt.severity, dice)
-        train = replace(train, x=corrupted)
+        train = replace(train, inputs=corrupted(train.inputs, settings.corrupt, dice))
     return Data(settings.data, raw.classes, train, validation, test, row.goal, held)
 
 
@@ -112,7 +122,7 @@ def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]
 
 
 def _parts(raw: Raw, settings: Settings) -> Parts:
-    x, y = torch.from_numpy(raw.x), torch.from_numpy(raw.y)
+    x, y = inputs_of(raw, settings.workers), torch.from_numpy(raw.y)
     whole = Split(x, y, y, torch.arange(len(y)))
     if raw.test_from is None:
         learn, test = cut(whole, TEST_SHARE, _dice(settings, "test"))
@@ -129,10 +139,28 @@ def _parts(raw: Raw, settings: Settings) -> Parts:
 
 def _within_unit(parts: Parts) -> Parts:
     """The columns of a table scaled so that the training samples span [0, 1]; others may lie outside."""
-    low, high = parts[0].x.amin(0), parts[0].x.amax(0)
+    rows = parts[0].x
+    low, high = rows.amin(0), rows.amax(0)
     # a column that never varies is moved, and not divided by zero
     span = torch.where(high > low, high - low, 1)
-    return tuple(replace(part, x=(part.x - low) / span) for part in parts)
+    return tuple(replace(part, inputs=(part.x - low) / span) for part in parts)
+
+
+UNKNOWN, RARE, MOST_WORDS = 1, 2, 20_000
+
+
+def known_words(parts: Parts) -> Parts:
+    """Texts of the words that the training texts have often enough; every other word is `UNKNOWN`."""
+    seen = parts[0].x
+    most = max(int(part.x.max()) for part in parts if len(part))
+    counts = torch.bincount(seen.flatten(), minlength=most + 1)
+    counts[0] = 0
+    order = counts.argsort(descending=True, stable=True)[:MOST_WORDS]
+    words = order[counts[order] >= RARE]
+    number = torch.full((most + 1,), UNKNOWN)
+    number[0] = 0
+    number[words] = torch.arange(len(words)) + UNKNOWN + 1
+    return tuple(replace(part, inputs=number[part.x]) for part in parts)
 
 
 def _standardised(parts: Parts) -> Parts:
@@ -144,12 +172,19 @@ def _standardised(parts: Parts) -> Parts:
 
 def _wrong_labels(parts: Parts, settings: Settings, classes: int) -> Parts:
     train, validation, *rest = parts
-    nearest = noise.nearest_classes(train.x, train.clean, classes)
+    nearest = _nearest(train, settings, classes)
     noisy = [
         replace(part, y=noise.corrupt(part.clean, settings.noise, nearest, _dice(settings, name)))
         for part, name in ((train, "noise"), (validation, "validation noise"))
     ]
     return *noisy, *rest
+
+
+def _nearest(train: Split, settings: Settings, classes: int) -> Tensor:
+    """For each class the one that it is most easily taken for; what nobody asks for is not computed."""
+    if settings.noise is None or settings.noise.kind not in noise.BY_INPUTS:
+        return torch.arange(classes)
+    return noise.nearest_classes(train.inputs, train.clean, classes)
 
 
 def _gross_errors(parts: Parts, settings: Settings, _: int) -> Parts:
@@ -159,7 +194,7 @@ def _gross_errors(parts: Parts, settings: Settings, _: int) -> Parts:
 
 def _stray_points(parts: Parts, settings: Settings, _: int) -> Parts:
     x = noise.strayed(parts[0].x, settings.noise, noise.STRAY, _dice(settings, "noise"))
-    return replace(parts[0], x=x), *parts[1:]
+    return replace(parts[0], inputs=x), *parts[1:]
 
 
 _SPOILED: dict[str, Callable[[Parts, Settings, int], Parts]] = {
@@ -176,5 +211,5 @@ def _dice(settings: Settings, purpose: str) -> Generator:
 def _check(train: Split, settings: Settings) -> None:
     if len(train) == 0:
         fail("T503", f"`--validation {settings.validation:g}` leaves no training sample of `{settings.data}`")
-    if not bool(train.x.isfinite().all()):
+    if isinstance(train.inputs, Tensor) and not bool(train.inputs.isfinite().all()):
         fail("T509", f"the data set `{settings.data}` has values that are not finite", help="mend the data")

@@ -9,9 +9,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from taxo.training.choices import SEVERITIES
 from taxo.training.columns import columns
 from taxo.training.questions import Answer, Question
-from taxo.training.settings import SEVERITIES
 
 
 def number_table(values: Mapping[str, float], asked: Sequence[Question], title: str) -> Table:

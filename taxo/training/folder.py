@@ -30,6 +30,7 @@ from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.variants import split_reference, split_values
 
 RUNS = Path("runs")
+WHERE = ("device", "data_root", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,13 @@ def trained(folder: RunFolder, weights: str, device: str | None = None) -> Run:
     place = Path(split_values(split_reference(origin.method)[0])[0])
     # what it uses lies beside the file that was typed, and may have changed
     beside = place.resolve().parent if place.suffix == ".taxo" else None
-    run = prepare(parse(_read(file), str(file), beside), settings)
+    run = prepare(parse(_read(file), str(file), beside), settings, begun=True)
     if run.step.method.uses():
         program = folder.path / "program.py"
         refuse_change(_read(program), run.step.source, str(program), "the program")
     restore(run, checkpoint.load(folder.path / weights))
+    if run.average is not None:
+        run.average.put()
     return run
 
 
@@ -173,8 +176,8 @@ def refuse_change(before: str, now: str, file: str, what: str) -> None:
 
 
 def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
-    """T508 if settings differ in more than the device: where it runs may change, what it computes may not."""
-    texts = [json.dumps(to_json(settings) | {"device": None}, indent=2) for settings in (before, now)]
+    """T508 if settings differ in more than where a run finds and computes things."""
+    texts = [json.dumps(to_json(settings) | dict.fromkeys(WHERE), indent=2) for settings in (before, now)]
     refuse_change(texts[0], texts[1], str(file), "a setting")
 
 

@@ -18,4 +18,4 @@ def held_batches(held: Split | None, settings: Settings) -> list[tuple[Tensor, T
         return []
     order = torch.randperm(len(held), generator=seeds.generator(settings.seed, "held-out order"))
     rows = order.to(held.y.device).tensor_split(ceil(len(held) / settings.batch_size))
-    return [(held.x[part], held.y[part]) for part in rows]
+    return [(held.inputs[part], held.y[part]) for part in rows]

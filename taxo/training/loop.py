@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from math import isfinite
 from time import perf_counter
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from taxo.language.errors import fail
 from taxo.training import ranks, schedule, seeds
+from taxo.training.augment import augmented
 from taxo.training.checkpoint import Checkpoint, Position
+from taxo.training.inputs import ahead
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.measures import measure_of
 from taxo.training.metrics import EpochMetrics, best
@@ -20,6 +23,7 @@ from taxo.training.progress import Reporter
 from taxo.training.run import Run, fit_to_samples, snapshot
 from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
+from taxo.training.update import update
 from taxo.training.views import views
 
 
@@ -73,35 +77,26 @@ def fit(
 def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, recorder: Recorder) -> None:
     settings, position, began = run.settings, run.position, perf_counter()
     run.step.train()
-    pieces = batches(rows[: ranks.usable(len(rows), settings.batch_size)], settings.batch_size)
-    for batch in range(position.batch, len(pieces)):
+    whole = batches(rows[: ranks.usable(len(rows), settings.batch_size)], settings.batch_size)
+    parts = [ranks.own(rows) for rows in whole[position.batch :]]
+    inputs = ahead(run.rounds.train.inputs, parts)
+    for batch, (part, x) in enumerate(zip(parts, inputs, strict=True), position.batch):
         _set_rate(run, batch)
-        run.dice.manual_seed(seeds.number(run.settings.seed, f"step {position.epoch} {batch}"))
-        loss = _update(run, ranks.own(pieces[batch]))
+        place = f"{position.epoch} {batch}" + (f" of {ranks.rank()}" if ranks.rank() else "")
+        run.dice.manual_seed(seeds.number(settings.seed, f"step {place}"))
+        dice = seeds.generator(settings.seed, f"augment {place}")
+        shown = views(augmented(x, settings.augment, dice), run.step.wanted_views, dice)
+        loss = update(run, shown, part)
         reporter.batch()
         run.losses[batch], stopped = ranks.agreed(loss, stop.made)
         seconds = position.seconds + perf_counter() - began
         run.position = replace(position, batch=batch + 1, seconds=seconds)
-        if stopped and batch + 1 < len(pieces):
+        if stopped and batch + 1 < len(run.losses):
             recorder.save(snapshot(run))
             raise Interrupted
     if run.losses.is_cuda:
         torch.cuda.synchronize()
     run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
-
-
-def _update(run: Run, rows: Tensor) -> Tensor:
-    train, loss = run.rounds.train, run.losses.new_zeros(())
-    index = run.rounds.index[rows]
-    x = views(train.x[rows], run.step.wanted_views, run.dice)
-    for _ in range(run.step.replays):
-        loss: Tensor = run.call(x, train.y[rows], index)
-        loss.backward()
-        if run.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
-        run.optimizer.step()
-        run.optimizer.zero_grad()
-    return loss.detach()
 
 
 def _set_rate(run: Run, batch: int) -> None:
@@ -118,7 +113,9 @@ def _measure(run: Run) -> EpochMetrics:
     loss = _mean_loss(run)
     _check_weights(run)
     measure = measure_of(run.settings.data, run.settings.model)
-    train, validation, test = scores(run.step, (data.train, data.validation, data.test), measure)
+    splits = (data.train, data.validation, data.test)
+    with nullcontext() if run.average is None else run.average.in_place():
+        train, validation, test = scores(run.step, splits, measure)
     return EpochMetrics(
         epoch=position.epoch,
         train_loss=loss,

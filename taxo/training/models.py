@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from taxo.language.errors import fail, suggest
-from taxo.training import seeds
+from taxo.language.errors import fail
+from taxo.training import attentive, elsewhere, residual, seeds
 from taxo.training.data import Data
-from taxo.training.settings import MODEL_NAMES
+from taxo.training.inputs import sampled
+from taxo.training.readers import check_model
+from taxo.training.residual import named
 from taxo.training.shapes import Centres, Rigid
 
 
@@ -25,6 +26,11 @@ class Shape:
     sample: tuple[int, ...]
     classes: int
     rows: Tensor
+
+    @property
+    def texts(self) -> bool:
+        """Whether samples are numbers of words."""
+        return not self.rows.is_floating_point()
 
 
 class Normalize(nn.Module):
@@ -45,36 +51,9 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.deviation
 
 
-class Block(nn.Module):
-    """Two convolutions and a shortcut without parameters (He et al. 2016, option A)."""
-
-    def __init__(self, narrow: int, wide: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(wide)
-        self.second = nn.Conv2d(wide, wide, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(wide)
-        self.stride = stride
-        self.missing = wide - narrow
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The block's output, at half the resolution when the stride is 2."""
-        hidden = functional.relu(self.first_norm(self.first(x)))
-        shortcut = x[:, :, :: self.stride, :: self.stride]
-        shortcut = functional.pad(shortcut, (0, 0, 0, 0, 0, self.missing))
-        return functional.relu(self.second_norm(self.second(hidden)) + shortcut)
-
-
-def _named(head: nn.Module, stem: Sequence[nn.Module] = (), *layers: Sequence[nn.Module]) -> nn.Module:
-    """The parts by the names that methods look for: a stem if any, `layer1` and on, and `fc`."""
-    parts = {f"layer{number}": nn.Sequential(*layer) for number, layer in enumerate(layers, 1)}
-    first = {"stem": nn.Sequential(*stem)} if stem else {}
-    return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts, "fc": head}))
-
-
 def _linear(shape: Shape) -> nn.Module:
     flat = nn.Flatten()
-    return _named(nn.Linear(prod(shape.sample), shape.classes), (), [flat])
+    return named(nn.Linear(prod(shape.sample), shape.classes), (), [flat])
 
 
 def _mlp(shape: Shape) -> nn.Module:
@@ -82,7 +61,7 @@ def _mlp(shape: Shape) -> nn.Module:
         [nn.Flatten(), nn.Linear(prod(shape.sample), 256), nn.ReLU()],
         [nn.Linear(256, 256), nn.ReLU()],
     ]
-    return _named(nn.Linear(256, shape.classes), (), *layers)
+    return named(nn.Linear(256, shape.classes), (), *layers)
 
 
 def _convolution(narrow: int, wide: int, stride: int = 1) -> list[nn.Module]:
@@ -97,18 +76,33 @@ def _cnn(shape: Shape) -> nn.Module:
         _convolution(32, 64, stride=2),
         [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64 * 4, 128), nn.ReLU()],
     ]
-    return _named(nn.Linear(128, shape.classes), (), *layers)
+    return named(nn.Linear(128, shape.classes), (), *layers)
 
 
-def _resnet20(shape: Shape) -> nn.Module:
-    channels = _image(shape, "resnet20")[0]
-    stem = _convolution(channels, 16)
-    layers = [
-        [Block(narrow, wide, 1 if narrow == wide else 2), Block(wide, wide, 1), Block(wide, wide, 1)]
-        for narrow, wide in ((16, 16), (16, 32), (32, 64))
-    ]
-    pooled = [*layers[2], nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return _named(nn.Linear(64, shape.classes), stem, layers[0], layers[1], pooled)
+def _resnet(depth: int) -> Make:
+    return lambda shape: residual.resnet(depth, _image(shape, f"resnet{depth}")[0], shape.classes)
+
+
+def _wide(depth: int, width: int) -> Make:
+    name = f"wrn_{depth}_{width}"
+    return lambda shape: residual.wide_resnet(depth, width, _image(shape, name)[0], shape.classes)
+
+
+def _preact(shape: Shape) -> nn.Module:
+    return residual.preact_resnet18(_image(shape, "preact_resnet18")[0], shape.classes)
+
+
+def _vit(shape: Shape) -> nn.Module:
+    channels, height, width = _image(shape, "vit_s_16")
+    return attentive.vit(channels, height, width, shape.classes)
+
+
+def _bilstm(shape: Shape) -> nn.Module:
+    if shape.texts:
+        # words of other texts that these do not have are the first one, so that there are at least two
+        return attentive.Recurrent(max(2, int(shape.rows.max()) + 1), shape.classes)
+    help = "use `--data text:PATH`, or another model"
+    fail("T504", f"model `bilstm` reads texts, not samples of shape {list(shape.sample)}", help=help)
 
 
 def _centres(shape: Shape) -> nn.Module:
@@ -135,28 +129,47 @@ def _image(shape: Shape, name: str) -> tuple[int, ...]:
     )
 
 
-MODELS: dict[str, Callable[[Shape], nn.Module]] = {
+Make = Callable[[Shape], nn.Module]
+DEPTHS = (20, 32, 44, 56, 110)
+MODELS: dict[str, Make] = {
     "cnn": _cnn,
     "mlp": _mlp,
     "linear": _linear,
-    "resnet20": _resnet20,
+    **{f"resnet{depth}": _resnet(depth) for depth in DEPTHS},
+    "preact_resnet18": _preact,
+    "wrn_28_10": _wide(28, 10),
+    "wrn_40_2": _wide(40, 2),
+    "vit_s_16": _vit,
+    "bilstm": _bilstm,
     "centres": _centres,
     "rigid": _rigid,
 }
 # their distances are those of the inputs themselves
 PLACED = ("centres", "rigid")
+READING = ("bilstm",)
 
 
 def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Module:
     """The named model for `data`, on its device, with the initial weights of `seed`."""
-    if name not in MODELS:
-        fail("T504", f"no model `{name}`", help=suggest(name, MODEL_NAMES))
-    x = data.train.x
+    x = sampled(data.train.inputs)
     shape = Shape(tuple(x.shape[1:]), outputs or data.classes, x.cpu())
     # torch's initialisers read the global generator only: give it back as it was
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(seed, "model"))
-        body = MODELS[name](shape)
+        body = _made(name, shape)
+    if shape.texts:
+        return body.to(x.device)
     first = {} if name in PLACED else {"normalize": Normalize(x)}
-    parts = dict(body.named_children()) or {"body": body}
+    # a model of another's making runs as its own code says, and not part by part
+    parts = dict(body.named_children()) if isinstance(body, nn.Sequential) else {"body": body}
     return nn.Sequential(OrderedDict[str, nn.Module]({**first, **parts})).to(x.device)
+
+
+def _made(name: str, shape: Shape) -> nn.Module:
+    if name in MODELS and (shape.texts <= (name in READING)):
+        return MODELS[name](shape)
+    if shape.texts:
+        fail("T504", f"model `{name}` takes numbers, not texts", help="use `--model bilstm`")
+    check_model(name)
+    _image(shape, name)
+    return elsewhere.model(name, shape.classes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import Generator, Tensor
 
-from taxo.training.settings import Noise
+from taxo.training.choices import Noise
+from taxo.training.inputs import Inputs, chunks
 
 Wrong = Callable[[Tensor, Tensor, Generator], Tensor]
 GROSS = (5.0, 10.0)  # how far off, in deviations of the training targets
@@ -27,6 +29,7 @@ def _asymmetric(labels: Tensor, nearest: Tensor, _: Generator) -> Tensor:
     return nearest[labels]
 
 
+BY_INPUTS = ("asymmetric",)
 KINDS: dict[str, Wrong] = {"pair": _pair, "random": _random, "asymmetric": _asymmetric}
 
 
@@ -39,10 +42,11 @@ def corrupt(labels: Tensor, noise: Noise | None, nearest: Tensor, generator: Gen
     return noisy
 
 
-def nearest_classes(x: Tensor, labels: Tensor, classes: int) -> Tensor:
+def nearest_classes(x: Inputs, labels: Tensor, classes: int) -> Tensor:
     """For each class the one that its mean input lies closest to: what it is most easily taken for."""
-    rows = x.flatten(1).double()
-    sums = torch.zeros(classes, rows.shape[1], dtype=rows.dtype).index_add_(0, labels, rows)
+    sums = torch.zeros(classes, prod(x.shape[1:]), dtype=torch.float64)
+    for part in chunks(x):
+        sums.index_add_(0, labels[part], x[part].flatten(1).double())
     means = sums / torch.bincount(labels, minlength=classes).clamp_min(1)[:, None]
     return torch.cdist(means, means).fill_diagonal_(torch.inf).argmin(1)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
-from taxo.training.datasets import DATA_SETS
-from taxo.training.settings import (
+from taxo.training.archives import ROOT
+from taxo.training.choices import (
+    AUGMENTATIONS,
     CORRUPTION_NAMES,
     DEVICES,
     MODEL_NAMES,
     OPTIMIZERS,
-    READERS,
-    Settings,
-    flag,
-    from_words,
+    PRECISIONS,
 )
+from taxo.training.datasets import NAMES
+from taxo.training.readers import READERS
+from taxo.training.settings import Settings, flag, from_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Option:
 
 
 OPTIONS = (
-    Option("data", "NAME", f"the data set: {', '.join(DATA_SETS)} (default: digits)"),
+    Option("data", "NAME", f"the data set: {', '.join(NAMES)} (default: digits)"),
+    Option("data_root", "DIR", f"where published data sets lie (default: {ROOT})"),
     Option(
         "noise",
         "KIND:SHARE",
@@ -47,13 +49,16 @@ OPTIONS = (
         "NAME:SEVERITY",
         f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)} (default: none)",
     ),
+    Option("augment", "NAME", f"how training images vary: {', '.join(AUGMENTATIONS)} (default: by data set)"),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),
     Option(
         "clean_validation",
         "N",
         "training samples set apart with right labels, for methods that learn on held-out data (default: 0)",
     ),
-    Option("model", "NAME", f"auto, {', '.join(MODEL_NAMES)} (default: by data set)"),
+    Option(
+        "model", "NAME", f"auto, {', '.join(MODEL_NAMES)}, or one of torchvision's (default: by data set)"
+    ),
     Option("epochs", "N", "passes over the training data (default: by data set)"),
     Option("batch_size", "N", "samples per step (default: by data set)"),
     Option("lr", "RATE", "the highest learning rate (default: by data set and optimizer)"),
@@ -63,8 +68,14 @@ OPTIONS = (
     Option("schedule", "NAME", "cosine, linear, constant or multistep:60,80 (default: cosine)"),
     Option("warmup", "EPOCHS", "epochs in which the learning rate rises to its height (default: 0)"),
     Option("clip", "NORM", "largest gradient norm (default: none)"),
+    Option("accumulate", "K", "parts in which a batch goes through the model, to save memory (default: 1)"),
+    Option("ema", "DECAY", "average the weights over the updates, and measure those (default: none)"),
+    Option("init", "FILE", "begin with the weights of a file, or of a run folder (default: none)"),
+    Option("freeze", "GLOB", "weights that stay as they are, such as `stem.*,layer1.*` (default: none)"),
     Option("teacher", "RUN", "a run folder, whose best weights are the teacher of methods that need one"),
     Option("device", "NAME", f"{', '.join(DEVICES)} (default: auto)"),
+    Option("precision", "BITS", f"of forward passes: {', '.join(PRECISIONS)} (default: 32)"),
+    Option("workers", "N", "threads that read image files, while a step is computed (default: 0)"),
 )
 
 
@@ -82,11 +93,18 @@ def add_run_options(parser: ArgumentParser) -> None:
         help="set a parameter of the method; may be repeated",
     )
     settings.add_argument(
+        "--compile", action="store_const", const="on", help="compile the model by torch.compile"
+    )
+    settings.add_argument(
         "--deterministic",
         action="store_const",
         const="on",
         help="only deterministic kernels: slower, and repeatable on a GPU too",
     )
+    settings.add_argument(
+        "--download", action="store_true", help="get the data set first, if it is not there"
+    )
+    settings.add_argument("--config", metavar="FILE", help="flags in TOML; those that are typed win")
     _add_output_options(parser)
 
 
@@ -160,6 +178,13 @@ def add_evaluate_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="NAME", help=f"{', '.join(DEVICES)} (default: the run's)")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
+
+
+def add_data_options(parser: ArgumentParser) -> None:
+    """Add the flags of the list of data sets."""
+    parser.add_argument("--data-root", metavar="DIR", default=ROOT, help=f"(default: {ROOT})")
+    parser.add_argument("--download", action="store_true", help="get the data set, if it is not there")
+    parser.add_argument("--json", action="store_true", help="the list as JSON")
 
 
 def given_words(namespace: Namespace) -> dict[str, str]:

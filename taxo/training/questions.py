@@ -36,12 +36,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: what is asked, the numbers it takes, and whether only images or wrong labels can answer."""
+    """One row: what is asked, the numbers it takes, and what a run must have to answer."""
 
     title: str
     options: Mapping[str, Option] = field(default_factory=dict[str, Option])
     of_images: bool = False
     of_noise: bool = False
+    of_numbers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ KINDS: dict[str, Kind] = {
             "step": Option("eps/4", 0),
             "restarts": Option("1", 1, MOST_STEPS, True),
         },
+        of_numbers=True,
     ),
     "memorisation": Kind("what became of the training labels that are wrong", of_noise=True),
     "flatness": Kind(
@@ -122,8 +124,11 @@ def refuse_unfit(asked: Sequence[Question], settings: Settings) -> None:
 
 def _lacks(kind: Kind, settings: Settings) -> str:
     """What a question is about and a run with these settings has not, if there is anything."""
-    if kind.of_images and not find(settings.data).images:
+    row = find(settings.data)
+    if kind.of_images and not row.images:
         return "images"
+    if kind.of_numbers and row.texts:
+        return "numbers"
     return "wrong labels" if kind.of_noise and settings.noise is None else ""
 
 

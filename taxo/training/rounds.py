@@ -33,8 +33,10 @@ class Rounds:
     index: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        given = TensorDataset(self.data.train.x, self.data.train.y)
-        self._take(Amended(given, append=self.step.appends))
+        self.train = self.data.train
+        self.index = torch.arange(len(self.train), device=self.train.y.device)
+        if self.step.rounds > 1:
+            self.amended = Amended(TensorDataset(self.train.x, self.train.y), append=self.step.appends)
 
     def begin(self) -> bool:
         """Amend the data if the present epoch begins a round that does; whether that was done."""
@@ -66,7 +68,7 @@ class Rounds:
         whole = self.data.train
         self.amended = amended
         self.index = amended.origins().to(whole.y.device)
-        x = whole.x if amended.x is None else amended.batch(torch.arange(len(amended)))[0]
+        x = whole.inputs if amended.x is None else amended.batch(torch.arange(len(amended)))[0]
         rows = (part[self.index] for part in (whole.y, whole.clean, whole.origin))
         self.train = Split(x, *rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -16,6 +17,8 @@ from taxo.language.errors import fail
 from taxo.language.method import Method
 from taxo.runtime.step import Step
 from taxo.training import models, ranks
+from taxo.training.average import Average
+from taxo.training.beginning import begin, freeze
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
@@ -24,8 +27,11 @@ from taxo.training.goals import widths_of
 from taxo.training.held import held_batches
 from taxo.training.order import Order
 from taxo.training.rounds import Rounds
+from taxo.training.scaling import HalfScaling, Scaling
 from taxo.training.settings import Settings
 from taxo.training.teachers import teacher_of
+
+COMPILING: dict[str, object] = {}  # the options of torch.compile
 
 
 @dataclass(slots=True, eq=False)
@@ -45,18 +51,25 @@ class Run:
     dice: Generator
     rounds: Rounds
     call: nn.Module
+    scaling: Scaling
+    average: Average | None
     position: Position = field(default_factory=Position)
 
 
-def prepare(method: str | Method, settings: Settings, data: Data | None = None) -> Run:
-    """Data, model, step and optimizer of a run that has not begun."""
+def prepare(method: str | Method, settings: Settings, data: Data | None = None, begun: bool = False) -> Run:
+    """Data, model, step and optimizer of a run; one that has begun takes its weights from a checkpoint."""
     device = pick(settings.device)
     data = data or load(settings, device)
     widths = widths_of(method, settings, data.classes)
     dice = Generator(device)
+    model = models.build(settings.model, data, settings.seed, widths.outputs)
+    if settings.init is not None and not begun:
+        begin(model, widths.outputs, Path(settings.init))
+    if settings.freeze is not None:
+        freeze(model, settings.freeze)
     step = taxo.compile(
         method,
-        models.build(settings.model, data, settings.seed, widths.outputs),
+        model,
         classes=widths.classes,
         samples=len(data.train),
         class_counts=data.class_counts if widths.classes == data.classes else None,
@@ -65,12 +78,15 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None) 
         teacher=teacher_of(settings, data),
         validation=held_batches(data.held, settings) or None,
         corruption=lambda x, name, severity: corrupt(x, name, severity, dice),
+        torch_compile=dict(COMPILING) if settings.compile else None,
     )
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
     order, rounds = Order(len(data.train), settings.seed), Rounds(step, data)
     losses, call = torch.empty(0, device=device), ranks.together(step)
-    run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call)
+    scaling = HalfScaling(device) if settings.precision == "16" else Scaling()
+    average = None if settings.ema is None else Average(step.model, settings.ema)
+    run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call, scaling, average)
     fit_to_samples(run)
     return run
 
@@ -89,6 +105,9 @@ def snapshot(run: Run) -> Checkpoint:
     tensors |= {f"step.{name}": value for name, value in run.step.state_dict().items()}
     tensors |= {f"round.{name}": value for name, value in run.rounds.state().items()}
     tensors |= {f"random.{name}": value for name, value in random_state().items()}
+    tensors |= {f"scaling.{name}": value for name, value in run.scaling.state().items()}
+    if run.average is not None:
+        tensors |= {f"average.{name}": value for name, value in run.average.state().items()}
     for number, values in _optimizer_state(run.optimizer).items():
         kept = {name: value for name, value in values.items() if value is not None}
         tensors |= {f"optimizer.{number}.{name}": value for name, value in kept.items()}
@@ -102,6 +121,9 @@ def restore(run: Run, state: Checkpoint) -> None:
         _restore_optimizer(run.optimizer, state.part("optimizer"))
         run.rounds.restore(state.part("round"))
         fit_to_samples(run)
+        run.scaling.restore(state.part("scaling"))
+        if run.average is not None:
+            run.average.restore(state.part("average"))
         run.losses.copy_(state.tensors["loop.losses"])
         run.order.rewind(state.tensors["loop.order"])
         set_random_state(state.part("random"))

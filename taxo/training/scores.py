@@ -52,7 +52,7 @@ def _explained_of(step: Step, split: Split) -> Tensor:
 
 
 def _share(hits: Sequence[Tensor], split: Split) -> Tensor:
-    found = split.x.new_zeros((), dtype=torch.float64)
+    found = torch.zeros((), dtype=torch.float64, device=split.y.device)
     for hit in hits:
         found += hit.sum()
     return found / max(len(split), 1)
@@ -61,7 +61,7 @@ def _share(hits: Sequence[Tensor], split: Split) -> Tensor:
 def _pieces(step: Step, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """Predictions and labels, batch by batch."""
     for rows in pieces(len(split), EVALUATION_BATCH):
-        yield step.predict(split.x[rows]), split.y[rows]
+        yield step.predict(split.inputs[rows]), split.y[rows]
 
 
 _SCORES: dict[str, Callable[[Step, Sequence[Split]], list[Tensor]]] = {

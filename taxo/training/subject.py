@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from taxo.runtime.step import Step
 from taxo.training import datasets, seeds
 from taxo.training.data import Data, Split
+from taxo.training.inputs import Inputs
 from taxo.training.scores import EVALUATION_BATCH
 from taxo.training.tensors import pieces
 
@@ -36,18 +37,18 @@ class Subject:
     @cached_property
     def logits(self) -> Tensor:
         """What it says of the clean test samples."""
-        return self.logits_of(self.test.x)
+        return self.logits_of(self.test.inputs)
 
     @cached_property
     def hits(self) -> Tensor:
         """Which clean test samples it gets right."""
         return self.logits.argmax(1) == self.test.y
 
-    def logits_of(self, x: Tensor) -> Tensor:
+    def logits_of(self, x: Inputs) -> Tensor:
         """What it says of some inputs."""
         return torch.cat([self.step.predict(x[rows]) for rows in pieces(len(x), EVALUATION_BATCH)])
 
     def dice(self, purpose: str) -> Generator:
         """Random numbers for one purpose: the same ones whatever the method."""
-        generator = torch.Generator(self.test.x.device)
+        generator = torch.Generator(self.test.y.device)
         return generator.manual_seed(seeds.number(self.seed, f"evaluation {purpose}"))

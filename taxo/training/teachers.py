@@ -10,7 +10,8 @@ from typing import cast
 from torch import nn
 
 from taxo.language.errors import fail
-from taxo.training import checkpoint, datasets, models
+from taxo.training import datasets, models
+from taxo.training.beginning import weights_of
 from taxo.training.data import Data
 from taxo.training.settings import Plain, Settings, from_json
 
@@ -30,7 +31,7 @@ def teacher_of(settings: Settings, data: Data) -> nn.Module | None:
         )
         fail("T503", message, help="train one with each seed, and write `{seed}` in its folder's name")
     model = models.build(taught.model, data, taught.seed)
-    weights = checkpoint.load(folder / "best").part("step.model")
+    weights = weights_of(folder)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -32,7 +32,7 @@ def train(namespace: Namespace) -> int:
     kept = _kept(namespace)
     typed, settings = _asked(namespace, kept)
     with joined(settings), tuned(settings):
-        run = prepare(typed, settings)
+        run = prepare(typed, settings, begun=kept is not None)
         refuse_other(run.step, settings)
         if namespace.dry_run:
             if writes():

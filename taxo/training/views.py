@@ -11,7 +11,7 @@ JITTER = 0.05  # rows of numbers move by this deviation, where the training samp
 
 
 def views(x: Tensor, count: int, generator: Generator) -> Tensor | list[Tensor]:
-    """The batch, or as many views of it as asked for; the generator lives on its device.
+    """The batch, or as many views of it as asked for; the generator lives on the host.
 
     Images are mixed with chains of mild transforms, as AugMix does it.
     """
@@ -23,4 +23,4 @@ def views(x: Tensor, count: int, generator: Generator) -> Tensor | list[Tensor]:
 
 
 def _jittered(x: Tensor, generator: Generator) -> Tensor:
-    return x + JITTER * torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    return x + JITTER * torch.randn(x.shape, generator=generator).to(x)

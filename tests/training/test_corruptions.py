@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from taxo.language.errors import TaxoError
+from taxo.training.choices import CORRUPTION_NAMES, Corrupt
 from taxo.training.corruptions import CORRUPTIONS, corrupt, gaussian
 from taxo.training.data import load
-from taxo.training.settings import CORRUPTION_NAMES, Corrupt, sensible
+from taxo.training.settings import sensible
 
 each = pytest.mark.parametrize("name", CORRUPTIONS)
 BLURS = ("gaussian_blur", "defocus_blur", "motion_blur")

