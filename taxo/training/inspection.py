@@ -20,6 +20,7 @@ from taxo.training import seeds
 from taxo.training.metrics import Meters
 from taxo.training.run import Run
 from taxo.training.tensors import batches
+from taxo.training.update import narrowed
 from taxo.training.views import views
 
 MOST_ROWS = 20_000
@@ -81,7 +82,7 @@ def inspect(run: Run, most: int = MOST_ROWS) -> Inspection:
     moved: list[Tensor] = []
     sizes: dict[str, list[Tensor]] = {}
     with _apart(run):
-        for number, part in enumerate(batches(rows.to(run.data.train.y.device), run.settings.batch_size)):
+        for number, part in enumerate(batches(rows.to(run.data.train.y.device), _size(run))):
             with_all, without = _replays(run, part, f"inspection {number}", [(), tuple(acts)])
             moved.append(with_all.losses)
             plain.append(without.losses)
@@ -102,7 +103,7 @@ def meters(run: Run) -> Meters:
     names = list(run.step.deltas)
     if not names:
         return {}
-    rows = torch.arange(min(run.settings.batch_size, len(run.data.train)), device=run.data.train.y.device)
+    rows = torch.arange(min(_size(run), len(run.data.train)), device=run.data.train.y.device)
     with _apart(run):
         purpose, muted = f"meter {run.position.epoch}", [(), *((name,) for name in names)]
         first, *others = _replays(run, rows, purpose, muted)
@@ -127,6 +128,11 @@ def relative_change(found: Inspection, y: Tensor, classes: int) -> list[float]:
     return [float(value) for value in change.cpu()]
 
 
+def _size(run: Run) -> int:
+    """How many samples a step sees at once."""
+    return -(-run.settings.batch_size // run.settings.accumulate)
+
+
 def _touched(act: Act, sizes: Tensor) -> Touched:
     item = act.item
     grains = tuple(word.text for word in item.granularity)
@@ -137,8 +143,9 @@ def _touched(act: Act, sizes: Tensor) -> Touched:
 def _replays(run: Run, rows: Tensor, purpose: str, muted: Sequence[tuple[str, ...]]) -> list[Replay]:
     train = run.data.train
     run.dice.manual_seed(seeds.number(run.settings.seed, purpose))
-    x = views(train.x[rows], run.step.wanted_views, run.dice)
-    return replayed(run.step, x, train.y[rows], rows, muted)
+    x = views(train.inputs[rows], run.step.wanted_views, seeds.generator(run.settings.seed, purpose))
+    with narrowed(run.settings, rows.device):
+        return replayed(run.step, x, train.y[rows], rows, muted)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from taxo.training.metrics import EpochMetrics
 from taxo.training.questions import Answers, fitting
 from taxo.training.ranks import writes
 from taxo.training.report.run_page import Told, run_page
-from taxo.training.run import Run
+from taxo.training.run import Run, measured
 from taxo.training.subject import Subject
 from taxo.training.suspects import ranking, to_csv
 
@@ -38,4 +38,5 @@ def _answers(run: Run) -> Answers:
     if measure_of(settings.data, settings.model) != ACCURACY:
         return {}
     asked = [question for question in fitting(settings) if question.name in SHOWN]
-    return answers(Subject(run.step, run.data, settings.seed), asked)
+    with measured(run):
+        return answers(Subject(run.step, run.data, settings.seed), asked)

@@ -20,7 +20,7 @@ def trained(method: str, **more: str) -> Run:
     run = prepare(method, change(sensible(), FAST | more))
     for _ in run.step.epochs(2):
         for rows in torch.arange(len(run.data.train)).split(100):
-            x = views(run.data.train.x[rows], run.step.wanted_views, run.dice)
+            x = views(run.data.train.x[rows], run.step.wanted_views, torch.Generator())
             run.step(x, run.data.train.y[rows], rows).backward()
             run.optimizer.step()
             run.optimizer.zero_grad()
@@ -105,3 +105,10 @@ def test_a_perturbation_carried_from_a_batch_of_another_size():
     found = meters(trained("dlb"))
     assert all(meter.keys() == {"fired", "size", "raised"} for meter in found.values())
     assert found
+
+
+def test_averaged_parts_of_batches_in_half_precision():
+    run = trained("logpert", ema="0.9", accumulate="2", precision="bf16")
+    found = inspect(run)
+    assert len(found.rows) == len(found.touched[0].sizes) == len(run.data.train)
+    assert meters(run)["v"]["fired"] == 1
