@@ -70,7 +70,7 @@ def compared(with_it: Tensor, without: Tensor, delta: Delta | None) -> Movement:
     """What a perturbation did to losses, of those samples that it moved."""
     change = with_it - without
     counted = change.abs() > NOTHING * without.abs().clamp(min=1)
-    if isinstance(delta, Tensor):
+    if isinstance(delta, Tensor) and len(delta) == len(change):  # what is carried on may be of another batch
         counted = counted & (norm_per_sample(delta) > 0)
     risen = float(((change > 0) & counted).sum().double() / counted.sum())
     error = float(change.std(correction=0)) / len(change) ** 0.5

@@ -98,7 +98,7 @@ def _memorisation(subject: Subject, _: Question) -> Answer:
     """Which share of the wrongly labelled training samples gets the wrong label, and which the right one."""
     train = subject.data.train
     wrong = train.rows(train.flipped)
-    said = subject.logits_of(wrong.x).argmax(1) if len(wrong) else wrong.y
+    said = subject.logits_of(wrong.inputs).argmax(1) if len(wrong) else wrong.y
     return {"given": _share(said == wrong.y), "right": _share(said == wrong.clean)}
 
 

@@ -24,7 +24,7 @@ HALVINGS = 8
 def radii(subject: Subject, directions: int, rise: float) -> list[float]:
     """In each of some random directions, how far the training loss is from having risen by so much."""
     train, dice = subject.data.train, subject.dice("flatness")
-    x, y = train.x[:MOST_SAMPLES], train.y[:MOST_SAMPLES]
+    x, y = train.inputs[:MOST_SAMPLES], train.y[:MOST_SAMPLES]
     weights = [weight for weight in subject.step.model.parameters() if weight.requires_grad]
 
     def loss() -> float:

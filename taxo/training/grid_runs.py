@@ -20,7 +20,7 @@ from taxo.training.measures import Measure
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.progress import bar, describe
 from taxo.training.questions import Question
-from taxo.training.run import Run, prepare
+from taxo.training.run import Run, measured, prepare
 from taxo.training.subject import Subject
 from taxo.training.summary import Cell
 
@@ -109,7 +109,8 @@ def cell_of(key: Key, run: Run, asked: Sequence[Question], watch: Watch, stop: S
     seed, noise, label = key
     try:
         history = fit(run, watch, stop, Recorder())
-        found = answers(Subject(run.step, run.data, seed), asked) if asked else None
+        with measured(run):
+            found = answers(Subject(run.step, run.data, seed), asked) if asked else None
     except TaxoError as error:
         # one method that diverges must not cost the others their runs; the table and the exit code say so
         return Cell(label, seed, None, None, None, error.diagnostics[0].message, noise=noise)

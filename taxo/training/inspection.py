@@ -20,20 +20,26 @@ from taxo.training import seeds
 from taxo.training.metrics import Meters
 from taxo.training.run import Run
 from taxo.training.tensors import batches
+from taxo.training.update import narrowed
 from taxo.training.views import views
 
 MOST_ROWS = 20_000
+ROUNDING = 1e-5  # sizes that differ by no more of themselves are the same
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Touched:
-    """A perturbation, what it declares of itself, and how far it moved each sample that was looked at."""
+    """A perturbation, what it declares of itself, and how far it moved each sample that was looked at.
+
+    One that is neither sought nor has a direction is drawn by chance, and not `aimed`.
+    """
 
     key: str
     target: str
     direction: str
     granularity: tuple[str, ...]
     sizes: Tensor
+    aimed: bool = True
 
     @property
     def suspects(self) -> bool:
@@ -53,7 +59,13 @@ class Inspection:
     @property
     def each(self) -> list[Touched]:
         """The perturbations that move each sample by a distance of its own."""
-        return [one for one in self.touched if "sample" in one.granularity and bool(one.sizes.std() > 0)]
+        return [
+            one
+            for one in self.touched
+            if one.aimed
+            and "sample" in one.granularity
+            and bool(one.sizes.std(correction=0) > ROUNDING * one.sizes.mean())
+        ]
 
 
 def acts_of(method: Method) -> dict[str, Act]:
@@ -70,7 +82,7 @@ def inspect(run: Run, most: int = MOST_ROWS) -> Inspection:
     moved: list[Tensor] = []
     sizes: dict[str, list[Tensor]] = {}
     with _apart(run):
-        for number, part in enumerate(batches(rows.to(run.data.train.y.device), run.settings.batch_size)):
+        for number, part in enumerate(batches(rows.to(run.data.train.y.device), _size(run))):
             with_all, without = _replays(run, part, f"inspection {number}", [(), tuple(acts)])
             moved.append(with_all.losses)
             plain.append(without.losses)
@@ -91,7 +103,7 @@ def meters(run: Run) -> Meters:
     names = list(run.step.deltas)
     if not names:
         return {}
-    rows = torch.arange(min(run.settings.batch_size, len(run.data.train)), device=run.data.train.y.device)
+    rows = torch.arange(min(_size(run), len(run.data.train)), device=run.data.train.y.device)
     with _apart(run):
         purpose, muted = f"meter {run.position.epoch}", [(), *((name,) for name in names)]
         first, *others = _replays(run, rows, purpose, muted)
@@ -116,17 +128,24 @@ def relative_change(found: Inspection, y: Tensor, classes: int) -> list[float]:
     return [float(value) for value in change.cpu()]
 
 
+def _size(run: Run) -> int:
+    """How many samples a step sees at once."""
+    return -(-run.settings.batch_size // run.settings.accumulate)
+
+
 def _touched(act: Act, sizes: Tensor) -> Touched:
     item = act.item
     grains = tuple(word.text for word in item.granularity)
-    return Touched(act.key, item.target.text, item.direction.text, grains, sizes)
+    aimed = act.unknown is not None or item.direction.text != "mixed"
+    return Touched(act.key, item.target.text, item.direction.text, grains, sizes, aimed)
 
 
 def _replays(run: Run, rows: Tensor, purpose: str, muted: Sequence[tuple[str, ...]]) -> list[Replay]:
     train = run.data.train
     run.dice.manual_seed(seeds.number(run.settings.seed, purpose))
-    x = views(train.x[rows], run.step.wanted_views, run.dice)
-    return replayed(run.step, x, train.y[rows], rows, muted)
+    x = views(train.inputs[rows], run.step.wanted_views, seeds.generator(run.settings.seed, purpose))
+    with narrowed(run.settings, rows.device):
+        return replayed(run.step, x, train.y[rows], rows, muted)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from math import isfinite
 from time import perf_counter
@@ -20,7 +19,7 @@ from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.measures import measure_of
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.progress import Reporter
-from taxo.training.run import Run, fit_to_samples, snapshot
+from taxo.training.run import Run, fit_to_samples, measured, snapshot
 from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
 from taxo.training.update import update
@@ -116,7 +115,7 @@ def _measure(run: Run) -> EpochMetrics:
     _check_weights(run)
     measure = measure_of(run.settings.data, run.settings.model)
     splits = (data.train, data.validation, data.test)
-    with nullcontext() if run.average is None else run.average.in_place():
+    with measured(run):
         train, validation, test = scores(run.step, splits, measure)
     return EpochMetrics(
         epoch=position.epoch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -89,6 +90,11 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None, 
     run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call, scaling, average)
     fit_to_samples(run)
     return run
+
+
+def measured(run: Run) -> AbstractContextManager[None]:
+    """The model with the weights that are measured: those trained, or their average."""
+    return nullcontext() if run.average is None else run.average.in_place()
 
 
 def fit_to_samples(run: Run) -> None:

@@ -12,7 +12,7 @@ from taxo.training.metrics import EpochMetrics
 from taxo.training.questions import Answers, fitting
 from taxo.training.ranks import writes
 from taxo.training.report.run_page import Told, run_page
-from taxo.training.run import Run
+from taxo.training.run import Run, measured
 from taxo.training.subject import Subject
 from taxo.training.suspects import ranking, to_csv
 
@@ -22,8 +22,7 @@ SHOWN = ("classes", "calibration", "memorisation")
 def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[EpochMetrics]) -> None:
     """Look at the run's samples once more, and write what there is to see."""
     found = inspect(run)
-    noisy = run.settings.noise is not None
-    rankings = [ranking(found, touched, run.data.train, noisy) for touched in found.each]
+    rankings = [ranking(found, touched, run.data.train) for touched in found.each]
     if not writes():
         return
     told = Told(run, typed, history, found, rankings, _answers(run))
@@ -39,4 +38,5 @@ def _answers(run: Run) -> Answers:
     if measure_of(settings.data, settings.model) != ACCURACY:
         return {}
     asked = [question for question in fitting(settings) if question.name in SHOWN]
-    return answers(Subject(run.step, run.data, settings.seed), asked)
+    with measured(run):
+        return answers(Subject(run.step, run.data, settings.seed), asked)

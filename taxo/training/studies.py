@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from taxo.language.errors import fail
+from taxo.language.errors import TaxoError, fail
 from taxo.training.domains import Domain, shown
 
 WARM_UP = 5  # trials before any is pruned
@@ -137,9 +137,9 @@ class Search:
 def open_search(place: str, name: str, seed: int, epochs: int, domains: Sequence[Domain]) -> Search:
     """The study of that name in a journal file or a database, a new one if there is none."""
     _call("logging.set_verbosity", _WARNING)
-    study = _call(
+    study = _opened(
+        place,
         "create_study",
-        storage=_storage(place),
         study_name=name,
         direction="maximize",
         load_if_exists=True,
@@ -152,14 +152,25 @@ def open_search(place: str, name: str, seed: int, epochs: int, domains: Sequence
 
 def trials_in(place: str, name: str) -> int:
     """How many trials a study has, before one joins it."""
-    storage = _storage(place)
-    if name not in cast("list[str]", _call("get_all_study_names", storage=storage)):
+    if name not in cast("list[str]", _opened(place, "get_all_study_names")):
         return 0
-    study = cast("Study", _call("load_study", study_name=name, storage=storage))
+    study = cast("Study", _opened(place, "load_study", study_name=name))
     return len(study.get_trials(deepcopy=False))
 
 
 _WARNING = 30  # the standard library's level: what Optuna tells of every trial is told here already
+
+
+def _opened(place: str, path: str, **options: object) -> object:
+    """What a part of Optuna makes of a storage; T503 where that cannot be opened."""
+    try:
+        return _call(path, storage=_storage(place), **options)
+    except TaxoError:
+        raise
+    except Exception as error:  # each database, and the lack of its driver, has exceptions of its own
+        lines = str(error).splitlines() or [type(error).__name__]
+        help = "a journal file, or a database such as `sqlite:///trials.db`"
+        fail("T503", f"`--storage {place}` cannot be opened: {lines[0]}", help=help)
 
 
 def _storage(place: str) -> object:

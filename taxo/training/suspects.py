@@ -52,8 +52,9 @@ class Ranking:
         return max(1, round(share * len(self.suspects)))
 
 
-def ranking(found: Inspection, touched: Touched, train: Split, noisy: bool) -> Ranking:
-    """The samples by how far a perturbation moves them; `noisy` says that wrong labels are known."""
+def ranking(found: Inspection, touched: Touched, train: Split) -> Ranking:
+    """The samples by how far a perturbation moves them; none made wrong: nobody knows which are."""
+    noisy = bool(train.flipped.any())
     order = touched.sizes.argsort(descending=True, stable=True).cpu()
     rows = found.rows[order]
     picked = train.rows(rows.to(train.y.device))

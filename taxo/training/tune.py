@@ -77,8 +77,8 @@ def tune(namespace: Namespace) -> int:
         if kept is None:
             place.claim()
         storage = storage or str(place.path / "study.journal")
-        place.begin(quest, found, storage)
         search = _search(quest, found, storage, shared=namespace.storage is not None)
+        place.begin(quest, found, storage)
         whole = _run(quest, search, place, console, bool(namespace.quiet))
     if not whole:
         command = f"taxo tune --resume {shlex.quote(str(place.path))}"

@@ -261,3 +261,23 @@ def test_a_method_that_fails_has_no_answers(run_command, tmp_path: Path, trouble
     first, second = table(tmp_path / "a")
     assert float(first["tail"]) > 0
     assert second["tail"] == ""
+
+
+def test_questions_are_put_to_the_weights_that_are_measured(run_command, tmp_path: Path):
+    words = (
+        "compare",
+        "plain",
+        *FAST,
+        "--seeds",
+        "1",
+        "--ema",
+        "0.9",
+        "--evaluate",
+        "accuracy",
+        "--output",
+        "a",
+    )
+    assert run_command(*words) == 0
+    (cell,) = GridFolder(tmp_path / "a").cells()
+    assert cell.answers is not None
+    assert cell.answers["accuracy"]["accuracy"] == [pytest.approx(cell.test)]

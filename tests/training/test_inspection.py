@@ -11,6 +11,7 @@ from torch.nn import functional
 from taxo.training.inspection import inspect, meters, relative_change
 from taxo.training.run import Run, prepare
 from taxo.training.settings import change, sensible
+from taxo.training.views import views
 
 FAST = {"model": "mlp", "epochs": "2", "noise": "random:10%", "batch_size": "100"}
 
@@ -19,7 +20,8 @@ def trained(method: str, **more: str) -> Run:
     run = prepare(method, change(sensible(), FAST | more))
     for _ in run.step.epochs(2):
         for rows in torch.arange(len(run.data.train)).split(100):
-            run.step(run.data.train.x[rows], run.data.train.y[rows], rows).backward()
+            x = views(run.data.train.x[rows], run.step.wanted_views, torch.Generator())
+            run.step(x, run.data.train.y[rows], rows).backward()
             run.optimizer.step()
             run.optimizer.zero_grad()
     return run
@@ -94,4 +96,19 @@ def test_a_class_that_was_not_looked_at_has_no_change(run: Run):
 
 def test_only_what_moves_samples_apart_ranks_them(run: Run):
     assert [one.key for one in inspect(run).each] == ["v"]
-    assert inspect(trained("logit_adjustment")).each == []
+    # per class, all of one size, and drawn by chance
+    for method in ("logit_adjustment", "label_smoothing", "l2_noise"):
+        assert inspect(trained(method)).each == []
+
+
+def test_a_perturbation_carried_from_a_batch_of_another_size():
+    found = meters(trained("dlb"))
+    assert all(meter.keys() == {"fired", "size", "raised"} for meter in found.values())
+    assert found
+
+
+def test_averaged_parts_of_batches_in_half_precision():
+    run = trained("logpert", ema="0.9", accumulate="2", precision="bf16")
+    found = inspect(run)
+    assert len(found.rows) == len(found.touched[0].sizes) == len(run.data.train)
+    assert meters(run)["v"]["fired"] == 1

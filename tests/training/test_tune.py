@@ -110,6 +110,15 @@ def test_a_trial_that_fails_costs_the_others_nothing(run_command, tmp_path: Path
     assert not (tmp_path / "a" / "label_smoothing.taxo").exists()
 
 
+@needs_optuna
+@pytest.mark.parametrize("place", ["nosuch://host/trials", "sqlite:////no/such/folder/trials.db"])
+def test_a_storage_that_cannot_be_opened(run_command, capsys: pytest.CaptureFixture[str], place: str):
+    words = ("tune", "label_smoothing", *FAST, "--storage", place, "--output", "a")
+    assert run_command(*words) == 2
+    assert f"error[T503]: `--storage {place}` cannot be opened" in capsys.readouterr().err
+    assert not Path("a/tune.json").exists()
+
+
 def test_a_dry_run_says_what_would_be_searched(
     run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

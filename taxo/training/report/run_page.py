@@ -237,7 +237,7 @@ def _samples(told: Told, ranking: Ranking) -> str:
 def _sample(told: Told, suspect: Suspect) -> str:
     picture = ""
     if Subject(told.run.step, told.run.data, told.run.settings.seed).images:
-        image = pixels(told.run.data.train.x[suspect.row])
+        image = pixels(told.run.data.train.inputs[suspect.row : suspect.row + 1][0])
         picture = f'<img alt="sample {suspect.origin}" src="{address(image)}">'
     label = f"label {suspect.label}" + (f", is {suspect.clean}" if suspect.wrong else "")
     small = f"<small>row {suspect.origin}, size {said(suspect.size)}</small>"
