@@ -133,8 +133,7 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     wait()  # until every process has read it
     if writes():
         with writing(folder.path):
-            checkpoint.replace_text(file, "".join(metrics.to_line() + "
-" for metrics in history))
+            checkpoint.replace_text(file, "".join(metrics.to_line() + "\n" for metrics in history))
             (folder.path / events.FILE).write_bytes(events.head() + b"".join(map(events.event, history)))
     return history
 
