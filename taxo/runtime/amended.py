@@ -45,36 +45,50 @@ class Amended(Dataset[Item]):
         self.rows = torch.empty(0, dtype=torch.long) if rows is None else rows.cpu()
         self.x = x
         self.append = append
-        self._made_of = cast("list[int]", self.rows.tolist())
-        self._places = {} if append else {row: own for own, row in enumerate(self._made_of)}
+        given, many = torch.arange(len(original)), torch.arange(len(self.rows))
+        self._origins = torch.cat([given, self.rows]) if append else given
+        # which input of `x` stands at a place, and -1 where it is the given one
+        none = torch.full_like(given, -1)
+        self._own = torch.cat([none, many]) if append else none.index_copy(0, self.rows, many)
 
     def __len__(self) -> int:
         return len(self.original) + (len(self.rows) if self.append else 0)
 
     def __getitem__(self, place: int) -> Item:
-        row, own = self._find(place)
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        row, own = int(self._origins[place]), int(self._own[place])
         sample = self.original[row]
-        x = sample[0] if own is None or self.x is None else self.x[own]
+        x = sample[0] if own < 0 or self.x is None else self.x[own]
         return (x, sample[1], sample[2] if len(sample) > 2 else row)
 
     def origins(self) -> Tensor:
         """Which sample of the original each one was made of."""
-        own = torch.arange(len(self.original))
-        return torch.cat([own, self.rows]) if self.append else own
+        return self._origins
 
     def batch(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """The inputs and labels at some places."""
-        found = [self._find(place) for place in cast("list[int]", places.tolist())]
-        x, y = self._original([row for row, _ in found])
-        changed = [(place, own) for place, (_, own) in enumerate(found) if own is not None]
-        if changed and self.x is not None:
-            here, there = (torch.tensor(side) for side in zip(*changed, strict=True))
-            x = x.index_copy(0, here.to(x.device), self.x[there.to(self.x.device)].to(x))
+        places = places.cpu()
+        x, y = self.given(self._origins[places])
+        own = self._own[places]
+        here = (own >= 0).nonzero().flatten()
+        if len(here) and self.x is not None:
+            x = x.index_copy(0, here.to(x.device), self.x[own[here].to(self.x.device)].to(x))
         return x, y
 
     def given(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The inputs and labels of some samples as they were given."""
-        return self._original(cast("list[int]", rows.tolist()))
+        original = self.original
+        if isinstance(original, TensorDataset):
+            x, y = (part[rows.to(part.device)] for part in original.tensors[:2])
+            return x, y
+        samples = [original[row] for row in cast("list[int]", rows.tolist())]
+        inputs, labels = [sample[0] for sample in samples], [sample[1] for sample in samples]
+        if not all(isinstance(one, Tensor) for one in inputs):
+            message = f"an input of the data is a `{type(inputs[0]).__name__}`"
+            fail("T401", message, None, "give samples whose inputs are tensors, before any augmentation")
+        y = [one if isinstance(one, Tensor) else torch.as_tensor(one) for one in labels]
+        return torch.stack(cast("list[Tensor]", inputs)), torch.stack(y)
 
     def moved(self, places: Tensor, x: Tensor) -> Amended:
         """The same data, with what was made of the samples at some places."""
@@ -85,26 +99,3 @@ class Amended(Dataset[Item]):
         elif self.x is not None:
             rows, x = torch.cat([self.rows, rows]), torch.cat([self.x, x])
         return Amended(self.original, rows, x, self.append)
-
-    def _find(self, place: int) -> tuple[int, int | None]:
-        """The row of the original behind a place, and where its own input lies, if it has one."""
-        many = len(self.original)
-        place = place + len(self) if place < 0 else place
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        if place >= many:
-            return self._made_of[place - many], place - many
-        return place, self._places.get(place)
-
-    def _original(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        original = self.original
-        if isinstance(original, TensorDataset):
-            x, y = (part[torch.tensor(rows, dtype=torch.long)] for part in original.tensors[:2])
-            return x, y
-        samples = [original[row] for row in rows]
-        x, y = [sample[0] for sample in samples], [sample[1] for sample in samples]
-        if not all(isinstance(one, Tensor) for one in x):
-            message = f"an input of the data is a `{type(x[0]).__name__}`"
-            fail("T401", message, None, "give samples whose inputs are tensors, before any augmentation")
-        labels = [one if isinstance(one, Tensor) else torch.as_tensor(one) for one in y]
-        return torch.stack(cast("list[Tensor]", x)), torch.stack(labels)

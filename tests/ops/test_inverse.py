@@ -161,3 +161,19 @@ def test_halves_are_solved_in_single_precision():
     assert kinds == {torch.float16} == {part.dtype for part in found.parts}
     assert found.residual.dtype == torch.float32
     torch.testing.assert_close(flat(found.parts).double(), dense(DAMPING), rtol=0.05, atol=0.05)
+
+
+def test_conjugate_gradients_need_a_hundredth_of_the_products_of_the_recursion():
+    """5,000 steps of it on samples of A leave more than 50 products with all of A do."""
+    rows, dice = numbers(200, SIZE, seed=4), torch.Generator().manual_seed(5)
+
+    def sampled(parts: list[Tensor]) -> list[Tensor]:
+        drawn = rows[torch.randint(200, (8,), generator=dice)]
+        row = drawn.T @ (drawn @ flat(parts)) / 8
+        return [row[:6].reshape(2, 3), row[6:]]
+
+    whole = products_of(rows.T @ rows / 200)
+    drawn = lissa(sampled, RIGHT, damping=DAMPING, steps=5000, scale=25.0)
+    solved = conjugate(whole, RIGHT, damping=DAMPING, steps=50)
+    left = [float(residual(whole, RIGHT, found.parts, DAMPING)) for found in (solved, drawn)]
+    assert left[0] < left[1]
