@@ -58,6 +58,7 @@ def test_the_nearest_word(word: str, known: list[str], found: list[str]):
 
 def test_hints():
     assert suggest("lo", ["log", "loss", "l1"]) == "did you mean `l1` or `log`?"
+    assert suggest("yy", ["dy", "ly", "y"]) == "did you mean `y`?"
     assert suggest("zzz", ["a", "b", "c"]) == "one of `a`, `b` or `c`"
     assert suggest("zzz", ["top"]) == "write `top`"
     assert suggest("zzz", []) == "drop it"
