@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--way", choices=list(WAYS))
     parser.add_argument("--side", type=int)
     flags = parser.parse_args()
@@ -132,7 +133,7 @@ def main() -> None:
         return
     print(f"{flags.rows} pictures, {flags.threads} threads, torch {torch.__version__}")
     print(f"{'':<18}{'side':>5}{'first s':>11}{'again s':>11}{'MiB more':>11}{'gain':>16}", flush=True)
-    for way in WAYS:
+    for way in flags.ways:
         for side in flags.dense_sides if way.endswith("dense") else flags.sides:
             one = ["--way", way, "--side", str(side)]
             shared = ["--rows", str(flags.rows), "--repeats", str(flags.repeats)]

@@ -31,3 +31,12 @@ def test_the_naive_quadratic_form_is_the_same():
     rows = printed("quadratic.py", "--classes", "12", "--features", "9", "--rows", "30", "--repeats", "1")[2:]
     one, other = (float(row.split()[-1]) for row in rows)
     assert one == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["flow", "recolor"])
+def test_dense_matrices_find_the_same_structured_changes(way: str):
+    sizes = ["--rows", "2", "--sides", "16", "--dense-sides", "16", "--repeats", "1"]
+    rows = printed("structured.py", "--ways", way, f"{way}, dense", *sizes)[2:]
+    one, other = (float(row.split()[-1]) for row in rows)
+    assert one == pytest.approx(other, rel=1e-5)

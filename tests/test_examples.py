@@ -19,7 +19,10 @@ LAST = {
     "accelerate_loop": ("test accuracy ", 80),
     "lightning_module": ("test accuracy ", 80),
     "hugging_face": ("test accuracy ", 70),
+    "kill_and_resume": ("the same: ", 100),
 }
+# What some are run with here, so that they take seconds.
+ARGUMENTS = {"kill_and_resume": ["1"]}
 # What some of them are about, which taxo does not depend on: `pip install taxo[interop]`.
 EXTRAS = {"accelerate_loop": "accelerate", "lightning_module": "lightning", "hugging_face": "transformers"}
 
@@ -32,7 +35,7 @@ def test_every_example_is_run():
 def test_an_example_does_what_it_says(name: str):
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:
         pytest.skip(f"{EXTRAS[name]} is not installed")
-    check([sys.executable, str(EXAMPLES / f"{name}.py")], *LAST[name])
+    check([sys.executable, str(EXAMPLES / f"{name}.py"), *ARGUMENTS.get(name, [])], *LAST[name])
 
 
 def test_the_example_of_many_processes_runs_on_two():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from taxo.compiler.ahead import aheads
+from taxo.compiler.ahead import aheads, is_ahead
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.plan import first_word, simultaneous
 from taxo.compiler.searches import Refusal
 from taxo.compiler.states import is_before
 from taxo.compiler.there import found_there
 from taxo.language.calling import given
-from taxo.language.method import Inference, Param
+from taxo.language.method import Inference, Param, Perturbation
 from taxo.language.scope import Scope
 from taxo.language.syntax import Attribute, Expression, Name
 from taxo.language.vocabulary import REGIONS, SOLVERS, VALUES, Grain, Place
@@ -67,13 +67,22 @@ def _of_the_batch(node: Expression, scope: Scope, names: set[str]) -> Iterator[R
             yield f"`let {let}`, of held-out samples,", scope.lets[let].span, hint
 
 
+def unfit_data(item: Perturbation) -> Iterator[Refusal]:
+    """What a perturbation that is found on held-out data in every step asks for, wherever it acts."""
+    on = item.infer.on
+    if on is None or is_ahead(item.infer) or item.every is not None:
+        return
+    if on.name.text != "validation":
+        yield f"a search on `{on.name}`", on.span, "write `on validation`"
+    if item.during is not None and item.during.text == "eval":
+        yield "a search on held-out data of what acts on predictions alone", on.span, "let it act `always`"
+
+
 def unfit_there(act: Act, graph: Graph) -> Iterator[Refusal]:
     """What a search on held-out data asks for and this version cannot run."""
     item, on = act.item, act.item.infer.on
     if on is None or not act.there:
         return
-    if on.name.text != "validation":
-        yield f"a search on `{on.name}`", on.span, "write `on validation`"
     if act.place != Place.FEATURES or simultaneous(act, graph.scope):
         yield "this search on held-out data", on.span, "search for what is added to the features, by itself"
     if act.grain == "sample":

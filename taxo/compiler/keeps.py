@@ -8,7 +8,7 @@ from taxo.compiler.ahead import Ahead, aheads, fleeting, has_momentum
 from taxo.compiler.ahead import attribute as moments_of
 from taxo.compiler.closed import adds_to_loss
 from taxo.compiler.expressions import Writer
-from taxo.compiler.graph import Act, Graph, site_of
+from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import counted, first_word, simultaneous
 from taxo.compiler.spots import EARLY, of_line
@@ -133,7 +133,8 @@ def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
         if held or (scope.network(name) is not None and graph.used_call(name)):
             with text.of(param.span):
                 _learned(text, param, learned.get(name), writer)
-    found, there = aheads(graph), [act.item.infer for act in graph.acts() if act.there]
+    training = lower(graph.method)
+    found, there = aheads(training), [act.item.infer for act in training.acts() if act.there]
     for infer in [*(one.infer for one in found), *found_there(graph.method), *there][:1]:
         with text.of(infer.span):
             text.line("self.take_validation()")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
-from taxo.compiler.held import unfit_there, unfit_whole
+from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
@@ -52,6 +52,8 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     for state in method.states:
         yield from _state(state, scope)
     yield from _branches(method.branches(), scope)
+    for item in method.perturbations():
+        yield from unfit_data(item)
     yield from unfit_rounds(method, scope)
     for node in unsettled(method, scope):
         what = "what is computed beside the passes, of what they bring,"

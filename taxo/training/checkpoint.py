@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zlib import crc32
@@ -31,10 +32,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A position and every tensor that the rest of the run depends on."""
+    """A position and every tensor that the rest of the run depends on; on disk it also names its run."""
 
     position: Position
     tensors: dict[str, Tensor]
+    run: str = ""
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under a prefix, without it."""
@@ -44,24 +46,46 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint so that, whenever the machine stops, the folder holds the old one or the new one."""
-    side = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(side, ignore_errors=True)
-    side.mkdir(parents=True)
     # clones, because safetensors refuses views and tensors that share memory, as tied weights do
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors)
-    (side / "state.safetensors").write_bytes(content)
-    note = {"format": FORMAT, "crc32": crc32(content), "position": asdict(checkpoint.position)}
-    (side / "state.json").write_text(json.dumps(note, indent=2) + "\n")
+    note = {"format": FORMAT, "run": checkpoint.run, "crc32": crc32(content)}
+    note |= {"position": asdict(checkpoint.position)}
+    with _beside(folder) as side:
+        side.mkdir(parents=True)
+        (side / "state.safetensors").write_bytes(content)
+        (side / "state.json").write_text(json.dumps(note, indent=2) + "\n")
     _swap(side, folder)
 
 
 def copy(source: Path, target: Path) -> None:
     """Copy a checkpoint, as safely as `save` writes one."""
-    side = target.with_name(f"{target.name}.new")
-    shutil.rmtree(side, ignore_errors=True)
-    shutil.copytree(source, side)
+    with _beside(target) as side:
+        shutil.copytree(source, side)
     _swap(side, target)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Replace a file's text so that, whenever the machine stops, it is the old one or the new one."""
+    side = file.with_name(f"{file.name}.new")
+    try:
+        side.write_text(text)
+    except OSError:
+        side.unlink(missing_ok=True)
+        raise
+    side.replace(file)
+
+
+@contextmanager
+def _beside(folder: Path) -> Generator[Path]:
+    """A place to write what is to take the folder's; nothing stays there if the disk is full."""
+    side = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(side, ignore_errors=True)
+    try:
+        yield side
+    except OSError:
+        shutil.rmtree(side, ignore_errors=True)
+        raise
 
 
 def load(folder: Path) -> Checkpoint:
@@ -75,7 +99,7 @@ def load(folder: Path) -> Checkpoint:
         if note["format"] != FORMAT or note["crc32"] != crc32(content):
             raise ValueError("the files do not belong together or are not this version's")
         position = Position(**note["position"])
-        return Checkpoint(position, safetensors.torch.load(content))
+        return Checkpoint(position, safetensors.torch.load(content), str(note.get("run", "")))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         fail(
             "T507",

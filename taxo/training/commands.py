@@ -22,6 +22,7 @@ from taxo.training.options import (
 )
 
 FAILED = 3
+FAILING = ("T6", "T409")
 
 _METHOD = "a shipped name, a path, or a variant such as 'NAME(eps: 0, pro: 45%%)'"
 
@@ -160,7 +161,7 @@ def _guarded(command: Callable[[Namespace], int], namespace: Namespace) -> int:
     try:
         return _with_memory_message(command, namespace)
     except TaxoError as error:
-        if not all(diagnostic.code.startswith("T6") for diagnostic in error.diagnostics):
+        if not all(diagnostic.code.startswith(FAILING) for diagnostic in error.diagnostics):
             raise
         print(error, file=sys.stderr)
         return FAILED

@@ -13,6 +13,7 @@ from difflib import unified_diff
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 from taxo.catalog import parse
 from taxo.language.errors import fail
@@ -35,10 +36,11 @@ WHERE = ("device", "data_root", "workers")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What `run.json` says that a resumed run needs: the method as it was typed, and the settings."""
+    """What `run.json` says that a resumed run needs: the method as typed, the settings, the run's name."""
 
     method: str
     settings: Settings
+    run: str
 
 
 class RunFolder(Recorder):
@@ -66,7 +68,7 @@ class RunFolder(Recorder):
         if not writes():
             return
         with writing(self.path):
-            checkpoint.save(self.path / "last", state)
+            checkpoint.save(self.path / "last", replace(state, run=self.origin().run))
 
     def mark_best(self) -> None:
         """Replace `best/` by `last/`."""
@@ -75,11 +77,20 @@ class RunFolder(Recorder):
         with writing(self.path):
             checkpoint.copy(self.path / "last", self.path / "best")
 
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Its `last/` or `best/`; T507 for one that another run wrote."""
+        state, own = checkpoint.load(self.path / name), self.origin().run
+        if state.run != own:
+            message = f"the checkpoint `{self.path / name}` is of another run"
+            fail("T507", message, help="put its own back, or start a new run from it: `--init`")
+        return state
+
     def origin(self) -> Origin:
         """What was run here."""
         try:
             note = cast("Mapping[str, object]", json.loads((self.path / "run.json").read_text()))
-            return Origin(str(note["method"]), from_json(cast("Mapping[str, Plain]", note["settings"])))
+            settings = from_json(cast("Mapping[str, Plain]", note["settings"]))
+            return Origin(str(note["method"]), settings, str(note.get("run", "")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fail("T507", f"`{self.path}` holds no run that can be read: {error}", help="give a run folder")
 
@@ -87,6 +98,7 @@ class RunFolder(Recorder):
 def create(path: Path, typed: str, run: Run) -> RunFolder:
     """A new run folder that says what is about to run."""
     note = {
+        "run": uuid4().hex,
         "method": typed,
         "name": str(run.step.method.name),
         "cost": run.step.plan.cost,
@@ -114,14 +126,14 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
     if run.step.method.uses():  # a method that it uses may have changed
         program = folder.path / "program.py"
         refuse_change(_read(program), run.step.source, str(program), "the program")
-    restore(run, checkpoint.load(folder.path / "last"))
+    restore(run, folder.checkpoint("last"))
     file = folder.path / "metrics.jsonl"
     history = _history(file, run.position.epoch + run.position.measured)
     # a run that was killed between measuring and saving has a line too many: that epoch is run again
     wait()  # until every process has read it
     if writes():
         with writing(folder.path):
-            file.write_text("".join(metrics.to_line() + "\n" for metrics in history))
+            checkpoint.replace_text(file, "".join(metrics.to_line() + "\n" for metrics in history))
             (folder.path / events.FILE).write_bytes(events.head() + b"".join(map(events.event, history)))
     return history
 
@@ -137,7 +149,7 @@ def trained(folder: RunFolder, weights: str, device: str | None = None) -> Run:
     if run.step.method.uses():
         program = folder.path / "program.py"
         refuse_change(_read(program), run.step.source, str(program), "the program")
-    restore(run, checkpoint.load(folder.path / weights))
+    restore(run, folder.checkpoint(weights))
     if run.average is not None:
         run.average.put()
     return run
@@ -230,11 +242,10 @@ def writing(path: Path) -> Generator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        fail(
-            "T506",
-            f"`{path}` cannot be written: {reason.lower()}",
-            help="choose another folder with `--output DIR`",
-        )
+        hint = "choose another folder with `--output DIR`"
+        if (path / "last" / "state.json").exists():
+            hint = f"mend that, then go on from the last checkpoint by `--resume {path}`"
+        fail("T506", f"`{path}` cannot be written: {reason.lower()}", help=hint)
 
 
 def versions(*more: str) -> dict[str, str]:

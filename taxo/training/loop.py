@@ -61,6 +61,8 @@ def fit(
             fit_to_samples(run)
         rows = run.order.draw()
         if run.position.measured and run.position.epoch == epoch:
+            if done and best(done) is done[-1]:
+                recorder.mark_best()  # a run may be killed between the two
             continue  # saved when the epoch was measured: only the step's counters had still to move on
         if entering:
             run.position = Position(epoch, seconds=perf_counter() - began)

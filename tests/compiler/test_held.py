@@ -53,6 +53,11 @@ CASES = {
     "a search on held-out data that keeps nothing": {"via": "pgd(2, 1)"},
     "a search on held-out data for some samples": {"where": "where clean.loss > 1"},
     "a search on held-out data behind another perturbation": {"above": NOISE},
+    "a search on held-out data of what acts on predictions alone": {
+        "where": "during eval",
+        "grain": "corpus",
+        "goal": "l1(u)",
+    },
     "this, of held-out samples,": {"goal": "loss * clean.loss"},
 }
 

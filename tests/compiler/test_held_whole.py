@@ -29,17 +29,8 @@ def text(
 ) -> str:
     needs = "needs validation" if data == "validation" else ""
     form = act if act.startswith("branch") else ACT.format(form=act, grain=grain).replace("infer prior", "")
-    return SEARCH.format(
-        needs=needs,
-        param=param,
-        above=above,
-        act=form,
-        over=over,
-        goal=goal,
-        within=within,
-        data=data,
-        via=via,
-    )
+    more = {"over": over, "goal": goal, "within": within, "data": data, "via": via}
+    return SEARCH.format(needs=needs, param=param, above=above, act=form, **more)
 
 
 def said(method: str) -> list[str]:

@@ -143,3 +143,10 @@ def test_steps_stay_in_the_set():
     m = pgd(lambda m: warp(x, m).square().sum(), motionless(x), [flow], 5, 0.3, False)
     assert (counted(m, 2) <= 0.5 + 1e-9).all()
     assert (counted(inside(9 * m, [flow]), 2) - 0.5).abs().max() < 1e-9
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same_motion():
+    g, flow = noise(4, 2, 33, 48), SmoothFlow(10, 1)
+    for way in (flow.furthest, flow.project):
+        torch.testing.assert_close(way([g.cuda()])[0].cpu(), way([g])[0], atol=1e-9, rtol=0)

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_sample_image  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,15 +65,30 @@ def test_solutions(size: tuple[int, int]):
     torch.testing.assert_close(solved(stencil, right), expected, atol=1e-8, rtol=0)
 
 
-def photographs(side: int, kind: torch.dtype = torch.float32) -> Tensor:
-    """Pieces of two photographs."""
-    whole = [torch.tensor(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
-    pieces = [one[i : i + side, i : i + side] for one in whole for i in (0, 200)]
-    return torch.stack(pieces).permute(0, 3, 1, 2).to(kind) / 255
+@pytest.mark.parametrize("numbers", [1, 60, 100, 500])
+def test_batches_are_solved_in_parts(numbers: int, monkeypatch: pytest.MonkeyPatch):
+    stencil, right = Recolor(pictures(6, 5), 1, 1).counts(), noise(4, 3, 6, 5)
+    whole = solved(stencil, right)
+    monkeypatch.setattr("taxo.ops.stencil.AT_ONCE", numbers)
+    torch.testing.assert_close(solved(stencil, right), whole)
+    assert solved(stencil.rows(0, 0), right[:0]).shape == (0, 3, 6, 5)
 
 
-def test_what_the_steps_leave_of_photographs():
-    x, right = photographs(96), noise(4, 3, 96, 96).float()
+def scenes(side: int) -> Tensor:
+    """Pictures of shaded discs before each other, a little grainy."""
+    dice = torch.Generator().manual_seed(0)
+    down, right = torch.meshgrid(*[torch.linspace(0, 1, side)] * 2, indexing="ij")
+    found = torch.rand(4, 3, 1, 1, generator=dice) + 0.2 * down - 0.1 * right
+    for _ in range(12):
+        place = torch.rand(4, 3, generator=dice)[:, :, None, None]
+        inside = (down - place[:, 0]) ** 2 + (right - place[:, 1]) ** 2 < (place[:, 2] / 3) ** 2
+        colour = torch.rand(4, 3, 1, 1, generator=dice) + 0.1 * right
+        found = torch.where(inside[:, None], colour, found)
+    return (found + 0.004 * torch.randn(found.shape, generator=dice)).clamp(0, 1)
+
+
+def test_what_the_steps_leave():
+    x, right = scenes(96), noise(4, 3, 96, 96).float()
     stencil = Recolor(x, 1, 1).counts()
     rest = right - stencil.product(solved(stencil, right))
     assert (rest.flatten(1).norm(dim=1) < 1e-3 * right.flatten(1).norm(dim=1)).all()
@@ -123,7 +137,7 @@ def test_as_many_patterns_as_pixels_are_all_changes():
 @pytest.mark.parametrize("rank", [0, 24])
 def test_flat_regions_stay_flat(rank: int):
     """Between neighbours that are alike, a change differs by a small part of what the gradient does."""
-    x = photographs(64)
+    x = scenes(64)
     g = noise(4, 3, 64, 64).float()
     (found,) = Recolor(x, 1, 0.1, rank=rank).furthest([g])
     raw = g * (found.flatten(1).norm(dim=1) / g.flatten(1).norm(dim=1))[:, None, None, None]
@@ -134,7 +148,7 @@ def test_flat_regions_stay_flat(rank: int):
 
 
 def test_the_change_stays_in_the_box():
-    x, g = photographs(32), noise(4, 3, 32, 32).float()
+    x, g = scenes(32), noise(4, 3, 32, 32).float()
     within = [Recolor(x, 1, 0.4), Box(x, 0.0, 1.0)]
     up, down = (linearized(g, within, maximize) for maximize in (True, False))
     for change in (up, down):
@@ -149,3 +163,12 @@ def test_radii_of_their_own_and_no_gradient():
     found, one = (Recolor(x, 1, radius).furthest([noise(4, 3, 5, 5)])[0] for radius in (radii, 1.0))
     torch.testing.assert_close(found, radii[:, None, None, None] * one)
     assert not Recolor(x, 1, 1).furthest([torch.zeros_like(x)])[0].any()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_gpu_finds_the_same_change(rank: int):
+    x, g = scenes(48).double(), noise(4, 3, 48, 48)
+    (expected,) = Recolor(x, 1, 0.1, rank=rank).furthest([g])
+    (found,) = Recolor(x.cuda(), 1, 0.1, rank=rank).furthest([g.cuda()])
+    torch.testing.assert_close(found.cpu(), expected, atol=1e-8, rtol=0)

@@ -9,7 +9,9 @@ import torch
 
 from taxo.ops.carry import Carry
 from taxo.ops.covariance import Covariance
+from taxo.ops.flow import SmoothFlow
 from taxo.ops.prototypes import Prototypes
+from taxo.ops.recolor import Recolor
 from taxo.ops.running import Deviation, Ema, Mean
 from taxo.ops.sets import Linf
 from taxo.ops.states import Held, State
@@ -64,3 +66,11 @@ def test_the_previous_batch():
 def test_a_question_would_be_noticed():
     with pytest.raises(RuntimeError, match="meta"):
         torch.ones((), device="meta").item()
+
+
+def test_structured_sets():
+    x, motion = torch.rand(4, 3, 6, 5, device="meta"), torch.rand(4, 2, 6, 5, device="meta")
+    flow = SmoothFlow(10, 1)
+    for found in (flow.furthest([motion]), flow.project([motion])):
+        assert found[0].shape == motion.shape
+    assert Recolor(x, 1, 0.1).furthest([x])[0].device.type == "meta"

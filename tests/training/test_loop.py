@@ -48,7 +48,8 @@ class Memory(Recorder):
         self.saved.append(replace(state, tensors=tensors))
 
     def mark_best(self) -> None:
-        self.bests.append(self.recorded[-1].epoch)
+        if self.recorded:  # one that goes on with a run marks again what is the best already
+            self.bests.append(self.recorded[-1].epoch)
 
     def batch(self) -> None:
         self.after -= 1
