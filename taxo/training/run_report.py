@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from taxo.training import datasets, written
 from taxo.training.answers import answers
 from taxo.training.folder import RunFolder, writing
 from taxo.training.inspection import inspect
@@ -22,7 +24,7 @@ SHOWN = ("classes", "calibration", "memorisation")
 def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[EpochMetrics]) -> None:
     """Look at the run's samples once more, and write what there is to see."""
     found = inspect(run)
-    rankings = [ranking(found, touched, run.data.train) for touched in found.each]
+    rankings = [ranking(found, touched, run.data.train, _texts(run)) for touched in found.each]
     if not writes():
         return
     told = Told(run, typed, history, found, rankings, _answers(run))
@@ -30,6 +32,12 @@ def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[Epoch
         (place.path / "report.html").write_text(run_page(told), encoding="utf-8")
         if rankings:
             (place.path / "suspects.csv").write_text(to_csv(rankings), encoding="utf-8")
+
+
+def _texts(run: Run) -> list[str]:
+    """The samples of the data set as they are written, where they are texts."""
+    name = run.settings.data
+    return written.samples(Path(name.partition(":")[2])) if datasets.find(name).texts else []
 
 
 def _answers(run: Run) -> Answers:

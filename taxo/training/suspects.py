@@ -16,7 +16,7 @@ from taxo.training.tensors import numbers
 class Suspect:
     """A training sample: its place there and in the data set, its label, how far it is moved.
 
-    `wrong` says whether its label was made wrong; None where nobody knows.
+    `wrong` says whether its label was made wrong; None where nobody knows. `text` is its text, if it is one.
     """
 
     row: int
@@ -25,6 +25,7 @@ class Suspect:
     size: float
     wrong: bool | None
     clean: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Ranking:
         return max(1, round(share * len(self.suspects)))
 
 
-def ranking(found: Inspection, touched: Touched, train: Split) -> Ranking:
+def ranking(found: Inspection, touched: Touched, train: Split, texts: Sequence[str] = ()) -> Ranking:
     """The samples by how far a perturbation moves them; none made wrong: nobody knows which are."""
     noisy = bool(train.flipped.any())
     order = touched.sizes.argsort(descending=True, stable=True).cpu()
@@ -70,7 +71,15 @@ def ranking(found: Inspection, touched: Touched, train: Split) -> Ranking:
     return Ranking(
         touched.key,
         tuple(
-            Suspect(row, origin, f"{label:g}", size, wrong if noisy else None, f"{clean:g}")
+            Suspect(
+                row,
+                origin,
+                f"{label:g}",
+                size,
+                wrong if noisy else None,
+                f"{clean:g}",
+                texts[int(origin)] if texts else "",
+            )
             for row, origin, label, clean, size, wrong in columns
         ),
     )
@@ -80,10 +89,12 @@ def to_csv(rankings: Sequence[Ranking]) -> str:
     """Every sample of every ranking; `index` is its row in the data set, `wrong` empty where unknown."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["perturbation", "rank", "index", "training_row", "label", "size", "wrong"])
+    head = ["perturbation", "rank", "index", "training_row", "label", "size", "wrong"]
+    told = any(one.text for ranking in rankings for one in ranking.suspects)
+    writer.writerow(head + ["text"] * told)
     for one in rankings:
         for rank, suspect in enumerate(one.suspects, 1):
             wrong = "" if suspect.wrong is None else int(suspect.wrong)
             facts = (suspect.origin, suspect.row, suspect.label, f"{suspect.size:.6g}", wrong)
-            writer.writerow([one.key, rank, *facts])
+            writer.writerow([one.key, rank, *facts, *[suspect.text] * told])
     return text.getvalue()

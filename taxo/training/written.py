@@ -70,6 +70,12 @@ def texts(path: Path) -> Raw:
     return Raw(x, numpy.array(labels, dtype=numpy.int64), classes)
 
 
+def samples(path: Path) -> list[str]:
+    """The texts as they are written, one for each row."""
+    names, rows = _rows(path)
+    return [cells[names.index(TEXT)] for _, cells in rows]
+
+
 def split_text(text: str) -> list[str]:
     """The words and signs of a text, in small letters.
 

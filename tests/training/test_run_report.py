@@ -65,6 +65,24 @@ def test_a_report_shows_what_there_is(
     assert not without & set(found.of("h2"))
 
 
+def test_texts_are_shown_as_they_are_written(run_command, tmp_path: Path):
+    rows = [
+        f"{name},The {name} film no. {n} <b>was</b> {name}" for n in range(30) for name in ("good", "bad")
+    ]
+    (tmp_path / "films.csv").write_text("\n".join(["label,text", *rows]) + "\n")
+    words = ("train", "logpert", "--data", "text:films.csv", "--noise", "random:20%", "--epochs", "2")
+    assert run_command(*words, "--quiet", "--output", "a") == 0
+    found = page(tmp_path / "a")
+    assert found.pictures == []
+    shown = [text for text in found.of("p") if " film no. " in text]
+    assert len(shown) == 30
+    assert "b" not in found.tags
+    ranked = suspects(tmp_path / "a")
+    for row in ranked:
+        assert row["text"] == rows[int(row["index"])].partition(",")[2]
+    assert [row["text"] for row in ranked[:30]] == shown
+
+
 def test_a_resumed_run_reports_as_one_that_was_not_stopped(run_command, tmp_path: Path, trouble):
     assert run_command("train", "logpert", *FAST[:-1], "whole") == 0
     patch = trouble(press_ctrl_c, 7, "logpert")

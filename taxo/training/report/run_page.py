@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import nan
+from textwrap import shorten
 
 from taxo.training.inspection import Inspection, relative_change
 from taxo.training.measures import ACCURACY, MEASURES
@@ -21,6 +22,7 @@ from taxo.training.subject import Subject
 from taxo.training.suspects import Ranking, Suspect
 from taxo.training.tensors import pixels
 
+LETTERS = 280  # of a text that is shown
 SHOWN = 30  # how many samples are shown of each perturbation
 SHARES = (0.01, 0.05, 0.1, 0.2)
 WHOLE = (0.0, 1.0)
@@ -231,7 +233,8 @@ def _precision(ranking: Ranking) -> str:
 
 def _samples(told: Told, ranking: Ranking) -> str:
     items = "".join(_sample(told, suspect) for suspect in ranking.suspects[:SHOWN])
-    return f'<ol class="samples">{items}</ol>'
+    wide = any(suspect.text for suspect in ranking.suspects[:SHOWN])
+    return f'<ol class="samples{" texts" * wide}">{items}</ol>'
 
 
 def _sample(told: Told, suspect: Suspect) -> str:
@@ -239,6 +242,8 @@ def _sample(told: Told, suspect: Suspect) -> str:
     if Subject(told.run.step, told.run.data, told.run.settings.seed).images:
         image = pixels(told.run.data.train.inputs[suspect.row : suspect.row + 1][0])
         picture = f'<img alt="sample {suspect.origin}" src="{address(image)}">'
+    elif suspect.text:
+        picture = f"<p>{escape(shorten(suspect.text, LETTERS, placeholder=' …'))}</p>"
     label = f"label {suspect.label}" + (f", is {suspect.clean}" if suspect.wrong else "")
     small = f"<small>row {suspect.origin}, size {said(suspect.size)}</small>"
     mark = ' class="wrong"' if suspect.wrong else ""
