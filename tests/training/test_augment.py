@@ -8,7 +8,6 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
 from taxo.language.errors import TaxoError
@@ -21,6 +20,11 @@ from taxo.training.settings import from_words
 SIDE = 16
 
 
+def pil(name: str) -> Any:
+    """A part of the image library, which need not be there."""
+    return pytest.importorskip(f"PIL.{name}")
+
+
 def photograph(seed: int = 0) -> Tensor:
     """Bytes [3, S, S] that rise smoothly, with a channel that does not reach black or white."""
     generator = torch.Generator().manual_seed(seed)
@@ -31,7 +35,7 @@ def photograph(seed: int = 0) -> Tensor:
 
 def by_library(change: Callable[[Any], Any]) -> Tensor:
     pixels = photograph().to(torch.uint8).permute(1, 2, 0).numpy()
-    changed = numpy.asarray(change(Image.fromarray(pixels)))
+    changed = numpy.asarray(change(pil("Image").fromarray(pixels)))
     return torch.from_numpy(changed.copy()).permute(2, 0, 1).float()
 
 
@@ -42,43 +46,58 @@ def by_us(change: retouching.Retouch, strength: float) -> Tensor:
 
 
 SAME: dict[str, tuple[retouching.Retouch, float, Callable[[Any], Any], float]] = {
-    "equalize": (retouching.equalize, 0, ImageOps.equalize, 1e-3),
-    "autocontrast": (retouching.autocontrast, 0, ImageOps.autocontrast, 1),
-    "invert": (retouching.invert, 0, ImageOps.invert, 1e-3),
-    "posterize": (retouching.posterize, 3, lambda image: ImageOps.posterize(image, 3), 1e-3),
-    "solarize": (retouching.solarize, 100 / 255, lambda image: ImageOps.solarize(image, 100), 1e-3),
-    "brightness": (retouching.brightness, -0.4, lambda image: ImageEnhance.Brightness(image).enhance(0.6), 1),
-    "color": (retouching.color, 0.5, lambda image: ImageEnhance.Color(image).enhance(1.5), 2),
-    "contrast": (retouching.contrast, -0.5, lambda image: ImageEnhance.Contrast(image).enhance(0.5), 1),
-    "sharpness": (retouching.sharpness, 0.8, lambda image: ImageEnhance.Sharpness(image).enhance(1.8), 2),
+    "equalize": (retouching.equalize, 0, lambda image: pil("ImageOps").equalize(image), 1e-3),
+    "autocontrast": (retouching.autocontrast, 0, lambda image: pil("ImageOps").autocontrast(image), 1),
+    "invert": (retouching.invert, 0, lambda image: pil("ImageOps").invert(image), 1e-3),
+    "posterize": (retouching.posterize, 3, lambda image: pil("ImageOps").posterize(image, 3), 1e-3),
+    "solarize": (retouching.solarize, 100 / 255, lambda image: pil("ImageOps").solarize(image, 100), 1e-3),
+    "brightness": (
+        retouching.brightness,
+        -0.4,
+        lambda image: pil("ImageEnhance").Brightness(image).enhance(0.6),
+        1,
+    ),
+    "color": (retouching.color, 0.5, lambda image: pil("ImageEnhance").Color(image).enhance(1.5), 2),
+    "contrast": (
+        retouching.contrast,
+        -0.5,
+        lambda image: pil("ImageEnhance").Contrast(image).enhance(0.5),
+        1,
+    ),
+    "sharpness": (
+        retouching.sharpness,
+        0.8,
+        lambda image: pil("ImageEnhance").Sharpness(image).enhance(1.8),
+        2,
+    ),
     "shear_x": (
         retouching.shear_x,
         0.25,
-        lambda image: image.transform(image.size, Image.Transform.AFFINE, (1, 0.25, 0, 0, 1, 0), 2),
+        lambda image: image.transform(image.size, pil("Image").Transform.AFFINE, (1, 0.25, 0, 0, 1, 0), 2),
         1.1,
     ),
     "shear_y": (
         retouching.shear_y,
         -0.2,
-        lambda image: image.transform(image.size, Image.Transform.AFFINE, (1, 0, 0, -0.2, 1, 0), 2),
+        lambda image: image.transform(image.size, pil("Image").Transform.AFFINE, (1, 0, 0, -0.2, 1, 0), 2),
         1.1,
     ),
     "translate_x": (
         retouching.translate_x,
         4 / SIDE,
-        lambda image: image.transform(image.size, Image.Transform.AFFINE, (1, 0, 4, 0, 1, 0), 2),
+        lambda image: image.transform(image.size, pil("Image").Transform.AFFINE, (1, 0, 4, 0, 1, 0), 2),
         1e-2,
     ),
     "translate_y": (
         retouching.translate_y,
         -3 / SIDE,
-        lambda image: image.transform(image.size, Image.Transform.AFFINE, (1, 0, 0, 0, 1, -3), 2),
+        lambda image: image.transform(image.size, pil("Image").Transform.AFFINE, (1, 0, 0, 0, 1, -3), 2),
         1e-2,
     ),
     "rotate": (
         retouching.rotate,
         20,
-        lambda image: image.rotate(20, resample=Image.Resampling.BILINEAR),
+        lambda image: image.rotate(20, resample=pil("Image").Resampling.BILINEAR),
         1.1,
     ),
 }
