@@ -79,6 +79,12 @@ class Data:
             return None
         return [int(count) for count in numbers(torch.bincount(self.train.y, minlength=self.classes))]
 
+    @property
+    def prior(self) -> list[float] | None:
+        """How likely each class is by the training labels, where labels are classes; none is impossible."""
+        counts = [max(count, 1) for count in self.class_counts or []]
+        return [count / sum(counts) for count in counts] or None
+
 
 TEST_SHARE = 0.4
 Parts = tuple[Split, ...]  # for training, for validation, for the test, and held out

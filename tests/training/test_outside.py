@@ -109,6 +109,15 @@ def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, s
     )
 
 
+def test_the_prior_is_how_often_training_samples_have_each_class():
+    run = prepare("zla", change(sensible(), {"model": "linear", "imbalance": "exp:10"}))
+    train = run.data.train
+    prior = train.y.bincount() / len(train)
+    u = run.step.model(train.x[:20])
+    expected = torch.nn.functional.cross_entropy(u + prior.log(), train.y[:20])
+    torch.testing.assert_close(run.step(train.x[:20], train.y[:20]), expected)
+
+
 def test_clean_samples_are_set_apart_whatever_is_done_to_the_others():
     words = {"noise": "random:50%", "imbalance": "exp:10", "clean_validation": "100"}
     data = load(change(sensible(), words), torch.device("cpu"))
