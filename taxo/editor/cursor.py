@@ -111,8 +111,14 @@ class Cursor:
         for place in range(height - 1, 0, -1):
             token, name = stack[place], stack[place - 1]
             if token and token.type == "LPAR" and name and name.type == "NAME":
-                row = self._rows(place - 1).get(str(name))
-                return Open(str(name), row, options_of(row), self._given(name))
+                rows = self._rows(place - 1)
+                row, options = rows.get(str(name)), options_of(rows.get(str(name)))
+                if row is None and self._governor(place - 1) == "COLON":
+                    # a parameter that is one of these words: each takes the options that it knows
+                    options = {
+                        name: one for other in rows.values() for name, one in options_of(other).items()
+                    }
+                return Open(str(name), row, options, self._given(name))
         return None
 
     def _rows(self, height: int) -> dict[str, Row]:

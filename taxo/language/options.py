@@ -86,8 +86,10 @@ def _check_family(name: str, option: Option, value: Expression, shapes: Shapes) 
     elif call.name.text in scope.params and scope.word(Name(call.name.text)) in family:
         _check_chosen(call, scope.params[call.name.text], family, shapes)
     elif call.name.text not in family:
-        shapes.findings.unknown_word(option.family, call.name, family)
-        shapes.scope.read |= {inner.text for inner in names(call)}
+        chosen = [word for word, param in scope.params.items() if scope.word(param.default) in family]
+        shapes.findings.unknown_word(option.family, call.name, [*family, *chosen])
+        scope.missing.setdefault(call.name.text, Name(call.name.text, span=call.name.span))
+        scope.read |= {inner.text for inner in names(call)}
     else:
         check_options(call, family[call.name.text].options, shapes)
 

@@ -24,7 +24,7 @@ def nearest(word: str, words: Iterable[str], most: int = 1) -> list[str]:
 def distance(word: str, known: str, bound: int) -> float:
     """How many letters are missing, extra, wrong or swapped; `bound + 1` where it is more than `bound`.
 
-    The two may differ in case for half a mistake, and a letter typed twice is half a one too.
+    The two may differ in case for half a mistake; so may a name of one letter that is typed twice.
     """
     a, b = word.lower(), known.lower()
     if abs(len(a) - len(b)) > bound or not set(a) & set(b):
@@ -39,12 +39,7 @@ def distance(word: str, known: str, bound: int) -> float:
             row.append(min(row[-1] + 1, above[j] + 1, changed, two_above[j - 2] + 1 if swapped else changed))
         if min(row) > bound:
             return bound + 1
-    return row[-1] + 0.5 * (word != known and a == b) - 0.5 * _twice(a, b)
-
-
-def _twice(word: str, known: str) -> bool:
-    """Whether one word is the other with a letter typed twice."""
-    return any(known[:end] + known[end - 1] + known[end:] == word for end in range(1, len(known) + 1))
+    return row[-1] + 0.5 * (word != known and a == b) - 0.5 * (len(b) == 1 and a == 2 * b)
 
 
 def likeliest(word: str, words: Iterable[str]) -> list[str]:

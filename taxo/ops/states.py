@@ -47,6 +47,10 @@ class State(Lazy, ABC):
         self.row = row
         return self
 
+    def live_beside(self, like: Tensor) -> None:
+        """Begin where a tensor is, and in its type."""
+        self.home = like.detach().new_empty(0, dtype=real_type(like))
+
     @property
     def value(self) -> Tensor:
         """The present value: [C, ...] per category, [N, ...] per sample; the start until a shape is known."""
@@ -111,9 +115,10 @@ class State(Lazy, ABC):
         """The first value; of so many samples, or of all rows."""
         if self.start is None:
             return self.first
-        value = torch.full((), self.start, device=self.home.device, dtype=wide(self.home))
         if self.row is None:
-            return value
+            # one number, which makes nothing finer
+            return torch.full((), self.start, device=self.home.device, dtype=wide(self.home))
+        value = self.home.new_full((), self.start)
         rows = self.length if count is None else count
         return value.expand(self.row if self.granule == "corpus" or rows is None else (rows, *self.row))
 

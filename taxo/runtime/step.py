@@ -13,6 +13,7 @@ from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
+from taxo.ops.states import State
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
@@ -39,6 +40,8 @@ class Step(Rounds):
         self._open = False
         self._program: Program | None = None
         self.setup()
+        for state in (part for part in self.children() if isinstance(part, State)):
+            state.live_beside(self.anchor)
         # what is kept agrees on all processes by itself: DDP need not send it at every forward
         self._ddp_params_and_buffers_to_ignore = [
             f"{owner}.{name}"

@@ -79,6 +79,7 @@ def test_a_program_is_one_class_of_its_methods_name(spec: str):
         "carried",
         "predicted",
         "end_epoch",
+        "between",
     }
 
 
