@@ -34,7 +34,9 @@ class Making(Ahead):
 
     def generated(self, x: Tensor) -> Tensor:
         """What the module makes of standard normal noise like an input, the same for a whole step."""
-        made = self.maker(self.once("noise", lambda like: self.noise.normal(0, 1, like), x))
+        # no draw of a spec has that name
+        noise = self.once("noise of the generator", lambda like: self.noise.normal(0, 1, like), x)
+        made = self.maker(noise)
         if made.shape != x.shape:
             hint = "give a module that makes of noise in the shape of the inputs what has that shape too"
             fail("T405", f"the generator returned {list(made.shape)}, not {list(x.shape)}", None, hint)
