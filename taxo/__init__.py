@@ -77,8 +77,9 @@ def compile(
     that read them; `params` sets parameters; `seed` starts the step's own random numbers.
     `passes` are functions from method to method that run before taxo's own, such as one that makes every
     attack shorter. By name, `outside` may be `head`, the module whose input is `z` (else the last linear
-    layer with `classes` outputs); `teacher`, `prior`, `corruption` and `validation`, which methods ask for
-    with `needs`; and `torch_compile`, options of `torch.compile`, with which the model is compiled.
+    layer with `classes` outputs); `teacher`, `generator`, `prior`, `corruption` and `validation`, which
+    methods ask for with `needs`; and `torch_compile`, options of `torch.compile`, with which the model is
+    compiled.
     Raises `TaxoError` for anything that a user can mend.
     """
     from taxo.runtime.bind import compile_step

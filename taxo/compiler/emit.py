@@ -29,7 +29,7 @@ from taxo.language.syntax import Call, Expression, names, walk
 from taxo.language.vocabulary import ORIGINS, REGIONS, Place
 
 NEEDS = {"N": "samples", "class_prior": "class_counts", "class_count": "class_counts"}
-GIVEN = ("teacher", "prior", "corruption", "validation")
+GIVEN = ("teacher", "prior", "corruption", "validation", "generator")
 
 
 @dataclass(frozen=True, slots=True)

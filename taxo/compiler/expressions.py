@@ -121,6 +121,8 @@ class Writer(CallWriter):
                 return f"self.{name}({place.like()})"
             case "p":
                 return place.own.get("p") or f"{self.use('softmax')}({place.value('u')})"
+            case "generator":
+                return f"self.generated({place.value('x')})"
             case "corruption" | "corrupted":
                 return self._corrupted(place)
             case _ if name in DERIVED:

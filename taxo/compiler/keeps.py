@@ -134,6 +134,9 @@ def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
             with text.of(param.span):
                 _learned(text, param, learned.get(name), writer)
     training = lower(graph.method)
+    if graph.used("generator"):
+        with text.of(scope.needs["generator"].span):
+            text.line("self.take_generator()")
     found, there = aheads(training), [act.item.infer for act in training.acts() if act.there]
     for infer in [*(one.infer for one in found), *found_there(graph.method), *there][:1]:
         with text.of(infer.span):

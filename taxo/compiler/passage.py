@@ -53,7 +53,7 @@ class Plan:
     @property
     def cost(self) -> str:
         """The cost in a few letters: `11 F + 11 B`, and what a teacher's passes add."""
-        taught = sum(one.forwards for one in self.passes if one.kind == TEACHER)
+        taught = sum(one.count * one.forwards for one in self.passes if one.kind == TEACHER)
         more = f" + {taught} F of the teacher" if taught else ""
         return f"{_short(self.forwards)} F + {_short(self.backwards)} B{more}"
 

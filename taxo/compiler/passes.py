@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.folding import Folding, Names, certain, fold
+from taxo.compiler.made import is_made
 from taxo.compiler.rewriting import over_clauses, over_expressions, put_in, read_whole
 from taxo.compiler.rounds import selects_none
 from taxo.compiler.whole import shapes_in
@@ -78,12 +79,13 @@ def settle_words(method: Method) -> Method:
 
 
 def drop_unread(method: Method) -> Method:
-    """Drop the inferences on held-out data of what nothing reads any more."""
+    """Drop the inferences on held-out data, and of modules, of what nothing reads any more."""
     scope = Scope(method)
     left = tuple(
         infer
         for infer in method.infers
-        if infer.on is None or any(_is_used(name.text, method, scope) for name in infer.over)
+        if (infer.on is None and not is_made(infer))
+        or any(_is_used(name.text, method, scope) for name in infer.over)
     )
     return method.model_copy(update={"infers": left})
 

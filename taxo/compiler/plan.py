@@ -9,6 +9,7 @@ from taxo.compiler.ahead import aheads, reads_any, shares_pass
 from taxo.compiler.folding import fold
 from taxo.compiler.foresight import foreseen
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.made import found_modules
 from taxo.compiler.names import identifier
 from taxo.compiler.passage import TEACHER, Pass, Plan
 from taxo.compiler.selected import selected_share, selection
@@ -47,6 +48,7 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
 def _passes(graph: Graph) -> Iterator[Pass]:
     yield from _found_there(graph)
     yield from _clean(graph)
+    yield from _modules(graph)
     found = aheads(graph)
     if found:
         for number, line in enumerate(graph.lines):
@@ -75,12 +77,23 @@ def _found_there(graph: Graph) -> Iterator[Pass]:
     """The passes of searches on held-out data, in which what perturbs is found anew each time."""
     for infer in found_there(graph.method):
         names = tuple(name.text for name in infer.over)
-        count = _count(infer, graph.scope)
+        count = count_of(infer, graph.scope)
         for act in graph.lines[0].acts:
             for one in _inference(graph, 0, graph.lines[0], act):
                 yield replace(one, name=f"{one.name} for {names[0]}", count=count * one.count)
         deep = any(reads_any(graph, act, names) for act in graph.acts() if act.place < Place.LOGITS)
         yield Pass("held out", names[0], count=count, backwards=int(deep), norm="frozen")
+
+
+def _modules(graph: Graph) -> Iterator[Pass]:
+    """The passes of searches for modules from outside, a teacher's among them."""
+    for infer in found_modules(graph.method):
+        name, count = infer.over[0].text, count_of(infer, graph.scope)
+        read = {one for node in infer.written() for one in graph.scope.reads(node)}
+        taught = "teacher" in read.union(*(graph.reads(act) for act in graph.acts()))
+        yield Pass("infer", name, count=count, norm="frozen")
+        if taught:
+            yield Pass(TEACHER, name, count=count, norm="frozen")
 
 
 def _clean(graph: Graph) -> Iterator[Pass]:
@@ -146,10 +159,11 @@ def simultaneous(act: Act, scope: Scope) -> bool:
 
 def steps(act: Act, scope: Scope) -> int:
     """How many gradients a solver takes."""
-    return _count(act.item.infer, scope)
+    return count_of(act.item.infer, scope)
 
 
-def _count(infer: Inference, scope: Scope) -> int:
+def count_of(infer: Inference, scope: Scope) -> int:
+    """How many gradients an inference takes."""
     via = infer.via
     solver = None if via is None else SOLVERS[via.name.text]
     if via is None or solver is None or "steps" not in solver.options:

@@ -13,6 +13,7 @@ from taxo.compiler.graph import Graph, Line, of_lines
 from taxo.compiler.keeps import penalised
 from taxo.compiler.learned import descending, write_descents
 from taxo.compiler.looking import Looking
+from taxo.compiler.making import maker_searches
 from taxo.compiler.plan import Plan
 from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.states import is_before, kept, reads, write_updates
@@ -50,6 +51,9 @@ class RunWriter(BeforePasses):
             text.comment("the clean pass")
             with text.under('with self.apart("batch"):'):
                 text.line("clean = self.line(x, y)")
+        for one in [] if self.second else maker_searches(graph, self.plan, self.writer):
+            self.lets(text, 0)
+            one.write(text)
         if aheads(graph) and not self.second:
             self._foreseeing(text, aheads(graph))
             return

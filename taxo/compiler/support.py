@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
+from taxo.compiler.made import is_made
+from taxo.compiler.making import unfit_modules
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
@@ -26,10 +28,9 @@ from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
 
-NEEDS = ("generator",)
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
-UNREAD = ("gain", "generator")
+UNREAD = ("gain",)
 PER_CLASS = ("class_prior", "class_count", "prior")
 
 
@@ -44,9 +45,6 @@ def refusals(method: Method) -> list[Diagnostic]:
 
 def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     """What shows without a graph."""
-    for call in method.needs:
-        if call.name.text in NEEDS:
-            yield f"`needs {call.name}`", call.span, "drop what reads it"
     for infer in method.infers:
         yield from _inference(infer, scope)
     for state in method.states:
@@ -73,9 +71,10 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
         others = [name for name in others if name.text not in scope.states]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
     runs = descends or is_ahead(infer) or is_there(infer)
-    if infer.manner.text != "tuning" and (others or not runs):
+    if infer.manner.text != "tuning" and (others or not runs) and not is_made(infer):
         hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
-        hint += " or `implicit(...)` of parameters can be run"
+        hint += " or `implicit(...)` of parameters can be run, and `infer adversarial over generator ..."
+        hint += " via sgd(...)`"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
     elif infer.within and any(scope.network(name.text) for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"
@@ -121,6 +120,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
         yield from unfit_whole(graph)
         yield from _expressions(graph)
         yield from _reached(graph, method)
+    yield from unfit_modules(training)
     for act in predicting.acts():
         during = act.item.during
         if act.keeps_rows(scope) or act.place > Place.LABELS:

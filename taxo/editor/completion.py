@@ -16,7 +16,7 @@ from taxo.editor.statements import DECLARING, enclosing, unknowns
 from taxo.editor.tokens import ends_value, start
 from taxo.editor.words import Options, Row, family, meaning, option_line, options_of, settable, table
 from taxo.language.lexer import keywords
-from taxo.language.vocabulary import BRANCH, CLAUSES, PASSES, VALUES, Function
+from taxo.language.vocabulary import BRANCH, CLAUSES, NEEDS, PASSES, VALUES, Function
 
 Sort = Literal["option", "word", "name", "value", "function", "keyword", "method"]
 _ORDER: tuple[Sort, ...] = ("option", "word", "name", "value", "function", "method", "keyword")
@@ -105,6 +105,8 @@ def _names(document: Document, cursor: Cursor, offset: int) -> Iterator[Offer]:
         yield from _declared(document, *_STOOD_FOR.get(cursor.governor, ()))
     elif cursor.governor not in DECLARING | {"METHOD"} and not ends_value(cursor.before[-1]):
         yield from _declared(document, *DECLARING)
+        if cursor.governor == "OVER":
+            yield from _modules(document)
 
 
 def _words(cursor: Cursor) -> Iterator[Offer]:
@@ -150,6 +152,14 @@ def _declared(document: Document, *kinds: str) -> Iterator[Offer]:
     for name, item in document.declared.items():
         if item.keyword.type in kinds:
             yield Offer(name, "name", str(item.keyword))
+
+
+def _modules(document: Document) -> Iterator[Offer]:
+    """The modules from outside that the text asks for."""
+    asked = {str(token) for item in document.items if item.keyword.type == "NEEDS" for token in item.tokens}
+    yield from (
+        Offer(name, "name", row.meaning) for name, row in NEEDS.items() if row.module and name in asked
+    )
 
 
 def _of_kind(kind: str, bare: bool) -> Iterator[Offer]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from taxo.laws.pools import Reason
 from taxo.laws.reasons import Claim, claims, unclaimed
-from taxo.laws.subject import Subject, attached, given_for
+from taxo.laws.subject import Subject, attached, generator, given_for
 from taxo.laws.toys import READER, Batch, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import descend, update, weights
@@ -100,6 +100,7 @@ def _lived(subject: Subject) -> Step:
     given |= {"classes": CLASSES, "samples": len(data.y), "class_counts": data.counts}
     of_digits = {
         "teacher": trained(),
+        "generator": generator(data.x.shape[1:]),
         "prior": data.y.bincount(minlength=CLASSES) / len(data.y),
         "validation": [data.batch(WARM + OWN + number)[:2] for number in (1, 2)],
     }

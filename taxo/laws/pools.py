@@ -9,12 +9,13 @@ from taxo.catalog import whole
 from taxo.compiler import Graph, lower, simplify
 from taxo.compiler.closed import base_of
 from taxo.compiler.graph import Act
+from taxo.compiler.made import MADE
 from taxo.language.calling import given
 from taxo.language.constants import constant
 from taxo.language.method import Branch, Method, State
 from taxo.language.scope import Scope, word_text
 from taxo.language.source import Span
-from taxo.language.syntax import Call, Expression, Member, Name, walk
+from taxo.language.syntax import Call, Expression, Member, Name, names, walk
 from taxo.language.vocabulary import DISTRIBUTIONS, SOLVERS, Place, Shape
 
 OVER_THE_BATCH = {
@@ -70,7 +71,13 @@ def chances(method: Method) -> list[Reason]:
         for act in graph.acts()
         if start_of(graph, act) == "uniform"
     ]
-    return in_order([*draws, *starts])
+    made = [
+        Reason(f"`{name.text}` is made of noise for every batch", name.span)
+        for node in read(graph)
+        for name in names(node)
+        if name.text in MADE and name.text not in graph.scope.declared
+    ]
+    return in_order([*draws, *made, *starts])
 
 
 def meets_points(method: Method) -> bool:

@@ -17,7 +17,7 @@ from taxo.language.method import Method
 from taxo.language.scope import Scope
 from taxo.language.syntax import Name
 from taxo.laws.pools import Reason, meets_points, simple
-from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, viewed
+from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, seeded, viewed
 from taxo.runtime.bind import compile_step
 from taxo.runtime.given import Outside
 from taxo.runtime.step import Step
@@ -129,10 +129,14 @@ def _validation(_: Method, toy: Toy) -> list[tuple[Tensor, Tensor]]:
 
 
 def _generator(_: Method, toy: Toy) -> nn.Module:
-    shape = toy.batch(1, 0)[0].shape[1:]
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(shape.numel(), shape.numel()), nn.Sigmoid(), nn.Unflatten(1, shape)
-    )
+    return generator(toy.batch(1, 0)[0].shape[1:])
+
+
+def generator(shape: torch.Size) -> nn.Module:
+    """A module that makes images of noise; equal for equal shapes."""
+    size = shape.numel()
+    with seeded(9):
+        return nn.Sequential(nn.Flatten(), nn.Linear(size, size), nn.Sigmoid(), nn.Unflatten(1, shape))
 
 
 def _prior(_: Method, __: Toy) -> Tensor:

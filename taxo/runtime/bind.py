@@ -29,6 +29,7 @@ _ASK = {
     "samples": "pass `samples=len(data)`, the number of samples in the data set",
     "class_counts": "pass `class_counts=`, how many samples each class has",
     "teacher": "pass `teacher=`, a model of the same classes",
+    "generator": "pass `generator=`, a module that makes inputs of noise in their shape",
     "validation": "pass `validation=`, batches of inputs and labels that are not trained on",
     "prior": "pass `prior=`, one number for each class",
     "corruption": "pass `corruption=`, a function of inputs, a corruption's name and its severity",

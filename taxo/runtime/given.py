@@ -33,6 +33,7 @@ class Outside(TypedDict, total=False):
 
     head: nn.Module | None
     teacher: nn.Module | None
+    generator: nn.Module | None
     prior: Sequence[float] | Tensor | None
     corruption: Corruption | None
     torch_compile: Options | None

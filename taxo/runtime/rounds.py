@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from taxo.language.errors import fail
 from taxo.ops.objectives import smoothed
-from taxo.runtime.ahead import Ahead
 from taxo.runtime.amended import Amended, Samples
 from taxo.runtime.checks import check_labels
 from taxo.runtime.given import Given
 from taxo.runtime.inference import searchable
 from taxo.runtime.line import Line
+from taxo.runtime.making import Making
 
 Dropout = nn.modules.dropout._DropoutNd  # pyright: ignore[reportPrivateUsage]  # all that draw masks
 
 
-class Rounds(Ahead):
+class Rounds(Making):
     """What a program needs that amends the data between rounds of training."""
 
     rounds: ClassVar[int] = 1

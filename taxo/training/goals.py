@@ -66,6 +66,9 @@ def _check(method: Method, objective: str, settings: Settings) -> None:
     if settings.teacher is None and any(call.name.text == "teacher" for call in method.needs):
         help = "`--teacher RUN`, the folder of a finished run"
         fail("T503", f"`{name}` needs a teacher", help=help)
+    if any(call.name.text == "generator" for call in method.needs):
+        help = "train it in a loop of your own: `taxo.compile(generator=module)`"
+        fail("T503", f"`{name}` needs a generator, which `taxo train` has not", help=help)
     if not settings.clean_validation and any(call.name.text == "validation" for call in method.needs):
         help = "`--clean-validation 100`, how many training samples to set apart for it"
         fail("T503", f"`{name}` needs held-out data", help=help)

@@ -217,6 +217,13 @@ def test_what_is_replaced_is_the_word_up_to_the_cursor(marked: Marked):
     assert (found.start, found.end) == (12, 16)
 
 
+def test_modules_that_are_asked_for_may_be_found(marked: Marked):
+    text = "method mine\nneeds teacher, prior\nparam t = 1\ninfer meta over |"
+    found = {offer.label for offer in complete(*marked(text)).offers}
+    assert {"teacher", "t"} <= found
+    assert not {"generator", "prior"} & found
+
+
 @pytest.mark.parametrize("unfinished", [False, True], ids=["whole", "unfinished"])
 @pytest.mark.parametrize("name", shipped())
 def test_every_word_of_every_method_is_offered_where_it_stands(name: str, unfinished: bool):

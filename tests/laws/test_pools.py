@@ -94,6 +94,8 @@ def test_chances_are_draws_and_starts():
     assert [one.what for one in chances(simple(taxo.load("pgd_at")))] == ["`d` starts at random"]
     assert chances(simple(taxo.load("pgd_at(start: zero)"))) == []
     assert [one.what for one in chances(simple(taxo.load("damp")))] == ["`xi` is drawn anew for every batch"]
+    made = [one.what for one in chances(simple(taxo.load("adversarial_kd")))]
+    assert made == ["`generator` is made of noise for every batch"]
 
 
 def test_reasons_of_compositions():

@@ -109,6 +109,12 @@ def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, s
     )
 
 
+def test_a_module_that_makes_inputs_is_for_loops_of_ones_own(run_command, capsys):
+    assert run_command("train", "adversarial_kd", *SHORT, "--teacher", "nothing") == 2
+    error = capsys.readouterr().err
+    assert "error[T503]: `adversarial_kd` needs a generator, which `taxo train` has not" in error
+
+
 def test_the_prior_is_how_often_training_samples_have_each_class():
     run = prepare("zla", change(sensible(), {"model": "linear", "imbalance": "exp:10"}))
     train = run.data.train
