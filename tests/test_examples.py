@@ -46,6 +46,7 @@ def test_the_example_of_many_processes_runs_on_two():
 def check(command: list[str], words: str, least: float) -> None:
     """The last line of a program says a number, at least so large."""
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
-    out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-    number = out.splitlines()[-1].split(words)[1].split("%")[0].split(" ")[0]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    number = done.stdout.splitlines()[-1].split(words)[1].split("%")[0].split(" ")[0]
     assert float(number) >= least

@@ -49,7 +49,7 @@ class State(Lazy, ABC):
 
     def live_beside(self, like: Tensor) -> None:
         """Begin where a tensor is, and in its type."""
-        self.home = like.detach().new_empty(0, dtype=real_type(like))
+        self.home = torch.empty(0, dtype=real_type(like), device=like.device)
 
     @property
     def value(self) -> Tensor:
