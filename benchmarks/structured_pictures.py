@@ -8,10 +8,11 @@ gives. A motion's colour is which way and how far; grey is no change. It wants p
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -80,14 +81,14 @@ def columns(model: nn.Module, x: Tensor, y: Tensor, size: float, radius: float) 
     return [x, around_grey(raw), coloured(motion), bent, around_grey(change), recoloured], text
 
 
-def sheet(pictures: list[Tensor], scale: int) -> Image.Image:
+def sheet(pictures: list[Tensor], scale: int) -> Any:
     """One row for each image, one column for each kind of picture."""
     wide = [one.expand(-1, 3, -1, -1).detach().clamp(0, 1) for one in pictures]
     large = [functional.interpolate(one, scale_factor=scale, mode="nearest") for one in wide]
     framed = [functional.pad(one, (GAP, GAP, GAP, GAP), value=1.0) for one in large]
     rows = torch.cat([torch.cat([*one], 1) for one in framed], 2)
     pixels = (255 * rows.permute(1, 2, 0)).round().to(torch.uint8)
-    return Image.fromarray(pixels.numpy())
+    return import_module("PIL.Image").fromarray(pixels.numpy())
 
 
 def main() -> None:
