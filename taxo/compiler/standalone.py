@@ -29,7 +29,6 @@ The program stands at the end of this file, behind what it calls. It needs torch
 def standalone(program: Program) -> str:
     """The text of a program, behind the parts of the library that it calls, each where it came from."""
     bundle = Bundle(read(PROGRAM, program.text))
-    bundle.take(PROGRAM, program.name)
     for name in bundle.root.definitions:
         bundle.take(PROGRAM, name)
     bundle.settle()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
+from taxo.ops.backward import slopes_along, slopes_of
 from taxo.ops.inverse import Solution
-from taxo.ops.lookahead import Losses, Slopes, Unknown, Weights, finite, parts_of, shaped, slopes_of
+from taxo.ops.lookahead import Losses, Slopes, Unknown, Weights, finite, parts_of, shaped
 from taxo.ops.ranks import averaged_all
 
 Solve = Callable[..., Solution]
@@ -33,17 +33,8 @@ def implicit(
     slopes = slopes_of(trained(weights).mean(), now, live=True)
 
     def products(way: list[Tensor]) -> list[Tensor]:
-        return averaged_all(_along(slopes, now, way))
+        return averaged_all(slopes_along(slopes, now, way))
 
     solved = hessian(products, side, **options).parts
-    through = _along(slopes, parts, solved)
+    through = slopes_along(slopes, parts, solved)
     return shaped(unknowns, finite([one - other for one, other in zip(own, through, strict=True)]))
-
-
-def _along(slopes: Sequence[Tensor], of: Sequence[Tensor], way: Sequence[Tensor]) -> list[Tensor]:
-    """How slopes change along a way, seen from what they are slopes of: ∂/∂of <slopes, way>."""
-    live = [(slope, to) for slope, to in zip(slopes, way, strict=True) if slope.requires_grad]
-    if not live:
-        return [torch.zeros_like(one) for one in of]
-    outputs, seeds = zip(*live, strict=True)
-    return list(torch.autograd.grad(outputs, of, seeds, retain_graph=True, materialize_grads=True))

@@ -7,20 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from taxo.ops.backward import slopes_along
 from taxo.ops.inverse import Products
-
-
-def slopes_of(value: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
-    """The gradient of one number; of one that nothing moves, zero."""
-    if not value.requires_grad:
-        return [torch.zeros_like(weight) for weight in weights]
-    return list(torch.autograd.grad(value, weights, materialize_grads=True))
 
 
 def hessian(losses: Tensor, weights: Sequence[Tensor]) -> Products:
     """Products with the second derivatives of the mean of some losses; the graph of one pass serves all."""
     first = torch.autograd.grad(losses.mean(), weights, create_graph=True, materialize_grads=True)
-    return lambda parts: _back(first, weights, parts)
+    return lambda parts: slopes_along(first, weights, parts)
 
 
 def gauss_newton(u: Tensor, losses: Tensor, weights: Sequence[Tensor]) -> Products:
@@ -34,9 +28,9 @@ def gauss_newton(u: Tensor, losses: Tensor, weights: Sequence[Tensor]) -> Produc
     (first,) = torch.autograd.grad(losses.mean(), u, create_graph=True)
 
     def products(parts: list[Tensor]) -> list[Tensor]:
-        (outward,) = _back(through, [back], parts)
-        (bent,) = _back([first], [u], [outward])
-        return _back([u], weights, [bent])
+        (outward,) = slopes_along(through, [back], parts)
+        (bent,) = slopes_along([first], [u], [outward])
+        return slopes_along([u], weights, [bent])
 
     return products
 
@@ -55,12 +49,3 @@ def influences(
     inputs = [each] if x is None else [each, x]
     found = torch.autograd.grad(total, inputs, materialize_grads=True)
     return found[0], found[-1]
-
-
-def _back(of: Sequence[Tensor], to: Sequence[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
-    """A backward that leaves its graph; of what does not depend on anything, zero."""
-    live = [(value, part) for value, part in zip(of, given, strict=True) if value.requires_grad]
-    if not live:
-        return [torch.zeros_like(one) for one in to]
-    values, parts = zip(*live, strict=True)
-    return list(torch.autograd.grad(values, to, parts, retain_graph=True, materialize_grads=True))

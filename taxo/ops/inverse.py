@@ -71,16 +71,11 @@ def neumann(
     steps: int = 5,
     scale: Number = 1.0,
 ) -> Solution:
-    """The first `steps` + 1 terms of Σ (1 − (A + damping) / scale)^k b / scale.
+    """The first `steps` + 1 terms of Σ (1 − (A + damping) / scale)^k b / scale: the recursion of one A.
 
     It tends to the solution where no eigenvalue of A + damping reaches twice the scale.
     """
-    b = _flat(right)
-    x, term = b, b
-    for _ in range(steps):
-        term = term - (_product(products, term, right) + damping * term) / scale
-        x = x + term
-    return Solution(_shaped(x / scale, right), _share(_length(term), _length(b)), steps)
+    return lissa(products, right, damping=damping, steps=steps, scale=scale)
 
 
 def lissa(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from taxo.ops.backward import slopes_of
 from taxo.ops.networks import Leaf
 from taxo.ops.norms import norm_of_all
 from taxo.ops.ranks import averaged_all
@@ -88,14 +89,6 @@ def _change(
         wanted = [*(there.values() if in_weights else ()), *parts]
         sides.append(slopes_of(trained(there).mean(), wanted))
     return [(up - down) / (2 * reach).to(up.dtype) for up, down in zip(*sides, strict=True)]
-
-
-def slopes_of(value: Tensor, of: Sequence[Tensor], live: bool = False) -> list[Tensor]:
-    """The gradient of a value; of one that nothing moves, zero. What it is made of stays for others."""
-    if not value.requires_grad:
-        return [torch.zeros_like(part) for part in of]
-    found = torch.autograd.grad(value, of, create_graph=live, retain_graph=True, materialize_grads=True)
-    return list(found)
 
 
 def _moved(weights: Weights, slopes: Sequence[Tensor], lr: float | Tensor) -> Weights:

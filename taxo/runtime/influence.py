@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from taxo.ops.influence import gauss_newton, hessian, influences, slopes_of
+from taxo.ops.backward import slopes_of
+from taxo.ops.influence import gauss_newton, hessian, influences
 from taxo.ops.inverse import Products, Solution
 from taxo.ops.memory import free_bytes
 from taxo.runtime.amended import Amended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -70,7 +71,7 @@ def losses(make: Callable[..., Any], outputs: int, needs: list[str]) -> list[flo
     return found
 
 
-class Shut:
+class Shut(MetaPathFinder):
     """Finds no module of some packages."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
@@ -81,7 +82,7 @@ class Shut:
 
 def main(folder: Path) -> None:
     """Print the losses of all programs in a folder, as JSON."""
-    sys.meta_path.insert(0, Shut())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Shut())
     found: dict[str, list[float]] = {}
     for path in sorted(folder.glob("*.py")):
         name, outputs, needs = json.loads(path.with_suffix(".json").read_text())

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taxo.ops.influence import gauss_newton, hessian, influences, slopes_of
+from taxo.ops.backward import slopes_of
+from taxo.ops.influence import gauss_newton, hessian, influences
 from taxo.ops.inverse import conjugate
 
 Weights = list[Tensor]

@@ -79,3 +79,15 @@ def run_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return main(words)
 
     return run
+
+
+@pytest.fixture
+def refused(run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Run a command that is a mistake: it says so, ends with its exit code, and writes nothing."""
+
+    def check(*words: str, code: str, exit_code: int) -> None:
+        assert run_command(*words) == exit_code
+        assert f"error[{code}]" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
+    return check

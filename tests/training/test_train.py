@@ -251,16 +251,9 @@ def test_no_memory_exits_3(run_command, capsys: pytest.CaptureFixture[str], trou
     ],
 )
 def test_a_mistake_has_its_exit_code_and_writes_nothing(
-    run_command,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    code: str,
-    exit_code: int,
+    refused, words: tuple[str, ...], code: str, exit_code: int
 ):
-    assert run_command("train", *words) == exit_code
-    assert f"error[{code}]" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    refused("train", *words, code=code, exit_code=exit_code)
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(run_command, tmp_path: Path):
