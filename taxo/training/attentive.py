@@ -112,6 +112,19 @@ class Recurrent(nn.Module):
         return self.fc((score.softmax(1)[:, :, None] * states).sum(1))
 
 
+class Masked(nn.Module):
+    """A model of tokens, and which of them stand for nothing: those behind the end of a text."""
+
+    def __init__(self, body: nn.Module, nothing: int) -> None:
+        super().__init__()
+        self.body = body
+        self.nothing = nothing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One row of logits for each text."""
+        return self.body(input_ids=x, attention_mask=(x != self.nothing).long()).logits
+
+
 def _backwards(there: Tensor) -> Tensor:
     """For each place the one it changes with as the words, but not the zeros behind, are turned round."""
     place = torch.arange(there.shape[1], device=there.device)

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from taxo.language.errors import fail
-from taxo.training import datasets, imbalance, noise, seeds
+from taxo.training import datasets, hub, imbalance, noise, seeds
 from taxo.training.corruptions import corrupted
 from taxo.training.inputs import Inputs, inputs_of, only
 from taxo.training.loaders import Raw
@@ -94,13 +94,16 @@ def load(settings: Settings, device: torch.device) -> Data:
     """The data that the settings describe; one seed gives one split and one noise, whatever the method."""
     row = datasets.find(settings.data)
     raw = row.load(Path(settings.data_root).expanduser())
+    own_words = hub.is_named(settings.model)
+    if row.texts and own_words:
+        raw = replace(raw, x=hub.tokens(settings.model, row.texts()))
     train, validation, test, held = _parts(raw, settings)
     if settings.imbalance is not None:
         mask = imbalance.kept(train.y, raw.classes, settings.imbalance, _dice(settings, "imbalance"))
         train = train.rows(mask)
     parts: Parts = train, validation, test, held
     if row.texts:
-        parts = known_words(parts)
+        parts = parts if own_words else known_words(parts)
     elif row.goal == "classes" and not row.images:
         parts = _within_unit(parts)
     if row.goal == "targets":

@@ -24,7 +24,8 @@ class DataSet:
     The goal is `classes`, `targets` (of a regression), or `points` (that the inputs are moved onto).
     Inputs are images, texts, or else rows of numbers. `official` is a test split that is the same for every
     seed. `load` is given the data root, where what has a `source` must have been put; `package` is what it
-    comes with, if not with scikit-learn; `files` are those of one image each.
+    comes with, if not with scikit-learn; `files` are those of one image each; `texts` gives texts as they are
+    written.
     """
 
     name: str
@@ -35,7 +36,7 @@ class DataSet:
     goal: str = "classes"
     images: bool = True
     official: bool = False
-    texts: bool = False
+    texts: Callable[[], list[str]] | None = None
     source: Source | None = None
     package: str = ""
     files: bool = False
@@ -151,7 +152,8 @@ def _csv(path: Path, name: str) -> DataSet:
 
 def _text(path: Path, name: str) -> DataSet:
     load = _shipped(partial(written.texts, path))
-    return DataSet(name, f"the texts of `{path}`", load, recipes.TEXTS, images=False, texts=True)
+    said = partial(written.samples, path)
+    return DataSet(name, f"the texts of `{path}`", load, recipes.TEXTS, images=False, texts=said)
 
 
 # what a user names by a path

@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from taxo.language.errors import fail
-from taxo.training import attentive, elsewhere, residual, seeds
+from taxo.training import attentive, elsewhere, hub, residual, seeds
 from taxo.training.data import Data
 from taxo.training.inputs import sampled
 from taxo.training.readers import check_model
@@ -101,8 +102,18 @@ def _bilstm(shape: Shape) -> nn.Module:
     if shape.texts:
         # words of other texts that these do not have are the first one, so that there are at least two
         return attentive.Recurrent(max(2, int(shape.rows.max()) + 1), shape.classes)
+    _no_texts("bilstm", shape)
+
+
+def _understanding(name: str, shape: Shape) -> nn.Module:
+    if shape.texts:
+        return hub.model(name, shape.classes)
+    _no_texts(name, shape)
+
+
+def _no_texts(name: str, shape: Shape) -> NoReturn:
     help = "use `--data text:PATH`, or another model"
-    fail("T504", f"model `bilstm` reads texts, not samples of shape {list(shape.sample)}", help=help)
+    fail("T504", f"model `{name}` reads texts, not samples of shape {list(shape.sample)}", help=help)
 
 
 def _centres(shape: Shape) -> nn.Module:
@@ -168,8 +179,10 @@ def build(name: str, data: Data, seed: int, outputs: int | None = None) -> nn.Mo
 def _made(name: str, shape: Shape) -> nn.Module:
     if name in MODELS and (shape.texts <= (name in READING)):
         return MODELS[name](shape)
-    if shape.texts:
+    if shape.texts and not hub.is_named(name):
         fail("T504", f"model `{name}` takes numbers, not texts", help="use `--model bilstm`")
     check_model(name)
+    if hub.is_named(name):
+        return _understanding(name, shape)
     _image(shape, name)
     return elsewhere.model(name, shape.classes)

@@ -57,7 +57,10 @@ OPTIONS = (
         "training samples set apart with right labels, for methods that learn on held-out data (default: 0)",
     ),
     Option(
-        "model", "NAME", f"auto, {', '.join(MODEL_NAMES)}, or one of torchvision's (default: by data set)"
+        "model",
+        "NAME",
+        f"auto, {', '.join(MODEL_NAMES)}, one of torchvision's, or for texts huggingface:PATH "
+        "(default: by data set)",
     ),
     Option("epochs", "N", "passes over the training data (default: by data set)"),
     Option("batch_size", "N", "samples per step (default: by data set)"),

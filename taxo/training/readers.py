@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 
 from taxo.language.errors import fail, suggest
-from taxo.training import datasets, elsewhere, words
+from taxo.training import datasets, elsewhere, hub, words
 from taxo.training.choices import (
     AUGMENTATIONS,
     CORRUPTION_NAMES,
@@ -85,8 +85,11 @@ def _model(word: str, _: str) -> str:
 
 
 def check_model(name: str) -> None:
-    """T504 for a name that is no model's, here or in torchvision."""
+    """T504 for a name that is no model's, here, in torchvision, or one of Hugging Face's."""
     if name in MODEL_NAMES:
+        return
+    if hub.is_named(name):
+        hub.check(name)
         return
     if not elsewhere.is_installed():
         near = suggest(name, MODEL_NAMES)

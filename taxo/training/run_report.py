@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from taxo.training import datasets, written
+from taxo.training import datasets
 from taxo.training.answers import answers
 from taxo.training.folder import RunFolder, writing
 from taxo.training.inspection import inspect
@@ -36,8 +35,8 @@ def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[Epoch
 
 def _texts(run: Run) -> list[str]:
     """The samples of the data set as they are written, where they are texts."""
-    name = run.settings.data
-    return written.samples(Path(name.partition(":")[2])) if datasets.find(name).texts else []
+    said = datasets.find(run.settings.data).texts
+    return [] if said is None else said()
 
 
 def _answers(run: Run) -> Answers:
