@@ -95,5 +95,5 @@ def test_images_are_no_texts(saved: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_without_transformers_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "find_spec", lambda _: None)
-    with pytest.raises(TaxoError, match="taxo.text."):
+    with pytest.raises(TaxoError, match="needs transformers"):
         check_model("huggingface:some/model")
