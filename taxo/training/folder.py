@@ -195,8 +195,9 @@ def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
 
 def print_facts(facts: Mapping[str, Plain]) -> None:
     """One line per fact, for `--dry-run`."""
+    width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):14}{_said(value)}")
+        print(f"{name.replace('_', ' '):{width}}{_said(value)}")
 
 
 def _said(value: Plain) -> str:
