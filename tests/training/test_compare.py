@@ -242,7 +242,9 @@ def test_an_unknown_question_is_a_usage_error_and_writes_nothing(
 
 def test_a_dry_run_says_what_will_be_asked(run_command, capsys: pytest.CaptureFixture[str]):
     run_command("compare", "plain", "--dry-run", "--evaluate", "tail(share: 20%)")
-    assert "evaluate      tail(share: 20%)" in capsys.readouterr().out
+    said = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert said["evaluate"].strip() == "tail(share: 20%)"
+    assert said["clean validation"].strip() == "0"
     run_command("compare", "plain", "--dry-run", "--json", "--evaluate", "tail")
     assert json.loads(capsys.readouterr().out)["evaluate"] == ["tail(share: 1 / 3)"]
 
