@@ -74,8 +74,8 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     runs = descends or is_ahead(infer) or is_there(infer)
     if infer.manner.text != "tuning" and (others or not runs) and not is_made(infer):
         hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
-        hint += " or `implicit(...)` of parameters and modules can be run, and `infer adversarial over generator ..."
-        hint += " via sgd(...)`"
+        hint += " or `implicit(...)` of parameters and modules can be run, and `infer adversarial over"
+        hint += " generator ... via sgd(...)`"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
     elif infer.within and any(scope.network(name.text) or name.text in scope.modules for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"

@@ -53,7 +53,8 @@ class Adam(nn.Module):
         parts = cast(nn.ModuleDict, self.moments)
         of.move(
             {
-                name: weight.detach() - lr * cast(_Moments, parts[_key(name)]).step(averaged(slopes[name])[None])[0]
+                name: weight.detach()
+                - lr * cast(_Moments, parts[_key(name)]).step(averaged(slopes[name])[None])[0]
                 for name, weight in now.weights.items()
             }
         )

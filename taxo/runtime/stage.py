@@ -159,7 +159,7 @@ class Stage(nn.Module):
         return self._lines[-1]
 
     def taught(self, x: Tensor, live: bool = False) -> Line:
-        """The teacher's pass on an input; where it is `live` gradients reach the teacher, and a sought input."""
+        """The teacher's pass on an input; gradients reach one that is sought, and all where it is `live`."""
         assert self.teaching is not None
         model, places = self.teaching
         line = Line(self, x, None)

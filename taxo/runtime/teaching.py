@@ -24,11 +24,10 @@ class Teaching(Known):
         model, places = self.teaching
         self.teacher = Guest(model, momentum)
         self.teaching = (self.teacher, places)
-        weights = self.teacher.weights()
-        if not weights:
+        if not self.teacher.weights():
             hint = "thaw it, or a part of it: `teacher.requires_grad_()`"
             fail("T401", "the teacher is learned, and none of its weights takes gradients", None, hint)
-        if any(map(is_sharded, weights.values())):
+        if any(map(is_sharded, model.parameters())):
             refuse("the teacher is learned", "leave the teacher whole", "the teacher's")
 
     def taught(self, x: Tensor, live: bool = False) -> Line:
