@@ -109,15 +109,12 @@ class Guest(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        beside = f"{prefix}{VELOCITY}"
+        given = {name: one for name, one in state_dict.items() if name.startswith(prefix)}
+        beside = {name: one for name, one in given.items() if name.startswith(f"{prefix}{VELOCITY}")}
         super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, False, missing_keys, unexpected_keys, error_msgs
+            beside, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
-        own = {
-            name.removeprefix(prefix): one
-            for name, one in state_dict.items()
-            if name.startswith(prefix) and not name.startswith(beside)
-        }
+        own = {name.removeprefix(prefix): one for name, one in given.items() if name not in beside}
         try:
             left = self.module.load_state_dict(own, strict=False)
         except RuntimeError as error:
