@@ -57,8 +57,8 @@ class MetaDistillation:
 
 
 CASES = {
-    "metadistil": (0.9, 4, 0.01, 0.9),
-    "metadistil(lam: 0.4, T: 1.5, pace: 2, momentum: 0)": (0.4, 1.5, 2, 0),
+    "metadistil": (0.9, 4, 1, 0.9),
+    "metadistil(lam: 0.4, T: 1.5, pace: 0.3, momentum: 0)": (0.4, 1.5, 0.3, 0),
 }
 
 
@@ -79,7 +79,7 @@ def test_student_and_teacher_are_the_papers(spec: str, setting: tuple[float, flo
         same_values(teacher, reference.teacher)
     same_values(model, twin)
     pairs = zip(weights(teacher), weights(first), strict=True)
-    assert min(float((one - old).detach().abs().max()) for one, old in pairs) > 1e-7
+    assert min(float((one - old).detach().abs().max()) for one, old in pairs) > 1e-6
 
 
 def test_the_teachers_slope_is_that_of_the_whole_map():
@@ -108,9 +108,7 @@ def test_the_teachers_slope_is_that_of_the_whole_map():
             found.view(-1)[place] = (sides[0] - sides[1]) / 2e-4
         return found
 
-    step = taxo.compile(
-        "metadistil(pace: 1, momentum: 0)", model, classes=CLASSES, teacher=teacher, validation=HELD
-    )
+    step = taxo.compile("metadistil(momentum: 0)", model, classes=CLASSES, teacher=teacher, validation=HELD)
     step.attach(torch.optim.SGD(model.parameters(), lr=LR))
     step(x, y)
     for name in ("3.weight", "3.bias", "1.bias"):

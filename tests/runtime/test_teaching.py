@@ -20,7 +20,7 @@ from taxo.runtime.step import Step
 from tests.fidelity.nets import CLASSES, LR, batch, close, conv, descend, mlp, weights
 
 HELD = [batch(8, seed=seed)[:2] for seed in (61, 62)]
-SPEC = "metadistil(pace: 1)"
+SPEC = "metadistil"
 TEXT = """
 method m
 needs {needs}, validation

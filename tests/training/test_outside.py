@@ -121,7 +121,7 @@ def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, s
 
 def test_a_teacher_that_is_learned_begins_as_the_best_model_and_moves(run_command, tmp_path: Path, spec):
     assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
-    given = {"model": "linear", "teacher": "teacher", "clean_validation": 150}
+    given = {"model": "linear", "teacher": "teacher", "clean_validation": "150"}
     run = prepare(spec("taught_by_a_learner"), change(sensible(), given))
     best = checkpoint.load(tmp_path / "teacher" / "best").part("step.model")
     kept = {name: value for name, value in run.step.state_dict().items() if name.startswith("teacher.")}
