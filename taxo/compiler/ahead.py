@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from taxo.compiler.graph import Act, Graph
+from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.names import identifier
 from taxo.language.calling import given
 from taxo.language.constants import constant
@@ -148,9 +148,13 @@ def depends(scope: Scope, node: Expression, names: tuple[str, ...]) -> bool:
     return False
 
 
-def before_logits(graph: Graph, ahead: Ahead) -> bool:
-    """Whether the logits themselves depend on what is found."""
-    return any(act.place < Place.LOGITS and reads_any(graph, act, ahead.names) for act in graph.acts())
+def before_logits(graph: Graph, ahead: Ahead) -> list[Line]:
+    """The lines whose logits themselves depend on what is found."""
+    return [line for line in graph.lines if any(_early(graph, act, ahead) for act in line.acts)]
+
+
+def _early(graph: Graph, act: Act, ahead: Ahead) -> bool:
+    return act.place < Place.LOGITS and reads_any(graph, act, ahead.names)
 
 
 def early_lines(graph: Graph) -> list[int]:

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from taxo.compiler.ahead import Ahead, before_logits, depends, reads_any, shares_pass
 from taxo.compiler.graph import Act, Graph
+from taxo.compiler.lessons import foreseen_lessons
 from taxo.compiler.passage import Pass
 from taxo.compiler.timing import is_timed
 
 
 def foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
     """The virtual steps of the weights, the held-out pass, and how that is traced back to what is found."""
-    lines, late, more = len(graph.lines), before_logits(graph, one), one.steps - 1
+    lines, late, more = len(graph.lines), len(before_logits(graph, one)), one.steps - 1
     usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)) or one.every > 1)
+    yield from (replace(lesson, timed=usual.timed) for lesson in foreseen_lessons(graph, one))
     yield replace(usual, count=lines, forwards=int(not shares_pass(graph)))
     if more:
         yield replace(usual, count=lines * more)
@@ -25,11 +27,13 @@ def foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
         yield replace(usual, kind="invert", count=lines * one.products(), forwards=0, backwards=2)
     if one.second:
         # back through every backward, and for later steps and unknowns before the logits the forward too
-        yield replace(back, count=lines * (1 + 2 * more + late), forwards=0)
+        yield replace(back, count=lines * (1 + 2 * more) + late, forwards=0)
         return
     if more:
         yield replace(back, count=2 * lines * more)
-    yield replace(back, count=2 * lines, backwards=int(late))
+    for count, backwards in ((late, 1), (lines - late, 0)):
+        if count:
+            yield replace(back, count=2 * count, backwards=backwards)
 
 
 def moments(graph: Graph, one: Ahead) -> list[Act]:

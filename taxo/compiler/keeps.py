@@ -9,6 +9,7 @@ from taxo.compiler.ahead import attribute as moments_of
 from taxo.compiler.closed import adds_to_loss
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, lower, site_of
+from taxo.compiler.made import KEEPERS, MADE, is_module
 from taxo.compiler.names import identifier
 from taxo.compiler.plan import counted, first_word, simultaneous
 from taxo.compiler.spots import EARLY, of_line
@@ -134,16 +135,25 @@ def _write_learned(text: Text, graph: Graph, writer: Writer) -> None:
             with text.of(param.span):
                 _learned(text, param, learned.get(name), writer)
     training = lower(graph.method)
-    if graph.used("generator"):
-        with text.of(scope.needs["generator"].span):
-            text.line("self.take_generator()")
     found, there = aheads(training), [act.item.infer for act in training.acts() if act.there]
+    _modules(text, graph, found)
     for infer in [*(one.infer for one in found), *found_there(graph.method), *there][:1]:
         with text.of(infer.span):
             text.line("self.take_validation()")
     for one in found:
         with text.of(one.infer.span):
             _moments(text, one, graph, writer)
+
+
+def _modules(text: Text, graph: Graph, found: list[Ahead]) -> None:
+    """The modules from outside whose values a program makes, or whose weights it learns."""
+    scope = graph.scope
+    learned = {name: one.infer for one in found for name in one.names if is_module(name, scope)}
+    for name in KEEPERS:
+        if name in learned or (name in MADE and graph.used(name)):
+            momentum = name in learned and has_momentum(learned[name], scope)
+            with text.of(scope.needs[name].span):
+                text.line(f"self.take_{name}({'momentum=True' * momentum})")
 
 
 def _inner_norms(graph: Graph) -> bool:
@@ -198,7 +208,9 @@ def grain_of(param: Param) -> str:
 
 
 def keeper(name: str, scope: Scope) -> str:
-    """The attribute that keeps a learned parameter."""
+    """The attribute that keeps a learned parameter, or a module."""
+    if is_module(name, scope):
+        return KEEPERS[name]
     return f"{'table' if scope.network(name) is None else 'network'}_{identifier(name)}"
 
 

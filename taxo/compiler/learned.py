@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from taxo.compiler.ahead import fleeting, is_ahead
+from taxo.compiler.ahead import aheads, fleeting, is_ahead
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph
 from taxo.compiler.keeps import grain_of, keeper, learned_params, table_of
+from taxo.compiler.made import is_module
 from taxo.compiler.names import identifier
 from taxo.compiler.regions import CLASSES
 from taxo.compiler.spots import EARLY, Spot
@@ -63,6 +64,10 @@ def write_leaves(text: Text, graph: Graph, writer: Writer) -> None:
             index = "index" if per == "sample" else ""
             picked = "[0]" if per == "corpus" else ""
             text.line(f"leaf_{own} = self.table_{own}.rows({index})", f"{own} = leaf_{own}{picked}")
+    for one in aheads(graph):
+        with text.of(one.infer.span):
+            for name in (name for name in one.names if is_module(name, graph.scope)):
+                text.line(f"{identifier(name)} = self.{keeper(name, graph.scope)}.leaf()")
     for name in graph.scope.params:
         if (
             graph.scope.network(name) is not None

@@ -10,6 +10,7 @@ from taxo.compiler.expressions import Writer
 from taxo.compiler.foresight import moments
 from taxo.compiler.graph import Graph
 from taxo.compiler.keeps import grain_of, keeper, table_of
+from taxo.compiler.made import is_module
 from taxo.compiler.names import INVERSES, identifier
 from taxo.compiler.regions import Regions, around_all
 from taxo.compiler.spots import EARLY, of_line
@@ -49,7 +50,9 @@ class Looking:
                     f"{{{unknowns}}}",
                     *(self._inverse() if ahead.inverts else self._steps()),
                 ]
-                text.line(f"with self.looking_ahead({'' if ahead.second else 'second=False'}):")
+                looking = [f"self.looking_ahead({'' if ahead.second else 'second=False'})"]
+                looking += [f"self.{self._keeper(name)}.at({self._leaf(name)})" for name in self._modules()]
+                text.line(f"with {', '.join(looking)}:")
                 with text.indented():
                     found = call(self.writer.use(ahead.solver), arguments)
                     text.line(f"slopes = {found[0]}", *found[1:])
@@ -121,6 +124,8 @@ class Looking:
     def _reading(self, name: str) -> list[str]:
         """What is found as the training pass takes it: a constant."""
         own = identifier(name)
+        if name in self._modules():
+            return []
         if not self.ahead.kept:
             return [f"{own} = {own}.detach()"]
         if self.graph.scope.network(name) is not None:
@@ -136,6 +141,7 @@ class Looking:
         """What the program calls the leaf that gradients reach."""
         own = identifier(name)
         plain = self.ahead.act is not None or self.graph.scope.network(name) is not None
+        plain = plain or name in self._modules()
         return own if plain or name in fleeting(self.graph) else f"leaf_{own}"
 
     def _keeper(self, name: str) -> str:
@@ -146,8 +152,15 @@ class Looking:
         """What has one value of what is found."""
         if self.ahead.act is not None:
             return self.ahead.act.grain
+        if name in self._modules():
+            return "corpus"
         state = self.graph.scope.states.get(name)
         return state.per.text if state is not None else grain_of(self.graph.scope.params[name])
+
+    def _modules(self) -> list[str]:
+        """The modules from outside among what is found."""
+        own = () if self.ahead.act is not None else self.ahead.names
+        return [name for name in own if is_module(name, self.graph.scope)]
 
     def _within(self, name: str) -> list[str]:
         """The sets that what is found stays in: an act's own, or a parameter's domain."""

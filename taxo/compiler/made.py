@@ -1,10 +1,17 @@
-"""Which modules from outside a method finds."""
+"""Which modules from outside a method finds, and what keeps them."""
 
 from __future__ import annotations
 
 from taxo.language.method import Inference, Method
+from taxo.language.scope import Scope
 
 MADE = ("generator",)  # modules whose values a program makes itself
+KEEPERS = {"teacher": "teacher", "generator": "maker"}  # the attribute of a step that keeps a module
+
+
+def is_module(name: str, scope: Scope) -> bool:
+    """Whether a name is that of a module from outside, not of something declared."""
+    return name in scope.modules and name not in scope.declared
 
 
 def is_made(infer: Inference) -> bool:

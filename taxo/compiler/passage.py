@@ -53,9 +53,18 @@ class Plan:
     @property
     def cost(self) -> str:
         """The cost in a few letters: `11 F + 11 B`, and what a teacher's passes add."""
-        taught = sum(one.count * one.forwards for one in self.passes if one.kind == TEACHER)
-        more = f" + {taught} F of the teacher" if taught else ""
+        forwards, backwards = self.of_teacher
+        back = f" + {_short(backwards)} B" * bool(backwards)
+        more = f" + {_short(forwards)} F{back} of the teacher" if forwards else ""
         return f"{_short(self.forwards)} F + {_short(self.backwards)} B{more}"
+
+    @property
+    def of_teacher(self) -> tuple[float, float]:
+        """How many times the batch goes through a teacher, and a gradient of it comes back."""
+        lessons = [one for one in self.passes if one.kind == TEACHER]
+        sizes = [one.count * one.share for one in lessons]
+        forwards = sum(size * one.forwards for size, one in zip(sizes, lessons, strict=True))
+        return forwards, sum(size * one.backwards for size, one in zip(sizes, lessons, strict=True))
 
     def norm(self, kind: str, name: str) -> str:
         """The norm word of a pass; `update` where there is no such pass."""

@@ -9,6 +9,7 @@ from taxo.compiler.ahead import aheads, reads_any, shares_pass
 from taxo.compiler.folding import fold
 from taxo.compiler.foresight import foreseen
 from taxo.compiler.graph import Act, Graph, Line
+from taxo.compiler.lessons import searching_lessons, training_lessons
 from taxo.compiler.made import found_modules
 from taxo.compiler.names import identifier
 from taxo.compiler.passage import TEACHER, Pass, Plan
@@ -53,17 +54,15 @@ def _passes(graph: Graph) -> Iterator[Pass]:
     if found:
         for number, line in enumerate(graph.lines):
             for act in line.acts:
-                yield from _inference(graph, number, line, act)
+                yield from _search(graph, number, line, act)
     # what is shared with the training passes comes behind them
     later = [one for ahead in found for one in foreseen(graph, ahead)]
     if not shares_pass(graph):
         yield from later
     for number, line in enumerate(graph.lines):
         for act in line.acts if not found else ():
-            yield from _inference(graph, number, line, act)
-        taught = any("teacher" in graph.reads(act) for act in line.acts)
-        if taught:
-            yield Pass(TEACHER, line.name, backwards=0, norm="frozen")
+            yield from _search(graph, number, line, act)
+        yield from training_lessons(graph, line)
         if not graph.together():
             yield Pass("train", line.name, norm=line.norm or "batch")
     if shares_pass(graph):
@@ -71,6 +70,13 @@ def _passes(graph: Graph) -> Iterator[Pass]:
     if graph.together():
         yield Pass("train", "", share=float(len(graph.lines)), norm="batch")
     yield from _descents(graph)
+
+
+def _search(graph: Graph, number: int, line: Line, act: Act) -> Iterator[Pass]:
+    """The passes that find an unknown, a teacher's among them."""
+    for one in _inference(graph, number, line, act):
+        yield from searching_lessons(graph, line, act, one)
+        yield one
 
 
 def _found_there(graph: Graph) -> Iterator[Pass]:

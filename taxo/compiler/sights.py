@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from taxo.compiler.ahead import Ahead, aheads, early_lines
 from taxo.compiler.graph import Graph
 from taxo.compiler.held import unknown_there
+from taxo.compiler.made import is_module
+from taxo.compiler.passage import TEACHER
 from taxo.compiler.plan import simultaneous
 from taxo.compiler.searches import Refusal
 from taxo.compiler.states import is_before
-from taxo.language.syntax import Name
+from taxo.language.syntax import Attribute, Expression, Name
 from taxo.language.vocabulary import Place
 
 
@@ -44,7 +46,7 @@ def _unknown(one: Ahead) -> Iterator[Refusal]:
     for region in one.infer.within:
         if region.name.text == "box" or act is None:
             yield f"the set `{region.name}` when looking ahead", region.span, "drop it"
-    networks = [name for name in one.names if scope.network(name) is not None]
+    networks = [name for name in one.names if scope.network(name) or is_module(name, scope)]
     if networks and not one.kept:
         yield f"`keep: false` of the network `{networks[0]}`", one.infer.span, "keep it"
     states = [name for name in one.names if name in scope.states]
@@ -58,8 +60,16 @@ def _goal(one: Ahead, graph: Graph) -> Iterator[Refusal]:
     goal, scope = one.infer.goal, graph.scope
     for part in () if goal is None else scope.parts(goal.objective):
         name = part.text if isinstance(part, Name) else ""
+        if _is_taught(part):
+            continue
         if unknown_there(part, scope) or name in scope.states or name in scope.draws:
             yield "this, of held-out samples,", part.span, "make the goal of `loss`, `u`, `y` and numbers"
+
+
+def _is_taught(part: Expression) -> bool:
+    """Whether a part is what a teacher says, which can be asked of any input."""
+    owner = part.owner if isinstance(part, Attribute) else part
+    return isinstance(owner, Name) and owner.text == TEACHER
 
 
 def _lines(graph: Graph) -> Iterator[Refusal]:

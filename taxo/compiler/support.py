@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
-from taxo.compiler.made import is_made
+from taxo.compiler.made import KEEPERS, is_made, is_module
 from taxo.compiler.making import unfit_modules
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
 from taxo.compiler.rounds import unfit_rounds
@@ -68,15 +68,16 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
     joint = infer.via is not None and infer.via.name.text == "joint"
     others = [name for name in infer.over if name.text not in scope.params]
     if is_ahead(infer):
-        others = [name for name in others if name.text not in scope.states]
+        kept = [*scope.states, *(name for name in KEEPERS if is_module(name, scope))]
+        others = [name for name in others if name.text not in kept]
     descends = infer.manner.text == "regularization" and joint and infer.on is None
     runs = descends or is_ahead(infer) or is_there(infer)
     if infer.manner.text != "tuning" and (others or not runs) and not is_made(infer):
         hint = "`infer regularization over ... via joint(...)` and `infer meta over ... via lookahead(...)`"
-        hint += " or `implicit(...)` of parameters can be run, and `infer adversarial over generator ..."
-        hint += " via sgd(...)`"
+        hint += " or `implicit(...)` of parameters and modules can be run, and `infer adversarial over"
+        hint += " generator ... via sgd(...)`"
         yield f"an `infer {infer.manner}` of the whole method", infer.span, hint
-    elif infer.within and any(scope.network(name.text) for name in infer.over):
+    elif infer.within and any(scope.network(name.text) or name.text in scope.modules for name in infer.over):
         yield "a set around a learned network", infer.within[0].span, "drop `within`, or add a penalty"
 
 

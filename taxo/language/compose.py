@@ -175,7 +175,8 @@ class _Renaming:
             goal = _with(goal, objective=self._expression(goal.objective))
         return _with(
             item,
-            over=tuple(map(self._declared, item.over)),
+            # a module from outside is nobody's own
+            over=tuple(self._declared(name) if name.text in self.own else name for name in item.over),
             goal=goal,
             within=tuple(map(self._call, item.within)),
             on=None if item.on is None else self._call(item.on),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -88,18 +88,27 @@ def cost(subject: Subject) -> Verdict:
     """The model runs forwards and backwards as often, and on as many rows, as the plan says."""
     step = subject.step()
     step(*subject.batch(1))  # what is carried from batch to batch is there from the second on
-    with counted(step.model) as passes:
+    teacher = nn.Identity() if step.teaching is None else step.teaching[0]
+    with counted(step.model) as passes, counted(teacher) as lessons:
         step(*subject.batch(0)).backward()
     rows = subject.rows
-    counts = sum(passes.forward_rows) / rows, sum(passes.backward_rows) / rows
-    planned = step.plan.forwards, step.plan.backwards
+    seen = (passes.forward_rows, passes.backward_rows, lessons.forward_rows, lessons.backward_rows)
+    counts = [sum(one) / rows for one in seen]
+    planned = step.plan.forwards, step.plan.backwards, *step.plan.of_teacher
     # a share of the batch is rounded to whole samples
     slack = _partial(step.plan) / rows / 2 + 1e-9
     # passes that wait for their time may be missing
     least = -slack if not any(one.timed for one in step.plan.passes) else -max(planned)
     held = all(least <= found - said <= slack for found, said in zip(counts, planned, strict=True))
-    said = f", the plan says {planned[0]:.4g} F + {planned[1]:.4g} B"
-    return decided(held, f"{counts[0]:.4g} F + {counts[1]:.4g} B{'' if held else said}")
+    said = "" if held else f", the plan says {_passes_of(planned)}"
+    return decided(held, _passes_of(counts) + said)
+
+
+def _passes_of(counts: Sequence[float]) -> str:
+    """The passes of a model, and those of its teacher if there are any."""
+    forwards, backwards, *taught = counts
+    more = f", and {taught[0]:.4g} F + {taught[1]:.4g} B of the teacher" if any(taught) else ""
+    return f"{forwards:.4g} F + {backwards:.4g} B{more}"
 
 
 def _partial(plan: Plan) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,10 +55,22 @@ class Mlp(nn.Module):
             weight.copy_(new[name])
 
 
+class Network(Protocol):
+    """What has weights, and values with others."""
+
+    def leaves(self) -> dict[str, Tensor]:
+        """The weights as leaves that gradients reach."""
+        ...
+
+    def with_weights(self, weights: Mapping[str, Tensor], *columns: Tensor | float) -> Tensor:
+        """The values that it would have with other weights."""
+        ...
+
+
 class Leaf:
     """A network's weights as leaves, called like the network."""
 
-    def __init__(self, network: Mlp) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network
         self.weights = network.leaves()
 

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from taxo.ops.guests import Guest
 from taxo.ops.networks import Leaf, Learner
 from taxo.ops.ranks import averaged, world
 from taxo.ops.sets import Region, project_all
@@ -16,23 +17,24 @@ from taxo.ops.tables import Table
 BETAS = (0.9, 0.999)
 EPS = 1e-8
 Rate = float | Tensor
+Kept = Table | Learner | Guest
 
 
 class Adam(nn.Module):
-    """Adam's moments of a table, kept row by row as the table is, or of a network."""
+    """Adam's moments of a table, kept row by row as the table is, or of a network or a module."""
 
-    def __init__(self, of: Table | Learner) -> None:
+    def __init__(self, of: Kept) -> None:
         super().__init__()
         if isinstance(of, Table):
             self.moments = _Moments(of)
         else:
-            corpora = {name: _Moments(_alone(weight)) for name, weight in of.weights().items()}
+            corpora = {_key(name): _Moments(_alone(weight)) for name, weight in of.weights().items()}
             self.moments = nn.ModuleDict(corpora)
 
     @torch.no_grad()
     def descend_by(
         self,
-        of: Table | Learner,
+        of: Kept,
         slopes: Tensor | Mapping[str, Tensor],
         now: Tensor | Leaf,
         index: Tensor | None,
@@ -51,7 +53,8 @@ class Adam(nn.Module):
         parts = cast(nn.ModuleDict, self.moments)
         of.move(
             {
-                name: weight.detach() - lr * cast(_Moments, parts[name]).step(averaged(slopes[name])[None])[0]
+                name: weight.detach()
+                - lr * cast(_Moments, parts[_key(name)]).step(averaged(slopes[name])[None])[0]
                 for name, weight in now.weights.items()
             }
         )
@@ -75,6 +78,11 @@ class _Moments(nn.Module):
             table.keep(rows, index)
         count = count.reshape(-1, *[1] * (slope.dim() - 1)).to(slope.dtype)
         return mean / (1 - first**count) / ((square / (1 - second**count)).sqrt() + EPS)
+
+
+def _key(name: str) -> str:
+    """The name of a weight as that of a module: without a dot, and no attribute of what they are in."""
+    return name.replace(".", "/") if "." in name or not hasattr(nn.ModuleDict, name) else f"{name}/"
 
 
 def _alone(weight: Tensor) -> Table:

@@ -14,10 +14,10 @@ from taxo.runtime.checks import check_labels
 from taxo.runtime.given import Given
 from taxo.runtime.held import HeldOut
 from taxo.runtime.hooks import Change, Pair, Triple
-from taxo.runtime.known import Known
 from taxo.runtime.line import Line
 from taxo.runtime.masks import States, drawing_again, states
 from taxo.runtime.stage import Inner, WeightChange, Weights
+from taxo.runtime.teaching import Teaching
 
 
 class Hooks(TypedDict, total=False):
@@ -32,7 +32,7 @@ class Hooks(TypedDict, total=False):
     loss: Sequence[Triple]
 
 
-class Ahead(Known):
+class Ahead(Teaching):
     """What a program needs that takes virtual steps of the weights."""
 
     compares: ClassVar[bool] = True

@@ -22,11 +22,11 @@ class Making(Ahead):
         super().__init__(model, **given)
         self._generator = (given.get("generator"),)  # in a tuple: not a part of this module
 
-    def take_generator(self) -> None:
+    def take_generator(self, momentum: bool = False) -> None:
         """Expect a module that makes inputs."""
         (module,) = self._generator
         assert module is not None
-        self.maker = Maker(module)
+        self.maker = Maker(module, momentum)
 
     def finds(self) -> bool:
         """Whether a module may be moved now: in training, and with gradients."""

@@ -36,9 +36,9 @@ def is_gone(weight: Tensor) -> bool:
     return weight.numel() > 0 and not weight.untyped_storage().size()
 
 
-def refuse(what: str, hint: str) -> NoReturn:
+def refuse(what: str, hint: str, whose: str = "the model's") -> NoReturn:
     """Say what cannot be had of a sharded model."""
-    fail("T411", f"{what}, and the model's weights are sharded", None, hint)
+    fail("T411", f"{what}, and {whose} weights are sharded", None, hint)
 
 
 def check_wrapping(model: nn.Module, what: str) -> None:

@@ -158,14 +158,13 @@ class Stage(nn.Module):
         """The pass that a hook is called in."""
         return self._lines[-1]
 
-    def taught(self, x: Tensor) -> Line:
-        """The teacher's pass on an input; a gradient reaches the input only where one is searched."""
+    def taught(self, x: Tensor, live: bool = False) -> Line:
+        """The teacher's pass on an input; gradients reach one that is sought, and all where it is `live`."""
         assert self.teaching is not None
         model, places = self.teaching
         line = Line(self, x, None)
-        live = self.quiet and x.requires_grad
         with (
-            torch.set_grad_enabled(live),
+            torch.set_grad_enabled(live or (self.quiet and x.requires_grad)),
             hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())),
         ):
             line.seen["u"] = logits_of(model(x))

@@ -36,8 +36,7 @@ def widths_of(typed: str | Method, settings: Settings, classes: int) -> Widths:
 
     T503 where the method's base objective does not fit the labels or the model.
     """
-    found = load(typed) if isinstance(typed, str) else typed
-    method = whole(variant(found, dict(settings.params), library_for(found)))
+    method = _whole(typed, settings)
     call = base_objective(method.loss)[0] if method.loss is not None else None
     objective = call.name.text if call is not None else "cross_entropy"
     _check(method, objective, settings)
@@ -49,6 +48,17 @@ def widths_of(typed: str | Method, settings: Settings, classes: int) -> Widths:
             fail("T503", message, help=f"ask for at least {classes}")
         return Widths(clusters, clusters)
     return Widths(classes, _number(method, asked[0], classes) if asked else classes)
+
+
+def learns_teacher(typed: str | Method, settings: Settings) -> bool:
+    """Whether a method moves the weights of its teacher."""
+    return any(name.text == "teacher" for infer in _whole(typed, settings).infers for name in infer.over)
+
+
+def _whole(typed: str | Method, settings: Settings) -> Method:
+    """A method with the parameters of the settings, and with what it uses written out."""
+    found = load(typed) if isinstance(typed, str) else typed
+    return whole(variant(found, dict(settings.params), library_for(found)))
 
 
 def _check(method: Method, objective: str, settings: Settings) -> None:

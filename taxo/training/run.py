@@ -24,7 +24,7 @@ from taxo.training.checkpoint import Checkpoint, Position, random_state, set_ran
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
 from taxo.training.device import pick
-from taxo.training.goals import widths_of
+from taxo.training.goals import learns_teacher, widths_of
 from taxo.training.held import held_batches
 from taxo.training.order import Order
 from taxo.training.rounds import Rounds
@@ -76,7 +76,7 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None, 
         class_counts=data.class_counts if widths.classes == data.classes else None,
         params=dict(settings.params),
         seed=settings.seed,
-        teacher=teacher_of(settings, data),
+        teacher=teacher_of(settings, data, learns_teacher(method, settings)),
         prior=data.prior if widths.outputs == data.classes else None,
         validation=held_batches(data.held, settings) or None,
         corruption=lambda x, name, severity: corrupt(x, name, severity, dice),

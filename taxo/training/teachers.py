@@ -16,8 +16,11 @@ from taxo.training.data import Data
 from taxo.training.settings import Plain, Settings, from_json
 
 
-def teacher_of(settings: Settings, data: Data) -> nn.Module | None:
-    """The best model of the run folder that the settings name; `{seed}` in its name is the run's."""
+def teacher_of(settings: Settings, data: Data, learned: bool = False) -> nn.Module | None:
+    """The best model of the run folder that the settings name; `{seed}` in its name is the run's.
+
+    Its weights are fixed, unless they are to be `learned`.
+    """
     if settings.teacher is None:
         return None
     folder = Path(settings.teacher.replace("{seed}", str(settings.seed)))
@@ -37,7 +40,7 @@ def teacher_of(settings: Settings, data: Data) -> nn.Module | None:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         fail("T507", f"`{folder}` holds no such model: {reason}", help="give another run folder")
-    return model.requires_grad_(False)
+    return model.requires_grad_(learned)
 
 
 def _settings(folder: Path) -> Settings:

@@ -21,7 +21,7 @@ from tests.interop.test_loops import PER_SAMPLE
 
 WORLD = 2
 # What looks ahead takes the virtual step of the whole batch; what it is of draws nothing.
-AHEAD = ("meta_logit_adjustment", "meta_logpert", "mslc(warmup: 0)")
+AHEAD = ("meta_logit_adjustment", "meta_logpert", "mslc(warmup: 0)", "metadistil")
 STEPS = 4
 # How the processes are joined: around the step or around its model, and what torch is told of the graph.
 WAYS = ("step", "static", "model", "compiled")
@@ -51,7 +51,8 @@ def train(step: Step, call: Any, rank: int | None) -> None:
 
 
 def tables(step: Step) -> list[Tensor]:
-    return [value for name, value in step.state_dict().items() if "table" in name]
+    kept = ("table", "teacher.")
+    return [value for name, value in step.state_dict().items() if any(word in name for word in kept)]
 
 
 def work(rank: int, folder: str) -> None:

@@ -46,6 +46,16 @@ perturb logits by t[y] * p {
 
 infer meta over t minimize loss on validation via lookahead(lr: lr, optimizer: adam(0.01))
 """,
+    "taught_by_a_learner": """
+needs teacher, validation
+
+perturb loss by ce(u, teacher.p) - loss {
+  direction   mixed
+  granularity sample
+}
+
+infer meta over teacher minimize loss on validation via lookahead(lr: lr, optimizer: sgd(lr, momentum: 0.9))
+""",
     "foggy": """
 needs corruption(kind, 2)
 
@@ -76,10 +86,10 @@ def test_what_is_asked_for_is_given_and_resumed_bit_for_bit(
     run_command, tmp_path: Path, trouble, spec, name: str
 ):
     words = [spec(name), *SHORT, "--quiet"]
-    if name == "taught":
+    if "taught" in name:
         assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
         words += ["--teacher", "teacher"]
-    if name == "foresighted":
+    if "infer meta" in SPECS[name]:
         words += ["--clean-validation", "150", "--batch-size", "64"]
     assert run_command("train", *words, "--output", "whole") == 0
     patch = trouble(press_ctrl_c, 8, name)
@@ -107,6 +117,18 @@ def test_the_teacher_is_the_best_model_of_its_run(run_command, tmp_path: Path, s
     assert float(run.step(data.x[:50], data.y[:50]).detach()) == pytest.approx(
         float(expected.detach()), rel=1e-4
     )
+
+
+def test_a_teacher_that_is_learned_begins_as_the_best_model_and_moves(run_command, tmp_path: Path, spec):
+    assert run_command("train", "plain", *SHORT, "--quiet", "--output", "teacher") == 0
+    given = {"model": "linear", "teacher": "teacher", "clean_validation": "150"}
+    run = prepare(spec("taught_by_a_learner"), change(sensible(), given))
+    best = checkpoint.load(tmp_path / "teacher" / "best").part("step.model")
+    kept = {name: value for name, value in run.step.state_dict().items() if name.startswith("teacher.")}
+    assert {name.removeprefix("teacher.") for name in kept} >= set(best)
+    assert all(torch.equal(kept[f"teacher.{name}"], value) for name, value in best.items())
+    run.step(run.data.train.x[:50], run.data.train.y[:50])
+    assert not all(torch.equal(run.step.state_dict()[f"teacher.{name}"], best[name]) for name in best)
 
 
 def test_a_module_that_makes_inputs_is_for_loops_of_ones_own(run_command, capsys):
