@@ -45,7 +45,7 @@ class _Pair:
         return free and not own and not self.norm.training and self.norm.running_mean is not None
 
     def fold(self, live: bool) -> None:
-        """Let the layer do the work of both, with the weights as they are now, or as they are at each pass."""
+        """Let the layer do the work of both, with the weights of now, or `live` with those of each pass."""
         with torch.no_grad():
             fixed = None if live else self._folded()
 
@@ -87,8 +87,9 @@ def _unchanged(x: Tensor) -> Tensor:
 class AttackMode:
     """Runs a model for attacks on its inputs: to the same values, faster.
 
-    In `live` passes the weights are folded anew each time, so that slopes reach them. Only layers whose way is the same for every input are folded: those of models that torch can trace. A
-    module with a hook is left as it is.
+    In `live` passes the weights are folded anew each time, so that slopes reach them. Only layers whose way
+    is the same for every input are folded: those of models that torch can trace. A module with a hook is left
+    as it is.
     """
 
     def __init__(self, model: nn.Module) -> None:
