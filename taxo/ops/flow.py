@@ -62,9 +62,9 @@ class SmoothFlow:
 
 def _furthest(gradient: Tensor, size: Number, transform: Waves, costs: Tensor) -> Tensor:
     weights = costs.sqrt()
-    way = transform.of(gradient) / weights
+    way = transform.of(gradient).div_(weights)
     reach = of_each(size, gradient) / (length(way, 2, rows=True) + TINY)
-    return transform.back(way / weights * reach)
+    return transform.back(way.div_(weights)).mul_(reach)
 
 
 def _nearest(field: Tensor, size: Number, transform: Waves, costs: Tensor) -> Tensor:
