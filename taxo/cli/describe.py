@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from taxo.catalog import library_for, whole
+from taxo.cli.amendments import amending, amendment, idle
 from taxo.cli.columns import columns
 from taxo.cli.reads import read_texts
-from taxo.compiler import lower, refusals, schedule, simplify
-from taxo.compiler.graph import Graph
+from taxo.compiler import Plan, lower, refusals, schedule, simplify
+from taxo.compiler.graph import Act, Graph
 from taxo.language.check import check
 from taxo.language.coordinates import derive
 from taxo.language.errors import Diagnostic
@@ -47,7 +48,17 @@ def plan_lines(method: Method, graph: Graph) -> list[str]:
         return ["none in this version:", *(f"  {one.message}" for one in missing)]
     plan = schedule(graph)
     passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
-    return [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
+    found = [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
+    return [*found, *_round_lines(plan)]
+
+
+def _round_lines(plan: Plan) -> list[str]:
+    """The passes before a round and their cost, where something is done between rounds."""
+    if not plan.between:
+        return []
+    rounds = f"before each of {plan.rounds} rounds but the first:"
+    passes = [f"{number}. {one}" for number, one in enumerate(plan.between, 1)]
+    return [rounds, *passes, f"cost of a round: {plan.round_cost}, beside its steps"]
 
 
 def _doubts(method: Method) -> list[str]:
@@ -116,6 +127,8 @@ def _item_lines(item: Perturbation, scope: Scope) -> Iterator[str]:
         yield f"  {line}"
     if item.where is not None:
         yield f"  where {expression_text(item.where)}"
+    if item.every is not None:
+        yield f"  every {item.every} {item.amend or ''}".rstrip()
     yield f"  infer {inference_text(item.infer)}"
 
 
@@ -124,8 +137,14 @@ def _graph(graph: Graph) -> list[str]:
     rows: list[list[str]] = []
     for line in graph.lines:
         for act in line.in_order():
-            texts = read_texts(graph.expressions(act), graph.scope)
-            reads = ", ".join(text for text in texts if text != act.unknown) or "nothing"
             where = f"{line.name}: " if line.name else ""
-            rows.append([f"{where}{act.key}", f"reads {reads}", f"writes {act.spot.value}"])
-    return columns(rows) or ["nothing acts: the step is the plain loss"]
+            rows.append([f"{where}{act.key}", f"reads {_read(graph, act)}", f"writes {act.spot.value}"])
+    for act in amending(graph):
+        rows.append([act.key, f"reads {_read(graph, act)}", f"{amendment(act)}, every round"])
+    return [*columns(rows), *idle(graph)]
+
+
+def _read(graph: Graph, act: Act) -> str:
+    """What an act reads, its own unknown left out."""
+    texts = read_texts(graph.expressions(act), graph.scope)
+    return ", ".join(text for text in texts if text != act.unknown) or "nothing"

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
 
+from taxo.compiler.amend import RoundWriter
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
 from taxo.compiler.names import LIBRARY, home, identifier
 from taxo.compiler.plan import Plan, schedule
-from taxo.compiler.rounds import RoundWriter, appends, between, rounds_of
+from taxo.compiler.rounds import appends, between, rounds_of
 from taxo.compiler.runs import RunWriter, parted, write_prediction
 from taxo.compiler.spots import Spot
 from taxo.compiler.states import write_epoch

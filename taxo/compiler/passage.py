@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 TEACHER = "teacher"
 
@@ -26,8 +27,7 @@ class Pass:
     timed: bool = False
 
     def __str__(self) -> str:
-        passes = " + ".join(["forward"] * self.forwards + ["backward"] * self.backwards)
-        times = f"{self.count} x ({passes})" if self.count > 1 else passes
+        times = _times(self.count, self.forwards, self.backwards)
         rows = f" on {self.share:.0%} of the rows" if self.share < 1 else ""
         rows = f" on {self.share:g} x the rows" if self.share > 1 else rows
         when = ", at times" if self.timed else ""
@@ -35,10 +35,33 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundPass:
+    """Some equal passes before a round: over a `share` of the data, or over so many `samples`.
+
+    There are fewer than `count` where they may end `sooner`. A backward may be that of another backward.
+    """
+
+    kind: str
+    count: int = 1
+    forwards: int = 1
+    backwards: int = 1
+    share: float = 0.0
+    samples: int = 0
+    sooner: str = ""
+
+    def __str__(self) -> str:
+        times = ("up to " if self.sooner else "") + _times(self.count, self.forwards, self.backwards)
+        rows = f"{self.samples} samples" if self.samples else f"{self.share:.0%} of the data"
+        return f"{self.kind}: {times} on {rows}" + (f", {self.sooner}" if self.sooner else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The passes of a step in order."""
+    """The passes of a step in order, and those before each of its `rounds` but the first."""
 
     passes: tuple[Pass, ...]
+    rounds: int = 1
+    between: tuple[RoundPass, ...] = ()
 
     @property
     def forwards(self) -> float:
@@ -66,6 +89,19 @@ class Plan:
         forwards = sum(size * one.forwards for size, one in zip(sizes, lessons, strict=True))
         return forwards, sum(size * one.backwards for size, one in zip(sizes, lessons, strict=True))
 
+    @property
+    def round_cost(self) -> str:
+        """The cost of what is done before a round: of the data, and of some samples; nothing if none is."""
+        parts: list[str] = []
+        for samples in sorted({one.samples for one in self.between}):
+            rows = f"{samples} samples" if samples else "the data"
+            some = [one for one in self.between if one.samples == samples]
+            known = [one for one in some if not one.sooner]
+            parts += [f"{_sums(known)} of {rows}"] if known else []
+            open_ended = [replace(one, count=1) for one in some if one.sooner]
+            parts += [f"{_sums([one])} of {rows} for each {one.kind}" for one in open_ended]
+        return ", ".join(parts)
+
     def norm(self, kind: str, name: str) -> str:
         """The norm word of a pass; `update` where there is no such pass."""
         return next((one.norm for one in self.passes if (one.kind, one.name) == (kind, name)), "update")
@@ -75,5 +111,18 @@ class Plan:
         return any((one.kind, one.name) == (kind, name) for one in self.passes)
 
 
+def _sums(passes: Iterable[RoundPass]) -> str:
+    """Forwards and backwards of passes over the same samples, or over parts of the same data."""
+    weighed = [(one, one.count * (1.0 if one.samples else one.share)) for one in passes]
+    forwards = sum(weight * one.forwards for one, weight in weighed)
+    backwards = sum(weight * one.backwards for one, weight in weighed)
+    return " + ".join(f"{_short(n)} {letter}" for n, letter in ((forwards, "F"), (backwards, "B")) if n)
+
+
+def _times(count: int, forwards: int, backwards: int) -> str:
+    passes = " + ".join(["forward"] * forwards + ["backward"] * backwards)
+    return f"{count} x ({passes})" if count > 1 else passes
+
+
 def _short(number: float) -> str:
-    return f"{number:.4g}"
+    return f"{number:.4g}" if number < 10_000 else f"{number:.0f}"

@@ -13,6 +13,8 @@ from taxo.compiler.lessons import searching_lessons, training_lessons
 from taxo.compiler.made import found_modules
 from taxo.compiler.names import identifier
 from taxo.compiler.passage import TEACHER, Pass, Plan
+from taxo.compiler.round_plan import round_passes
+from taxo.compiler.rounds import rounds_of
 from taxo.compiler.selected import selected_share, selection
 from taxo.compiler.there import found_there
 from taxo.compiler.timing import is_timed
@@ -28,7 +30,9 @@ def schedule(graph: Graph) -> Plan:
     """The passes of a graph in the order they run."""
     passes = list(_passes(graph))
     updating = _updating(graph, passes)
-    return Plan(tuple(replace(one, norm="update") if one is updating else one for one in passes))
+    steps = tuple(replace(one, norm="update") if one is updating else one for one in passes)
+    rounds = rounds_of(graph.method, graph.scope)
+    return Plan(steps, rounds, tuple(round_passes(graph.method, graph.scope)))
 
 
 def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:

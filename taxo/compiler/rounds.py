@@ -1,31 +1,17 @@
-"""What a method finds between rounds of training, as text: the body of `between`, and what it can be."""
+"""What a method asks for between rounds of training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-
-from taxo.compiler.expressions import Writer
 from taxo.compiler.lines import Act, acts_of
-from taxo.compiler.names import INVERSES, identifier
-from taxo.compiler.regions import Regions
-from taxo.compiler.searches import Refusal
 from taxo.compiler.selected import selected_share
-from taxo.compiler.spots import EARLY, Spot, of_line
-from taxo.compiler.text import Text, call, quoted
 from taxo.language.calling import given
 from taxo.language.constants import constant
-from taxo.language.findings import Findings
-from taxo.language.layout import inference_text
-from taxo.language.method import Branch, Method
-from taxo.language.printer import PRODUCT
+from taxo.language.method import Method
 from taxo.language.scope import Scope
-from taxo.language.shapes import Reader, Shapes
 from taxo.language.syntax import Binary, Call, Expression, Name
-from taxo.language.vocabulary import HELD, HESSIANS, SOLVERS, VALUES, Option, Place, Shape
+from taxo.language.vocabulary import HELD, HESSIANS, SOLVERS
 
 TOLERANCE = 0.1  # what a direction to first order may lack
-KNOWN = ("gain",)  # what a condition between rounds may read of the data
 
 
 def between(method: Method, scope: Scope) -> list[Act]:
@@ -46,166 +32,42 @@ def appends(act: Act) -> bool:
     return act.item.amend is None or act.item.amend.text == "append"
 
 
+def solver_of(act: Act) -> dict[str, Expression]:
+    """The options of the solver of an act between rounds."""
+    via = act.item.infer.via
+    assert via is not None
+    return given(via, SOLVERS["influence"].options)
+
+
+def guide_of(act: Act) -> Expression:
+    """The share of the data that is the guide of an act between rounds."""
+    on = act.item.infer.on
+    assert on is not None
+    return given(on, HELD["guide"].options)["share"]
+
+
+def curvature_of(act: Act, scope: Scope) -> str:
+    """Which curvature is inverted between rounds."""
+    found = solver_of(act).get("curvature")
+    word = None if found is None else scope.word(found)
+    return word or str(SOLVERS["influence"].options["curvature"].default)
+
+
+def inverse_of(act: Act, scope: Scope) -> tuple[str, dict[str, Expression]]:
+    """How the inverse of the curvature is applied: by which word, and with what options.
+
+    A parameter that is one of several words takes the options of all.
+    """
+    found = solver_of(act).get("hessian")
+    said = found if isinstance(found, Call) else None
+    name = Name(said.name.text) if said is not None else found
+    default = str(SOLVERS["influence"].options["hessian"].default)
+    word = default if name is None else scope.word(name) or default
+    return word, {} if said is None else given(said, HESSIANS[word].options)
+
+
 def selects_none(node: Expression | None, scope: Scope) -> bool:
     """Whether a condition selects no sample, whatever the data: it asks for the top of nothing."""
     if isinstance(node, Binary) and node.operator == "and":
         return selects_none(node.left, scope) or selects_none(node.right, scope)
     return selected_share(scope, node) == 0
-
-
-def unfit_rounds(method: Method, scope: Scope) -> Iterator[Refusal]:
-    """What cannot be found between rounds."""
-    acts = between(method, scope)
-    for act in acts[1:]:
-        yield "a second amendment of a round", act.item.span, "keep one"
-    for act in acts:
-        yield from _unfit(act, method, scope)
-
-
-def _unfit(act: Act, method: Method, scope: Scope) -> Iterator[Refusal]:
-    item = act.item
-    every, infer, via = item.every, item.infer, item.infer.via
-    span = None if every is None else every.span
-    if via is None or via.name.text != "influence" or act.unknown is None:
-        yield "`every round` of this", span, "find it `via influence`"
-        return
-    if "rounds" not in scope.needs:
-        yield "`every round` without `needs rounds`", span, "add `needs rounds(3)`"
-    if act.place != Place.FEATURES:
-        yield f"`every round` of these `{item.target}`", span, "perturb `features`"
-    if not isinstance(item.by, Name):
-        yield "a form of what is found between rounds", item.by.span, f"write `by {act.unknown}`"
-    if infer.on is None or infer.on.name.text != "guide":
-        yield "influence on other data than a guide", via.span, "write `on guide(5%)`"
-    if act.grain != "sample" or len(item.granularity) > 1:
-        yield "influence that samples share", item.granularity[0].span, "write `granularity sample`"
-    if any(isinstance(clause, Branch) and item in clause.perturbations for clause in method.clauses):
-        yield "`every round` in a branch", span, "write it outside of branches"
-    yield from _read(act, scope)
-
-
-def _read(act: Act, scope: Scope) -> Iterator[Refusal]:
-    """What a condition, the sets and the step may be made of."""
-    item = act.item
-    calls = [*item.infer.within, *([] if item.infer.via is None else [item.infer.via])]
-    parts = [argument.value for one in calls for argument in one.arguments]
-    for node in (*parts, *([] if item.where is None else [item.where])):
-        read, known = set(scope.reads(node)), {*scope.params, *scope.lets}
-        known |= set(KNOWN) if node is item.where else set()
-        if read & ({*VALUES, *scope.states, *scope.draws, *scope.modules} - known):
-            yield "what a pass brings, between rounds,", node.span, "read `gain` and parameters"
-    shapes = Shapes(scope, Findings())
-    goal = item.infer.goal
-    if goal is not None and shapes.quietly(goal.objective) == Shape.SCALAR:
-        yield "this goal between rounds", goal.objective.span, "make it of `loss`"
-
-
-@dataclass(frozen=True, slots=True)
-class RoundWriter:
-    """Writes the body of `between` for the one act of a round."""
-
-    method: Method
-    writer: Writer
-    act: Act
-
-    def write(self, text: Text) -> None:
-        """The whole body."""
-        item, found = self.act.item, identifier(self.act.key)
-        with text.of(item.span):
-            amend = "append" if appends(self.act) else "replace"
-            told = f"{item.direction}, {inference_text(item.infer)}"
-            text.comment(f"{item.target} by {self.act.key}, every round {amend}: {told}")
-            text.line("def goal(line):")
-            with text.indented():
-                text.line(f"return {self._goal()}")
-            text.gap()
-            text.line("def move(x, slopes):")
-            with text.indented():
-                self._move(text, found)
-            text.gap()
-            stage = call("Influence", list(self._arguments()))
-            self.writer.use("Influence")
-            text.line(f"stage = {stage[0]}", *stage[1:])
-            text.line("gain = stage.gains(move)")
-            text.line(f"return stage.amended(move, gain, {self._where()})")
-
-    def _goal(self) -> str:
-        goal = self.act.item.infer.goal
-        assert goal is not None
-        spot = of_line("line", Reader(Place.LOSS, "loss"), spelt=frozenset(self.writer.scope.lets))
-        return self.writer.expanded(goal.objective, spot, Shape.SAMPLE)
-
-    def _move(self, text: Text, found: str) -> None:
-        step = self._solver().get("step")
-        assert step is not None
-        length = self.writer.held(step, EARLY, PRODUCT)
-        sets = Regions(self.writer, self.act, EARLY).all("x")
-        if not sets:
-            text.line(f"return {length} * slopes")
-            return
-        self.writer.use("project_all")
-        text.line(f"{found} = {length} * slopes")
-        text.line(f"return project_all([{found}], [{', '.join(sets)}])[0]")
-
-    def _solver(self) -> dict[str, Expression]:
-        via = self.act.item.infer.via
-        assert via is not None
-        return given(via, SOLVERS["influence"].options)
-
-    def _arguments(self) -> Iterator[str]:
-        infer, options = self.act.item.infer, self._solver()
-        rows = SOLVERS["influence"].options
-        assert infer.on is not None
-        share = given(infer.on, HELD["guide"].options)["share"]
-        word, solve = self._solve(options.get("hessian"))
-        yield from (
-            "self",
-            "data",
-            quoted(self.act.key),
-            "goal",
-            f"guide={self.writer.code(share, EARLY)}",
-            f"solve={solve}",
-        )
-        curvature = options.get("curvature")
-        kind = None if curvature is None else self.writer.scope.word(curvature)
-        if kind is not None and kind != rows["curvature"].default:
-            yield f'curvature="{kind}"'
-        yield f"samples={self._number(options, rows, 'samples')}"
-        yield from ["fresh=True"] * (word == "lissa")
-        yield from ["rising=True"] * (infer.goal is not None and infer.goal.kind.text == "maximize")
-
-    def _solve(self, found: Expression | None) -> tuple[str, str]:
-        """How the inverse of the curvature is applied: by which word, and as a function."""
-        said = found if isinstance(found, Call) else None
-        name = Name(said.name.text) if said is not None else found
-        default = str(SOLVERS["influence"].options["hessian"].default)
-        word = default if name is None else self.writer.scope.word(name) or default
-        rows = HESSIANS[word].options
-        options = {} if said is None else self._given(said)
-        arguments = [f"{one}={self._number(options, rows, one)}" for one in rows]
-        arguments += [f"tolerance={TOLERANCE}"] * (word == "cg")
-        self.writer.use(INVERSES[word])
-        return word, f"lambda products, right: {INVERSES[word]}(products, right, {', '.join(arguments)})"
-
-    def _given(self, said: Call) -> dict[str, Expression]:
-        """The options of the call; a parameter that is one of several words takes those of all."""
-        word = self.writer.scope.word(Name(said.name.text)) or said.name.text
-        return given(said, HESSIANS[word].options)
-
-    def _number(self, options: dict[str, Expression], rows: Mapping[str, Option], name: str) -> str:
-        value, row = options.get(name), rows[name]
-        known = row.default if value is None else constant(value, self.writer.scope.constants())
-        if row.whole:
-            assert isinstance(known, float | int)
-            return str(int(known)) if not isinstance(value, Name) else self.writer.code(value, EARLY)
-        return repr(known) if value is None else self.writer.code(value, EARLY)
-
-    def _where(self) -> str:
-        where = self.act.item.where
-        if where is None:
-            return f"{self.writer.module('torch')}.ones_like(gain, dtype=torch.bool)"
-        reader = Reader(self.act.place, "features", rounds=True)
-        spot = Spot(reader, own={"gain": "gain"}, spelt=frozenset(self.writer.scope.lets))
-        node = self.writer.scope.written_out(where)
-        code = self.writer.code(node, spot)
-        return f"{code}.mask" if self.writer.shape(node, spot) == Shape.TOP else code

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
+from taxo.compiler.amend import unfit_rounds
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
 from taxo.compiler.made import KEEPERS, is_made, is_module
 from taxo.compiler.making import unfit_modules
 from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other_batches
-from taxo.compiler.rounds import unfit_rounds
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.sights import blind

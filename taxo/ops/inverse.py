@@ -33,19 +33,16 @@ def conjugate(
     damping: Number = 0.0,
     steps: int = 50,
     tolerance: float = 0.0,
-    precondition: Products | None = None,
 ) -> Solution:
     """The solution by conjugate gradients: for a symmetric A that is positive definite once damped.
 
     At a direction of no positive curvature it stays where it is. With a `tolerance` it ends as soon as the
     residual is that small; that asks the device at every step, and without one nothing is asked.
-    `precondition` applies what is near the inverse, and is symmetric and positive definite itself.
     """
     b = _flat(right)
     x, r = torch.zeros_like(b), b
     size = _length(b)
-    z = _applied(precondition, r, right)
-    p, old, going = z, r.dot(z), torch.ones((), dtype=torch.bool, device=b.device)
+    p, old, going = r, r.dot(r), torch.ones((), dtype=torch.bool, device=b.device)
     taken = 0
     while taken < steps and not (tolerance and bool(_length(r) <= tolerance * size)):
         ap = _product(products, p, right) + damping * p
@@ -56,9 +53,8 @@ def conjugate(
             break
         along = torch.where(going, old / curvature, 0.0).to(b.dtype)
         x, r = torch.where(going, x + along * p, x), torch.where(going, r - along * ap, r)
-        z = _applied(precondition, r, right)
-        new = r.dot(z)
-        p = z + torch.where(going, new / old, 0.0).to(b.dtype) * p
+        new = r.dot(r)
+        p = r + torch.where(going, new / old, 0.0).to(b.dtype) * p
         old = new
     return Solution(_shaped(x, right), _share(_length(r), size), taken)
 
@@ -109,10 +105,6 @@ def residual(
 
 def _product(products: Products, at: Tensor, like: Sequence[Tensor]) -> Tensor:
     return _flat(products(_shaped(at, like)))
-
-
-def _applied(precondition: Products | None, at: Tensor, like: Sequence[Tensor]) -> Tensor:
-    return at if precondition is None else _product(precondition, at, like)
 
 
 def _flat(parts: Sequence[Tensor]) -> Tensor:

@@ -44,11 +44,13 @@ class _Pair:
         free = free and not is_sharded(self.layer.weight)  # whole only while the layer is at work
         return free and not own and not self.norm.training and self.norm.running_mean is not None
 
-    def fold(self) -> None:
-        """Let the layer do the work of both, with the weights as they are now."""
-        weight, shift = self._folded()
+    def fold(self, live: bool) -> None:
+        """Let the layer do the work of both, with the weights of now, or `live` with those of each pass."""
+        with torch.no_grad():
+            fixed = None if live else self._folded()
 
         def forward(x: Tensor) -> Tensor:
+            weight, shift = self._folded() if fixed is None else fixed
             return self.layer._conv_forward(x, weight, shift)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
 
         # in the instances, so that the model's modules and their names stay
@@ -58,7 +60,6 @@ class _Pair:
         """Let both work again."""
         del vars(self.layer)["forward"], vars(self.norm)["forward"]
 
-    @torch.no_grad()
     def _folded(self) -> tuple[Tensor, Tensor]:
         mean, variance = cast(Tensor, self.norm.running_mean), cast(Tensor, self.norm.running_var)
         factor = (variance + self.norm.eps).rsqrt()
@@ -86,26 +87,28 @@ def _unchanged(x: Tensor) -> Tensor:
 class AttackMode:
     """Runs a model for attacks on its inputs: to the same values, faster.
 
-    Only layers whose way is the same for every input are folded: those of models that torch can trace. A
-    module with a hook is left as it is.
+    In `live` passes the weights are folded anew each time, so that slopes reach them. Only layers whose way
+    is the same for every input are folded: those of models that torch can trace. A module with a hook is left
+    as it is.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self._found: dict[tuple[tuple[nn.Module, bool], ...], list[_Pair]] = {}
-        self._is_open = False
+        self._is_open = self._live = False
         self._spared: set[nn.Module] | None = None
         self._folded: list[_Pair] = []
 
     @contextmanager
-    def open(self) -> Generator[None]:
+    def open(self, live: bool = False) -> Generator[None]:
         """Passes that may be folded; the model is as it was afterwards."""
-        before, self._is_open = self._is_open, True
+        before = self._is_open, self._live
+        self._is_open, self._live = True, live
         try:
             yield
         finally:
-            self._is_open = before
-            if not before:
+            self._is_open, self._live = before
+            if not self._is_open:
                 self.unfold()
 
     def fold(self, spared: Collection[nn.Module] = ()) -> None:
@@ -116,7 +119,7 @@ class AttackMode:
         self._spared = set(spared)
         for pair in self._pairs():
             if pair.ready() and not self._spared & {pair.layer, pair.norm}:
-                pair.fold()
+                pair.fold(self._live)
                 self._folded.append(pair)
 
     def unfold(self) -> None:

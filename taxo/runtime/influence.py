@@ -19,8 +19,8 @@ from taxo.runtime.rounds import Rounds
 Goal = Callable[[Line], Tensor]
 Move = Callable[[Tensor, Tensor], Tensor]
 Solve = Callable[[Products, list[Tensor]], Solution]
-MOST = 256  # how many samples go through the model together: more gain nothing
-SHARE = 0.25  # of the memory that is left, for what a backward that is differentiated keeps
+MOST = 512  # how many samples go through the model together: more gain nothing
+SHARE = 0.25  # of the memory that is left, for what a backward that is differentiated keeps, and for slopes
 
 
 @dataclass
@@ -49,7 +49,8 @@ class Influence:
         rows = drawn[: min(many, int(self.guide * many + 0.5))]
         self.others = (~torch.isin(self.data.origins(), rows)).nonzero().flatten()
         self.weights = list(self.step.weights().values())
-        self.chunk = self._chunk()
+        self.slopes: Tensor | None = None
+        self.chunk, self.keeps = self._fitting()
         self._dice = self.step.dice("curvature")
         right = self._risk(rows)
         products = self._products()
@@ -62,20 +63,31 @@ class Influence:
 
         That is by a moved copy beside it where data are appended, and else by moving the sample itself.
         """
-        found: list[Tensor] = []
+        found, kept = list[Tensor](), list[Tensor]()
         for x, own, slopes in self._directions(self.others):
             delta = move(x, slopes)
             gain = (delta * slopes).flatten(1).sum(1)
             found.append(gain + own if self.data.append else gain)
+            kept += [slopes] * self.keeps
+        self.slopes = torch.cat(kept) if kept else None
         return torch.cat(found) / len(self.data) if found else torch.zeros(0)
 
     def amended(self, move: Move, gain: Tensor, where: Tensor) -> Amended:
         """The data with the selected samples moved."""
-        places = self.others[where.nonzero().flatten().cpu()]
-        moved = [x + move(x, slopes) for x, _, slopes in self._directions(places)]
+        chosen = where.nonzero().flatten().cpu()
+        places = self.others[chosen]
+        moved = [x + move(x, slopes) for x, slopes in self._chosen(chosen)]
         shares = {"share": len(places) / len(self.data), "gain": float(gain[where].sum())}
         self.step.amendments[self.name] = self.report | shares
         return self.data.moved(places, torch.cat(moved)) if moved else self.data
+
+    def _chosen(self, chosen: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The inputs and the slopes of some of the others, as they are known or found again."""
+        if self.slopes is None:
+            yield from ((x, slopes) for x, _, slopes in self._directions(self.others[chosen]))
+        else:
+            x = self.data.batch(self.others[chosen])[0].to(self.slopes)
+            yield x, self.slopes[chosen.to(x.device)]
 
     def _risk(self, rows: Tensor) -> list[Tensor]:
         """The slope of the mean of the goal on the guide."""
@@ -113,8 +125,8 @@ class Influence:
         x = x.detach().requires_grad_() if live else x
         return self.step.plain(x, y.to(like.device)), x
 
-    def _chunk(self) -> int:
-        """How many samples fit at once: what one of them keeps is counted."""
+    def _fitting(self) -> tuple[int, bool]:
+        """How many samples fit at once, for what one of them keeps is counted; and whether all slopes do."""
         free = free_bytes(self.step.anchor.device)
         kept = 0
 
@@ -126,4 +138,7 @@ class Influence:
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             line, x = self._passed(*self.data.batch(torch.zeros(1, dtype=torch.long)), live=True)
             influences(line.loss, self.weights, self.weights, x)
-        return MOST if free is None else max(1, min(MOST, int(SHARE * free / max(kept, 1))))
+        if free is None:
+            return MOST, False
+        room = SHARE * free
+        return max(1, min(MOST, int(room / max(kept, 1)))), len(self.others) * x.nbytes <= room

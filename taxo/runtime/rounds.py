@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import ceil
 from typing import ClassVar, Unpack
 from zlib import crc32
@@ -78,10 +78,11 @@ class Rounds(Making):
         before, self.quiet = self.quiet, True
         masking = [one for one in self.model.modules() if isinstance(one, Dropout) and one.training]
         objective, self.objective, self._done = self.objective, smoothed(self.objective), {}
+        folded = nullcontext() if self.front.compiled else self.attack.open(live=True)
         try:
             for module in masking:
                 module.training = False
-            with torch.enable_grad(), self.normed("frozen"), self.front.twice():
+            with torch.enable_grad(), self.normed("frozen"), self.front.twice(), folded:
                 yield
         finally:
             self.quiet, self.objective, self._done = before, objective, {}

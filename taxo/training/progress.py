@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Protocol
 
@@ -53,15 +54,20 @@ class Lines:
 
 
 class Bar:
-    """A bar that moves with every step and shows the last epoch's numbers."""
+    """A bar that moves with every step and shows the last epoch's numbers.
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    It asks how many steps are `left`, the present one among them: rounds may make their epochs longer.
+    """
+
+    def __init__(self, progress: Progress, task: TaskID, left: Callable[[], int]) -> None:
         self.progress = progress
         self.task = task
+        self.left = left
 
     def batch(self) -> None:
         """Move on by one step."""
-        self.progress.advance(self.task)
+        completed = self.progress.tasks[self.progress.task_ids.index(self.task)].completed
+        self.progress.update(self.task, total=completed + self.left(), advance=1)
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """Show the epoch's numbers."""

@@ -106,6 +106,11 @@ def fit_to_samples(run: Run) -> None:
     run.losses = run.losses.new_zeros(ceil(count / run.settings.batch_size))
 
 
+def steps_left(run: Run) -> int:
+    """How many steps are to be done yet, if no round makes the epochs longer."""
+    return (run.settings.epochs - run.position.epoch) * len(run.losses) - run.position.batch
+
+
 def snapshot(run: Run) -> Checkpoint:
     """The state that the rest of the run depends on."""
     tensors = {"loop.order": run.order.state, "loop.losses": run.losses}

@@ -21,7 +21,7 @@ from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
 from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
 from taxo.training.ranks import joined, leave, refuse_other, writes
-from taxo.training.run import Run, prepare
+from taxo.training.run import Run, prepare, steps_left
 from taxo.training.run_report import write_report
 from taxo.training.settings import Plain, Settings, change, to_json, with_params
 
@@ -49,12 +49,13 @@ def _train(
 ) -> int:
     quiet = bool(namespace.quiet) or not writes()
     display = bar(console, hidden=quiet)
-    steps, epochs = len(run.losses), run.settings.epochs
-    finished = run.position.epoch * steps + run.position.batch
-    task = display.add_task(str(run.step.method.name), total=steps * epochs, completed=finished, note="")
+    epochs = run.settings.epochs
+    finished = run.position.epoch * len(run.losses) + run.position.batch
+    total = finished + steps_left(run)
+    task = display.add_task(str(run.step.method.name), total=total, completed=finished, note="")
     reporter: Reporter = Lines(console, epochs)
     if quiet or not display.disable:
-        reporter = Silent() if quiet else Bar(display, task)
+        reporter = Silent() if quiet else Bar(display, task, lambda: steps_left(run))
     try:
         with StopRequest() as stop, display:
             done = fit(run, reporter, stop, place, history)
@@ -95,6 +96,7 @@ def _show(run: Run, typed: str, as_json: bool) -> None:
     facts: dict[str, Plain] = {
         "method": typed,
         "cost": run.step.plan.cost,
+        **({"round": run.step.plan.round_cost} if run.step.plan.between else {}),
         "device": describe(run.losses.device),
         "samples": run.data.sizes,
         "steps": f"{len(run.losses)} per epoch",

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from taxo.ops.cosines import from_waves, roughness, smoothest, waves
+from taxo.ops import pictures
+from taxo.ops.cosines import roughness, smoothest, waves
 from taxo.ops.features import warp
 from taxo.ops.flow import SmoothFlow
 from taxo.ops.pictures import motionless
@@ -42,11 +43,12 @@ def counted(field: Tensor, gamma: float) -> Tensor:
 def test_waves_are_the_eigenvectors(size: tuple[int, int]):
     height, width = size
     pixels = torch.eye(height * width).double().view(-1, 1, *size)
-    transform = waves(pixels).flatten(1).T
+    both = waves(pixels)
+    transform = both.of(pixels).flatten(1).T
     torch.testing.assert_close(transform @ transform.T, torch.eye(height * width).double())
     found = transform @ plain(*size) @ transform.T
     torch.testing.assert_close(found, roughness(pixels).flatten().diag(), atol=1e-12, rtol=0)
-    torch.testing.assert_close(from_waves(waves(pixels)), pixels)
+    torch.testing.assert_close(both.back(both.of(pixels)), pixels)
 
 
 def test_the_smoothest_waves_come_first():
@@ -99,6 +101,17 @@ def test_a_size_of_nothing_and_sizes_of_their_own():
     own = SmoothFlow(1, torch.tensor([0.2, 0.4], dtype=torch.float64))
     for found in (own.project([v])[0], own.furthest([v])[0]):
         torch.testing.assert_close(counted(found, 1), torch.tensor([0.2, 0.4]).double(), atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("find", ["project", "furthest", "steepest"])
+def test_it_is_the_same_by_few_fields_at_a_time(find: str, monkeypatch: pytest.MonkeyPatch):
+    v, sizes = noise(5, 2, 4, 6), torch.linspace(0.1, 2, 5, dtype=torch.float64)
+    for flow in (SmoothFlow(3, 0.3), SmoothFlow(3, sizes)):
+        (expected,) = getattr(flow, find)([v])
+        with monkeypatch.context() as patch:
+            patch.setattr(pictures, "AT_ONCE", 2 * v[0].numel() // torch.get_num_threads())
+            (found,) = getattr(flow, find)([v])
+        torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
 
 
 def test_the_stiffest_motion_is_a_shift_of_the_whole_picture():

@@ -131,6 +131,31 @@ def test_values_and_slopes_are_the_same(model: nn.Module, folds: int, dtype: tor
             torch.testing.assert_close(seen(model), expected)
 
 
+def bent(model: nn.Module) -> list[Tensor]:
+    """How the slope at the input changes along each weight: second derivatives in both."""
+    weights = list(model.parameters())
+    x = X.double().requires_grad_()
+    (slope,) = torch.autograd.grad(model(x).tanh().sum(), x, create_graph=True)
+    return list(torch.autograd.grad(slope.square().sum(), weights, materialize_grads=True))
+
+
+@pytest.mark.parametrize("model", [Block(), Block(affine=False), Block(bias=True), Line()])
+def test_slopes_in_the_weights_are_the_same_where_it_is_live(model: nn.Module):
+    model = trained(model)
+    mode = AttackMode(model)
+    with norms(model, "frozen"):
+        expected = bent(model)
+        assert any(part.any() for part in expected)
+        with mode.open(live=True):
+            mode.fold()
+            assert folded(model)
+            for _ in range(2):  # each pass has a graph of its own
+                torch.testing.assert_close(bent(model), expected)
+            next(model.parameters()).data.add_(1)
+            found = seen(model)
+        torch.testing.assert_close(found, seen(model))
+
+
 def test_everything_is_given_back():
     model = trained(Block())
     modules, state = list(model.modules()), list(model.state_dict())

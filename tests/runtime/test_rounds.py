@@ -13,6 +13,7 @@ import taxo
 from taxo.language.errors import TaxoError
 from taxo.laws.watch import changed, footprint
 from taxo.ops.objectives import CrossEntropy, Hinge, smoothed
+from taxo.runtime import influence
 from taxo.runtime.amended import Amended
 from taxo.runtime.step import Step
 from tests.fidelity.nets import CLASSES, SAMPLES, batch, conv, mlp
@@ -167,6 +168,17 @@ def test_what_is_no_data_is_refused():
         made().amend(TensorDataset(X[:0], Y[:0]))
     with pytest.raises(TaxoError, match="an input of the data is a `str`"):
         made().amend([("a", 0), ("b", 1)])
+
+
+@pytest.mark.parametrize("spec", ["dpl(share: 25%)", "dpl_replace(share: 25%)"])
+def test_without_room_for_all_slopes_those_of_the_chosen_are_found_again(
+    spec: str, monkeypatch: pytest.MonkeyPatch
+):
+    expected = made(spec, conv()).amend(DATA)
+    monkeypatch.setattr(influence, "free_bytes", lambda _: None)
+    found = made(spec, conv()).amend(DATA)
+    assert torch.equal(found.rows, expected.rows)
+    torch.testing.assert_close(found.x, expected.x)
 
 
 def test_a_round_that_is_done_again_is_the_same():

@@ -29,7 +29,7 @@ def test_the_bar_moves_with_steps_and_shows_the_last_epoch():
     display = bar(console)
     task = display.add_task("name [a]", total=10, completed=2, note="")
     with display:
-        reporter = Bar(display, task)
+        reporter = Bar(display, task, lambda: 8)
         reporter.batch()
         reporter.epoch(METRICS)
     assert display.tasks[0].completed == 3
@@ -38,6 +38,16 @@ def test_the_bar_moves_with_steps_and_shows_the_last_epoch():
     assert "name [a]" in text
     assert "3/10" in text
     assert "loss 0.412" in text
+
+
+def test_the_bar_is_as_long_as_what_is_left():
+    display = bar(Console(file=StringIO(), force_terminal=True))
+    task = display.add_task("name", total=10, completed=2, note="")
+    left = [8, 7, 12, 11]  # after two steps a round makes the epochs longer
+    for number, steps in enumerate(left, 1):
+        Bar(display, task, lambda steps=steps: steps).batch()
+        assert display.tasks[0].completed == 2 + number
+        assert display.tasks[0].total == (10 if number < 3 else 16)
 
 
 def test_no_bar_without_a_terminal_or_when_hidden():

@@ -11,7 +11,7 @@ from taxo.runtime.amended import Amended
 from taxo.training.data import load
 from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import fit
-from taxo.training.run import Run, prepare, restore, snapshot
+from taxo.training.run import Run, prepare, restore, snapshot, steps_left
 from taxo.training.settings import change, sensible
 
 from .test_loop import Memory, same, timeless
@@ -50,9 +50,22 @@ def test_stopped_in_any_round_and_resumed_is_uninterrupted(stop_after: int):
     assert timeless(history) == timeless(expected)
 
 
+class Counting(Memory):
+    """Notes how many steps were left before each one."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run, self.left = run, list[int]()
+
+    def batch(self) -> None:
+        self.left.append(steps_left(self.run))
+
+
 def test_epochs_are_as_long_as_their_data():
     run = new()
-    history = train(run)
+    memory = Counting(run)
+    history = train(run, memory)
+    assert memory.left == [*range(25, 15, -1), *range(18, 0, -1)]
     assert len(run.losses) == 6
     assert len(run.rounds.train) == len(run.rounds.amended) > 1100
     assert len(run.data.train) == 972

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from taxo.cli.amendments import amending, amendment, idle
 from taxo.cli.graph.picture import Caption, Style
 from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.plan import schedule
@@ -139,8 +140,16 @@ def notes(graph: Graph) -> tuple[str, ...]:
         found.append(
             f"split into {expression_text(method.split)} parts of the batch, each with its own draws"
         )
-    if not graph.acts():
-        found.append("nothing acts: the step is the plain loss")
+    found += [f"every round, {act.key} {amendment(act)}" for act in amending(graph)]
+    found += idle(graph)
     found += [f"infer {inference_text(infer)}" for infer in method.infers]
-    cost = f"a step costs {schedule(graph).cost}" if not refusals(method) else "no plan in this version"
-    return (*found, *([values] if values else []), cost)
+    return (*found, *([values] if values else []), *_costs(graph))
+
+
+def _costs(graph: Graph) -> tuple[str, ...]:
+    """The cost of a step, and of a round where something is done before it."""
+    if refusals(graph.method):
+        return ("no plan in this version",)
+    plan = schedule(graph)
+    round_costs = [f"a round costs {plan.round_cost} beside its steps"] if plan.between else []
+    return (f"a step costs {plan.cost}", *round_costs)
