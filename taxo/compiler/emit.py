@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
 
+from taxo.compiler.classes import Picked, picked
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
@@ -44,6 +45,7 @@ class Program:
     acts: dict[str, Span | None]
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
+    picked: tuple[Picked, ...]
 
     @property
     def compares(self) -> bool:
@@ -104,6 +106,7 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         {act.key: act.item.span for act in whole.acts()},
         _needs(whole),
         _sites(whole),
+        tuple(picked(whole)),
     )
 
 

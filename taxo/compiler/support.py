@@ -83,7 +83,7 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
 def _state(state: State, scope: Scope) -> Iterator[Refusal]:
     if state.every is not None and state.every.text == "round":
         yield "a state of every round", state.every.span, "keep it every epoch"
-    if state.start is not None and reads_batch(state.start, scope) and state.per.text != "sample":
+    if state.start is not None and _is_later(state, state.start, scope):
         yield "this first value of a state", state.start.span, "start from a number"
     if is_fresh(state, scope) and state.start is not None:
         late = [
@@ -95,6 +95,12 @@ def _state(state: State, scope: Scope) -> Iterator[Refusal]:
     read = {name for name in scope.reads(inner_of(state)) if name in scope.states}
     if is_before(state) and any(is_before(scope.states[name]) for name in read):
         yield f"the state `{state.name}`", state.name.span, "read no other state that is kept before"
+
+
+def _is_later(state: State, start: Expression, scope: Scope) -> bool:
+    """Whether a first value is not there yet when a state is made: of a batch, or of the weights."""
+    of_weights = "w" in set(scope.reads(start)) - set(scope.declared)
+    return of_weights or (reads_batch(start, scope) and state.per.text != "sample")
 
 
 def _branches(branches: list[Branch], scope: Scope) -> Iterator[Refusal]:

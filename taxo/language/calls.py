@@ -8,6 +8,7 @@ from taxo.language.axes import joined, per_grain, pooled, reduced
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.lookup import ANYWHERE, Names, Reader
+from taxo.language.method import State
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import (
     BY_AXES,
@@ -64,10 +65,18 @@ class Calls(Names):
 
     def _state(self, name: str) -> Shape | None:
         state = self.scope.states[name]
-        grain, shape = GRAINS.get(state.per.text), self._kept(state.value, GRAINS.get(state.per.text))
+        grain, kept = GRAINS.get(state.per.text), self.kept(state)
         first = self.quietly(state.start) if state.start is not None else Shape.SCALAR
-        both = None if shape is None or first is None else joined(shape, first)
-        return None if grain is None or both is None else per_grain(both, grain)
+        if grain is None or kept is None or first is None:
+            return None
+        begun = first if first == Shape.SCALAR else per_grain(first, grain)
+        return None if begun is None else joined(kept, begun)
+
+    def kept(self, state: State) -> Shape | None:
+        """The shape of what a state keeps, whatever it starts from."""
+        grain = GRAINS.get(state.per.text)
+        shape = self._kept(state.value, grain)
+        return None if grain is None or shape is None else per_grain(shape, grain)
 
     def _kept(self, value: Expression, grain: Grain | None) -> Shape | None:
         """The shape that a state keeps of its value: of a form's, or of the value itself."""

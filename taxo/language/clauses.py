@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from taxo.language.axes import joined
 from taxo.language.claims import check_claims
+from taxo.language.coordinates import declared_grain
 from taxo.language.inferences import Found, check_found, check_manner
 from taxo.language.liveness import live, moves
 from taxo.language.lookup import PREDICTING
@@ -223,9 +224,8 @@ class _Check:
         if infer.manner.text in MANNERS and not infers(item):
             self._check_fixed()
             return
-        found = Found(
-            infer, item.target.text, self._knowing(self._reader(Place.LOSS, "loss")), self._reader()
-        )
+        goal = self._knowing(self._reader(Place.LOSS, "loss"))
+        found = Found(infer, item.target.text, goal, self._reader(), declared_grain(item))
         check_found(found, self.shapes)
         check_offers(item, self.shapes)
         self._check_rounds()

@@ -12,8 +12,9 @@ from taxo.language.printer import expression_text
 from taxo.language.regions import is_bounded
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
+from taxo.language.starts import check_start
 from taxo.language.syntax import Call, names
-from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Shape
+from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Grain, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Found:
     target: str
     goal: Reader
     options: Reader
+    grain: Grain | None = None
 
 
 def check_manner(infer: Inference, findings: Findings) -> None:
@@ -121,6 +123,7 @@ def _check_solver(via: Call, found: Found, shapes: Shapes) -> None:
         _mark_read(via, shapes)
         return
     check_options(via, solver.options, shapes, found.options)
+    check_start(via, found.grain, found.goal, shapes)
     known = [region for region in infer.within if region.name.text in REGIONS]
     balls = [region for region in known if is_bounded(region)]
     free = infer.manner.text == "regularization" or not found.target

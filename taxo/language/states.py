@@ -42,6 +42,11 @@ def _check_value(state: State, shapes: Shapes) -> None:
     else:
         shapes.of(value, ANYWHERE)
     if known is None and state.per.text in GRAINS and len(shapes.findings.items) == before:
+        if state.start is not None and shapes.kept(state) is not None:
+            message = f"`{state.name}` cannot start from `{shortened(expression_text(state.start))}`"
+            hint = f"start from a number, or from what is kept per {state.per}"
+            shapes.findings.error("T207", message, state.start.span, hint)
+            return
         shown = shortened(expression_text(value))
         message = f"`{shown}` cannot be kept per {state.per}"
         hint = "a state keeps numbers; a covariance is that of `z`, per category or corpus"
