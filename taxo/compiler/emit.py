@@ -46,6 +46,7 @@ class Program:
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
     picked: tuple[Picked, ...]
+    weighing: dict[str, Span | None]
 
     @property
     def compares(self) -> bool:
@@ -107,6 +108,7 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         _needs(whole),
         _sites(whole),
         tuple(picked(whole)),
+        {line.name: line.weight.span for line in whole.lines} | {"": method.loss and method.loss.span},
     )
 
 

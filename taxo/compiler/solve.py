@@ -18,8 +18,8 @@ from taxo.compiler.plan import (
 from taxo.compiler.sought import Sought, kept_by
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import Text, call, quoted
-from taxo.language.calling import given
 from taxo.language.axes import per_grain
+from taxo.language.calling import given
 from taxo.language.printer import ATOM, SUM
 from taxo.language.shapes import Reader
 from taxo.language.vocabulary import GRAINS, SOLVERS, Place, Shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taxo.language.findings import Findings
+from taxo.language.liveness import moves
 from taxo.language.method import Goal, Inference, Method
 from taxo.language.options import check_ends, check_options
 from taxo.language.outside import check_held
@@ -14,7 +15,7 @@ from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
 from taxo.language.starts import check_start
 from taxo.language.syntax import Call, names
-from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Grain, Shape
+from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Grain, Place, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,20 @@ def check_infers(method: Method, shapes: Shapes) -> None:
         found = Found(infer, "", ANYWHERE, ANYWHERE)
         if infer.manner.text != "tuning" or infer.goal or infer.via:
             check_found(found, shapes)
+        _check_moves(infer, shapes)
         if infer.manner.text in ("prior",):
             hint = "drop it: a parameter is what it is"
             shapes.findings.error("T302", "`prior` has nothing to find", infer.manner.span, hint)
+
+
+def _check_moves(infer: Inference, shapes: Shapes) -> None:
+    """What is found reaches the goal: by itself, or through the weights that are trained with it."""
+    if infer.goal is None or not infer.over:
+        return
+    goal, scope = infer.goal.objective, shapes.scope
+    if not any(moves(goal, name.text, Place.WEIGHTS, scope) for name in infer.over):
+        message = f"`{shortened(expression_text(goal))}` does not change with `{infer.over[0]}`"
+        shapes.findings.error("T208", message, goal.span, "a goal is such as `loss`, live and downstream")
 
 
 def _check_over(infer: Inference, seen: set[str], shapes: Shapes) -> None:

@@ -22,6 +22,8 @@ def check_start(via: Call, grain: Grain | None, found: Reader, shapes: Shapes) -
     shape = shapes.quietly(start)
     if whole is None or shape is None or joined(shape, whole) == whole:
         return
-    message = f"`{shortened(expression_text(start))}` is {shape.value}, and `{found.unknown}` is {whole.value}"
+    message = (
+        f"`{shortened(expression_text(start))}` is {shape.value}, and `{found.unknown}` is {whole.value}"
+    )
     hint = "start from a number, or from a value like what is looked for"
     shapes.findings.error("T207", message, start.span, hint)

@@ -1,4 +1,4 @@
-"""What Python or torch raise inside a program: said with taxo's code and the clause, unless it is the model's."""
+"""What Python or torch raise inside a program: said with a code and its clause, unless it is the model's."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ class Step(Rounds):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program, self.guard.places = program, program.acts
+        self._program, self.guard.places, self.guard.weighing = program, program.acts, program.weighing
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -249,6 +249,7 @@ class Step(Rounds):
     def _part(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         self.views, self._done = views, {}
         return self.run(views[0], y, index)
+
 
 def _named(views: object) -> Iterator[tuple[str, object]]:
     """The views of a batch by name; what is no list of them is one."""
