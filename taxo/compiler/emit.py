@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from taxo.compiler.classes import Picked, picked
+from taxo.compiler.counts import Counted, counted
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
@@ -45,7 +45,7 @@ class Program:
     acts: dict[str, Span | None]
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
-    picked: tuple[Picked, ...]
+    counted: tuple[Counted, ...]
     weighing: dict[str, Span | None]
 
     @property
@@ -107,8 +107,8 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         {act.key: act.item.span for act in whole.acts()},
         _needs(whole),
         _sites(whole),
-        tuple(picked(whole)),
-        {line.name: line.weight.span for line in whole.lines} | {"": method.loss and method.loss.span},
+        tuple(counted(whole)),
+        _weighing(whole),
     )
 
 
@@ -237,6 +237,15 @@ def _needs(graph: Graph) -> dict[str, Span | None]:
             if name.text in NEEDS and name.text not in graph.scope.declared:
                 needs.setdefault(NEEDS[name.text], name.span)
     return needs
+
+
+def _weighing(graph: Graph) -> dict[str, Span | None]:
+    """Where the weight of each branch is written, or some part of it; without a name, the objective."""
+    loss = graph.method.loss
+    found = {
+        line.name: next((part.span for part in walk(line.weight) if part.span), None) for line in graph.lines
+    }
+    return found | {"": None if loss is None else loss.span}
 
 
 def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:

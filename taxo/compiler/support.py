@@ -56,7 +56,7 @@ def _unmoved(method: Method, scope: Scope) -> Iterator[Diagnostic]:
         if goal is not None and value is not None:
             message = f"the goal is {value:g} whatever is found"
             hint = "a goal is such as `loss`; see whether a factor of it is 0"
-            yield Diagnostic("T208", message, goal.objective.span or infer.span, hint)
+            yield Diagnostic("T208", message, goal.objective.span or goal.span, hint)
 
 
 def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:

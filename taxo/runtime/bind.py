@@ -57,7 +57,7 @@ def compile_step(
     said = variant(found, params or {}, library_for(found))
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts, **outside})
-    _check_classes(program, classes)
+    _check_counted(program, classes, samples)
     with telling(program):
         made = program_class(program)
     places = Places(model, program.outputs(classes), outside.get("head"))
@@ -84,14 +84,12 @@ def program_class(program: Program) -> type[Step]:
     return cast("type[Step]", vars(module)[program.name])
 
 
-def _check_classes(program: Program, classes: int) -> None:
-    """What is read of a class by its number is there."""
-    count = program.outputs(classes)
-    for one in program.picked:
-        place = one.place(classes)
-        if place is not None and not 0 <= place < count:
-            message = f"`{one.shown}` is of class {place:g}, and there are {count}"
-            fail("T206", message, one.span, f"classes are counted from 0 to {count - 1}")
+def _check_counted(program: Program, classes: int, samples: int | None) -> None:
+    """What is made of the numbers of classes and samples is in bounds."""
+    for one in program.counted:
+        wrong = one.wrong(classes, program.outputs(classes), samples)
+        if wrong is not None:
+            fail("T206", wrong[0], one.span, wrong[1])
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:

@@ -13,6 +13,7 @@ from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.ops.states import State
+from taxo.runtime.amended import Amended, Samples
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.failures import telling
 from taxo.runtime.given import Given
@@ -137,7 +138,13 @@ class Step(Rounds):
         self.guard.ask()
         self.epoch += 1
         self._now = None
-        self.end_epoch()
+        with telling(self._program):
+            self.end_epoch()
+
+    def amend(self, data: Samples) -> Amended:
+        """The data of the next round, as `Rounds.amend` says; what fails is said with its clause."""
+        with telling(self._program):
+            return super().amend(data)
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """Let what is learned beside the weights follow the learning-rate schedule of an optimizer."""
