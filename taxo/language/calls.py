@@ -55,6 +55,7 @@ class Calls(Names):
     def _settle(self) -> None:
         """Find the shapes of states that may read themselves and one another, from numbers on."""
         self.states = dict.fromkeys(self.scope.states, Shape.SCALAR)
+        self.states = {name: self._begun(state) for name, state in self.scope.states.items()}
         for _ in range(ROUNDS):
             before = dict(self.states)
             for name in self.scope.states:
@@ -65,12 +66,19 @@ class Calls(Names):
 
     def _state(self, name: str) -> Shape | None:
         state = self.scope.states[name]
-        grain, kept = GRAINS.get(state.per.text), self.kept(state)
-        first = self.quietly(state.start) if state.start is not None else Shape.SCALAR
-        if grain is None or kept is None or first is None:
+        grain, kept, begun = GRAINS.get(state.per.text), self.kept(state), self._begun(state)
+        if grain is None or kept is None or begun is None:
             return None
-        begun = first if first == Shape.SCALAR else per_grain(first, grain)
-        return None if begun is None else joined(kept, begun)
+        fresh = grain == Grain.SAMPLE and joined(kept, begun) == kept
+        return kept if begun in (Shape.SCALAR, kept) or fresh else None
+
+    def _begun(self, state: State) -> Shape | None:
+        """The shape of what a state starts from; a number is as good as any."""
+        grain = GRAINS.get(state.per.text)
+        first = Shape.SCALAR if state.start is None else self.quietly(state.start)
+        if first in (None, Shape.SCALAR) or grain is None:
+            return first
+        return per_grain(first, grain)
 
     def kept(self, state: State) -> Shape | None:
         """The shape of what a state keeps, whatever it starts from."""
