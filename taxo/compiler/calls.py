@@ -111,9 +111,7 @@ class CallWriter(ABC):
         if name == "acos":
             return f"{self.module('math')}.acos(max(-1, min(1, {code})))", ATOM
         if name == "sigmoid":
-            return f"(1 / (1 + {self.module('math')}.exp(-({code}))))", ATOM
-        if name == "acos":
-            code = f"max(-1, min(1, {code}))"
+            return f"((1 + {self.module('math')}.tanh(({code}) / 2)) / 2)", ATOM
         if name in NUMBERS:
             return NUMBERS[name].format(code), ATOM
         return f"{self.module('math')}.{name}({code})", ATOM

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from taxo.compiler.amend import RoundWriter
+from taxo.compiler.counts import Counted, counted
 from taxo.compiler.expressions import Writer
 from taxo.compiler.graph import Act, Graph, lower, site_of
 from taxo.compiler.keeps import is_constant, reads_index, sees, table_of, write_setup
@@ -45,6 +46,8 @@ class Program:
     acts: dict[str, Span | None]
     needs: dict[str, Span | None]
     sites: dict[tuple[str, str], Span | None]
+    counted: tuple[Counted, ...]
+    weighing: dict[str, Span | None]
 
     @property
     def compares(self) -> bool:
@@ -105,6 +108,8 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         {act.key: act.item.span for act in whole.acts()},
         _needs(whole),
         _sites(whole),
+        tuple(counted(whole)),
+        _weighing(whole),
     )
 
 
@@ -233,6 +238,15 @@ def _needs(graph: Graph) -> dict[str, Span | None]:
             if name.text in NEEDS and name.text not in graph.scope.declared:
                 needs.setdefault(NEEDS[name.text], name.span)
     return needs
+
+
+def _weighing(graph: Graph) -> dict[str, Span | None]:
+    """Where the weight of each branch is written, or some part of it; without a name, the objective."""
+    loss = graph.method.loss
+    found = {
+        line.name: next((part.span for part in walk(line.weight) if part.span), None) for line in graph.lines
+    }
+    return found | {"": None if loss is None else loss.span}
 
 
 def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:

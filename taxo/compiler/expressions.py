@@ -188,6 +188,9 @@ class Writer(CallWriter):
 
     def mask(self, node: Expression, place: Spot) -> str:
         """A condition as true or false for each sample, or for all."""
+        value = constant(node, self.scope.constants())
+        if value is not None:
+            return f"{self.module('torch')}.full((len(x),), {bool(value)}, device=x.device)"
         code = self.held(node, place, ATOM)
         return f"{code}.mask" if self.shape(node, place) == Shape.TOP else code
 

@@ -75,7 +75,7 @@ def _fold_sum_or_product(node: Binary, left: Expression, right: Expression, valu
         case "*":
             result = ZERO if 0 in (a, b) else result
         case "/":
-            result = ZERO if a == 0 else result
+            result = ZERO if a == 0 and b != 0 else result
         case "+":
             result = right if a == 0 else left if b == 0 else result
         case _:

@@ -19,7 +19,7 @@ from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.states import is_before, kept, reads, write_updates
 from taxo.compiler.text import Text, call, quoted, text_sum
 from taxo.language.objectives import base_objective
-from taxo.language.printer import PRODUCT, SUM, expression_text
+from taxo.language.printer import PRODUCT, expression_text
 from taxo.language.shapes import ANYWHERE
 from taxo.language.syntax import Expression
 from taxo.language.vocabulary import Place, Shape
@@ -196,7 +196,7 @@ class RunWriter(BeforePasses):
             return
         for penalty in _penalties(graph):
             with text.of(penalty.span):
-                text.line(f"losses = losses + {self._penalty(penalty)}")
+                text.line(f"losses = losses + self.penalty({self._penalty(penalty)})")
         for span, code, is_price in penalised(graph, self.writer):
             with text.of(span), text.under("if self.priced:" if is_price else ""):
                 text.line(f"losses = {code}")
@@ -213,14 +213,18 @@ class RunWriter(BeforePasses):
 
     def _penalty(self, penalty: Expression) -> str:
         spot = Spot(ANYWHERE, own={"w": "self.weights()"}, spelt=frozenset(self.writer.scope.lets))
-        return self.writer.held(penalty, spot, SUM + 1)
+        return self.writer.code(penalty, spot)
 
     def _weighted(self, line: Line) -> str:
         if not line.name:
             return f"{line.variable}.loss"
         spelt = frozenset(name for name in self.graph.scope.lets if name not in self.done)
         spot = of_line(line.variable, spelt=spelt)
-        return f"{self.writer.expanded(line.weight, spot, Shape.SAMPLE, PRODUCT)} * {line.variable}.loss"
+        if self.writer.plain(line.weight):
+            weight = self.writer.expanded(line.weight, spot, Shape.SAMPLE, PRODUCT)
+            return f"{weight} * {line.variable}.loss"
+        weight = self.writer.expanded(line.weight, spot, Shape.SAMPLE)
+        return f"self.weighed({quoted(line.name)}, {line.variable}.loss, {weight})"
 
     def _ending(self) -> list[str]:
         """What comes behind the sum, by name."""

@@ -18,10 +18,11 @@ from taxo.compiler.plan import (
 from taxo.compiler.sought import Sought, kept_by
 from taxo.compiler.spots import Spot
 from taxo.compiler.text import Text, call, quoted
+from taxo.language.axes import per_grain
 from taxo.language.calling import given
-from taxo.language.printer import ATOM
+from taxo.language.printer import ATOM, SUM
 from taxo.language.shapes import Reader
-from taxo.language.vocabulary import SOLVERS, Place, Shape
+from taxo.language.vocabulary import GRAINS, SOLVERS, Place, Shape
 from taxo.plugins import source_of_op
 
 KEPT = ("kept", "previous")
@@ -164,7 +165,8 @@ class Solve(Sought):
             return False
         found = known_minimiser(self.act, self.graph)
         assert found is not None
-        spot = self.spot({"u": u, "y": like})
+        moved = {"y": like} if self.act.place == Place.LABELS else {}
+        spot = self.spot({"u": u} | moved)
         text.line(*found.written(self.name, u, self.writer, spot))
         return True
 
@@ -236,9 +238,10 @@ class Solve(Sought):
             like = f"{self.writer.use('blank')}({like}, {count})"
         if not word and via is not None:
             value = given(via, SOLVERS[via.name.text].options)["start"]
-            return (
-                f"{self.writer.use('inside')}({self.writer.code(value, self.ahead())} + 0 * {like}, within)"
-            )
+            shape = per_grain(self.act.shape, GRAINS[self.act.grain]) or self.act.shape
+            spot = replace(self.ahead(), unknown=like)
+            code = self.writer.expanded(value, spot, shape, SUM)
+            return f"{self.writer.use('inside')}({code} + 0 * {like}, within)"
         generator = f"self.{'draws' if self.shared else 'noise'}.generator(x.device)"
         return f"{self.writer.use('first_guess')}({quoted(word)}, {like}, within, {generator})"
 

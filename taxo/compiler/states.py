@@ -13,7 +13,7 @@ from taxo.language.method import State
 from taxo.language.scope import Scope
 from taxo.language.shapes import ANYWHERE
 from taxo.language.syntax import Attribute, Call, Expression
-from taxo.language.vocabulary import STATE_FORMS, VALUES, Grain, Shape
+from taxo.language.vocabulary import FUNCTIONS, STATE_FORMS, VALUES, Grain, Shape
 
 KEEPERS = {
     "mean": "Mean",
@@ -61,7 +61,7 @@ def inner_of(state: State) -> Expression:
 def reads_batch(node: Expression, scope: Scope) -> bool:
     """Whether an expression reads anything of a batch."""
     for part in scope.parts(node):
-        if isinstance(part, Attribute):
+        if isinstance(part, Attribute) or (isinstance(part, Call) and _is_of_samples(part)):
             return True
     for name in scope.reads(node):
         if name in scope.draws:
@@ -73,6 +73,12 @@ def reads_batch(node: Expression, scope: Scope) -> bool:
             if row.grain != Grain.CORPUS or row.shape == Shape.PASS:
                 return True
     return False
+
+
+def _is_of_samples(part: Call) -> bool:
+    """Whether a function has a value for each sample of the batch, whatever it is given."""
+    row = FUNCTIONS.get(part.name.text)
+    return row is not None and isinstance(row.result, Shape) and row.result.per_sample
 
 
 def is_fresh(state: State, scope: Scope) -> bool:

@@ -17,7 +17,7 @@ from taxo.compiler.reach import behind_searches, is_view, late_weights, of_other
 from taxo.compiler.searches import Refusal, unfit
 from taxo.compiler.settled import unsettled
 from taxo.compiler.sights import blind
-from taxo.compiler.states import form_of, inner_of, is_before, is_fresh, reads_batch
+from taxo.compiler.states import form_of, inner_of, is_before, is_fresh
 from taxo.compiler.there import is_there
 from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic
@@ -26,21 +26,37 @@ from taxo.language.method import Branch, Inference, Method, Param, Perturbation,
 from taxo.language.scope import Scope
 from taxo.language.shapes import Shapes
 from taxo.language.syntax import Attribute, Call, Expression, Name
-from taxo.language.vocabulary import FUNCTIONS, LABELLED, VALUES, Place, Shape
+from taxo.language.vocabulary import CONSTANTS, FUNCTIONS, LABELLED, VALUES, Place, Shape
 
 NUMBERED = ("view", "lid")
 REDUCED = ("sum", "mean", "max", "min")
 UNREAD = ("gain",)
 PER_CLASS = ("class_prior", "class_count", "prior")
+EARLY = {"C", "N", *PER_CLASS, *CONSTANTS}  # known when a step is made
 
 
 def refusals(method: Method) -> list[Diagnostic]:
     """Everything in a method that this version cannot run, in the order of the text."""
     scope, found = Scope(method), dict[str, Diagnostic]()
+    unmoved = [*_unmoved(method, scope)]
+    if unmoved:
+        return unmoved
     for what, span, hint in [*_declared(method, scope)] or [*_in_graphs(method, scope)]:
         message = f"{what} cannot be run in this version"
         found.setdefault(message, Diagnostic("T210", message, span, hint))
     return sorted(found.values(), key=lambda one: one.span.start if one.span else -1)
+
+
+def _unmoved(method: Method, scope: Scope) -> Iterator[Diagnostic]:
+    """The goals that the present values of the parameters make one number."""
+    infers = [item.infer for item in method.perturbations() if scope.unknown(item) is not None]
+    for infer in (*infers, *method.infers):
+        goal = infer.goal
+        value = None if goal is None else constant(goal.objective, scope.constants())
+        if goal is not None and value is not None:
+            message = f"the goal is {value:g} whatever is found"
+            hint = "a goal is such as `loss`; see whether a factor of it is 0"
+            yield Diagnostic("T208", message, goal.objective.span or goal.span, hint)
 
 
 def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
@@ -84,7 +100,7 @@ def _inference(infer: Inference, scope: Scope) -> Iterator[Refusal]:
 def _state(state: State, scope: Scope) -> Iterator[Refusal]:
     if state.every is not None and state.every.text == "round":
         yield "a state of every round", state.every.span, "keep it every epoch"
-    if state.start is not None and reads_batch(state.start, scope) and state.per.text != "sample":
+    if state.start is not None and _is_later(state, state.start, scope):
         yield "this first value of a state", state.start.span, "start from a number"
     if is_fresh(state, scope) and state.start is not None:
         late = [
@@ -96,6 +112,16 @@ def _state(state: State, scope: Scope) -> Iterator[Refusal]:
     read = {name for name in scope.reads(inner_of(state)) if name in scope.states}
     if is_before(state) and any(is_before(scope.states[name]) for name in read):
         yield f"the state `{state.name}`", state.name.span, "read no other state that is kept before"
+
+
+def _is_later(state: State, start: Expression, scope: Scope) -> bool:
+    """Whether a first value is not there yet when a state is made, or is not settled by then."""
+    read = set(scope.reads(start))
+    built_in = {name for name in read if name in VALUES and name not in scope.declared}
+    own = read & (set(scope.states) | set(scope.found))
+    batch = {name for name in built_in if VALUES[name].shape != Shape.PASS and state.per.text == "sample"}
+    late = built_in - EARLY - (batch if is_fresh(state, scope) else set[str]())
+    return bool(late or own or read & set(scope.branches))
 
 
 def _branches(branches: list[Branch], scope: Scope) -> Iterator[Refusal]:

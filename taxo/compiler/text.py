@@ -101,7 +101,7 @@ def call(function: str, arguments: Sequence[str], width: int = 80) -> list[str]:
 def text_sum(terms: Sequence[str], width: int = 80) -> list[str]:
     """A sum on one line, or with one term a line where that is too long."""
     whole = " + ".join(terms)
-    if len(whole) <= width:
+    if len(whole) <= width or (len(terms) == 1 and whole.endswith(")")):
         return [whole]
     return ["(", *(f"{INDENT}{'+ ' * (number > 0)}{term}" for number, term in enumerate(terms)), ")"]
 

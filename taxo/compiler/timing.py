@@ -7,7 +7,8 @@ from taxo.compiler.lines import Act
 from taxo.compiler.spots import EARLY, Spot
 from taxo.language.printer import ATOM
 from taxo.language.scope import Scope
-from taxo.language.syntax import Expression, Name
+from taxo.language.syntax import Call, Expression, Name
+from taxo.language.vocabulary import FUNCTIONS
 
 CLOCK = ("epoch", "epochs", "step", "progress")
 
@@ -17,12 +18,17 @@ class TimeWriter(Writer):
 
     def _is_plain(self, part: Expression) -> bool:
         timed = isinstance(part, Name) and part.text in CLOCK and part.text not in self.scope.declared
-        return timed or super()._is_plain(part)
+        return timed or (not _is_of_a_weight(part) and super()._is_plain(part))
 
     def _name(self, node: Name, place: Spot) -> tuple[str, int]:
         if node.text in CLOCK and node.text not in self.scope.declared:
             return f"self.now.{node.text}", ATOM
         return super()._name(node, place)
+
+
+def _is_of_a_weight(part: Expression) -> bool:
+    """Whether a part asks for what each weight has, such as its name."""
+    return isinstance(part, Call) and part.name.text in FUNCTIONS and bool(FUNCTIONS[part.name.text].only)
 
 
 def is_timed(act: Act, scope: Scope) -> bool:

@@ -58,9 +58,10 @@ def _last_pair(text: str) -> tuple[int, int] | None:
 
 
 def _parts(inner: str) -> list[str]:
-    """The arguments of a call with their commas, or the terms of an expression."""
-    commas = [place for place, character, depth in _depths(inner) if character == "," and not depth]
-    if not commas:
+    """The arguments of a call with their commas, or the terms of an expression, a comprehension's too."""
+    flat = [(place, character) for place, character, depth in _depths(inner) if not depth]
+    commas = [place for place, character in flat if character == ","]
+    if not commas or any(inner.startswith(" for ", place) for place, _ in flat):
         return _terms(inner)
     return [f"{part.strip()}," for part in _cut(inner, commas, 1) if part.strip()]
 

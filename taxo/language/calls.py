@@ -8,6 +8,7 @@ from taxo.language.axes import joined, per_grain, pooled, reduced
 from taxo.language.constants import constant
 from taxo.language.findings import Findings
 from taxo.language.lookup import ANYWHERE, Names, Reader
+from taxo.language.method import State
 from taxo.language.syntax import Attribute, Call, Expression, Name
 from taxo.language.vocabulary import (
     BY_AXES,
@@ -54,6 +55,7 @@ class Calls(Names):
     def _settle(self) -> None:
         """Find the shapes of states that may read themselves and one another, from numbers on."""
         self.states = dict.fromkeys(self.scope.states, Shape.SCALAR)
+        self.states = {name: self._begun(state) for name, state in self.scope.states.items()}
         for _ in range(ROUNDS):
             before = dict(self.states)
             for name in self.scope.states:
@@ -64,10 +66,25 @@ class Calls(Names):
 
     def _state(self, name: str) -> Shape | None:
         state = self.scope.states[name]
-        grain, shape = GRAINS.get(state.per.text), self._kept(state.value, GRAINS.get(state.per.text))
-        first = self.quietly(state.start) if state.start is not None else Shape.SCALAR
-        both = None if shape is None or first is None else joined(shape, first)
-        return None if grain is None or both is None else per_grain(both, grain)
+        grain, kept, begun = GRAINS.get(state.per.text), self.kept(state), self._begun(state)
+        if grain is None or kept is None or begun is None:
+            return None
+        fresh = grain == Grain.SAMPLE and joined(kept, begun) == kept
+        return kept if begun in (Shape.SCALAR, kept) or fresh else None
+
+    def _begun(self, state: State) -> Shape | None:
+        """The shape of what a state starts from; a number is as good as any."""
+        grain = GRAINS.get(state.per.text)
+        first = Shape.SCALAR if state.start is None else self.quietly(state.start)
+        if first in (None, Shape.SCALAR) or grain is None:
+            return first
+        return per_grain(first, grain)
+
+    def kept(self, state: State) -> Shape | None:
+        """The shape of what a state keeps, whatever it starts from."""
+        grain = GRAINS.get(state.per.text)
+        shape = self._kept(state.value, grain)
+        return None if grain is None or shape is None else per_grain(shape, grain)
 
     def _kept(self, value: Expression, grain: Grain | None) -> Shape | None:
         """The shape that a state keeps of its value: of a form's, or of the value itself."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from taxo.language.axes import joined
 from taxo.language.claims import check_claims
+from taxo.language.coordinates import declared_grain
 from taxo.language.inferences import Found, check_found, check_manner
 from taxo.language.liveness import live, moves
 from taxo.language.lookup import PREDICTING
@@ -71,11 +72,18 @@ class _Check:
         sound = self._check_where() and sound
         self._check_times()
         self._check_inference()
-        if sound and self._count() == before and item.direction.text:
+        if sound and self._count() == before and item.direction.text and not self._rests_on_errors():
             check_claims(item, self.shapes)
 
     def _count(self) -> int:
         return sum(finding.severity == "error" for finding in self.findings.items)
+
+    def _rests_on_errors(self) -> bool:
+        """Whether something is wrong with what the form or the condition reads, as far as places tell."""
+        read = {name for part in self.item.written() for name in self.scope.reads(part)}
+        spans = [self.scope.declared[name].span for name in read if name in self.scope.declared]
+        wrong = [finding.span for finding in self.findings.items if finding.severity == "error"]
+        return any(one is None or any(within is None or one in within for within in spans) for one in wrong)
 
     def _mark_read(self, *nodes: Expression) -> None:
         """What a clause that means nothing yet reads is not unused."""
@@ -223,9 +231,8 @@ class _Check:
         if infer.manner.text in MANNERS and not infers(item):
             self._check_fixed()
             return
-        found = Found(
-            infer, item.target.text, self._knowing(self._reader(Place.LOSS, "loss")), self._reader()
-        )
+        goal = self._knowing(self._reader(Place.LOSS, "loss"))
+        found = Found(infer, item.target.text, goal, self._reader(), declared_grain(item))
         check_found(found, self.shapes)
         check_offers(item, self.shapes)
         self._check_rounds()

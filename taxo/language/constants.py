@@ -32,7 +32,7 @@ _OF_ONE: dict[str, Callable[[float], float]] = {
     "abs": abs,
     "sign": lambda e: float((e > 0) - (e < 0)),
     "relu": lambda e: max(e, 0.0),
-    "sigmoid": lambda e: 1 / (1 + math.exp(-e)) if e > -700 else 0.0,
+    "sigmoid": lambda e: (1 + math.tanh(e / 2)) / 2,
     "floor": lambda e: float(math.floor(e)),
     "sin": math.sin,
     "cos": math.cos,

@@ -26,6 +26,10 @@ from taxo.language.vocabulary import (
 )
 
 PARTS = Option("how many parts the batch is cut into", least=1, most=10_000, whole=True)
+SIZES = {
+    name: Option(f"how many numbers {meaning}", least=1, most=100_000, whole=True)
+    for name, meaning in (("in", "go in"), ("hidden", "lie between"), ("out", "come out"))
+}
 UNHIDDEN = {*TRUTHS, *PASSES, "loss"}  # what no parameter may hide
 DEFAULT = "a default"
 NUMBER = Reader(Place.DATA, "a parameter")
@@ -93,9 +97,10 @@ def _check_network(param: Param, network: Call, values: set[str], shapes: Shapes
     findings, name = shapes.findings, param.name
     if shapes.of(network, ANYWHERE) is None:
         return
-    for argument in network.arguments:
-        if not (isinstance(argument.value, Name) and argument.value.text == "C"):
-            _is_number(argument.value, values, shapes, "a network's size")
+    for argument, (size, option) in zip(network.arguments, SIZES.items(), strict=True):
+        counted = isinstance(argument.value, Name) and argument.value.text == "C"
+        if not counted and _is_number(argument.value, values, shapes, "a network's size"):
+            check_number(size, option, argument.value, shapes)
     if param.domain is not None or param.per is not None:
         hint = "drop `in ...`" if param.domain is not None else "drop `per ...`"
         findings.error(

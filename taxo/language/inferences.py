@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taxo.language.findings import Findings
+from taxo.language.liveness import moves
 from taxo.language.method import Goal, Inference, Method
 from taxo.language.options import check_ends, check_options
 from taxo.language.outside import check_held
@@ -12,8 +13,9 @@ from taxo.language.printer import expression_text
 from taxo.language.regions import is_bounded
 from taxo.language.shapes import ANYWHERE, Reader, Shapes
 from taxo.language.spelling import listed, shortened, suggest
+from taxo.language.starts import check_start
 from taxo.language.syntax import Call, names
-from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Shape
+from taxo.language.vocabulary import GOALS, MANNERS, REGIONS, SOLVERS, TARGETS, Grain, Place, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Found:
     target: str
     goal: Reader
     options: Reader
+    grain: Grain | None = None
 
 
 def check_manner(infer: Inference, findings: Findings) -> None:
@@ -41,9 +44,20 @@ def check_infers(method: Method, shapes: Shapes) -> None:
         found = Found(infer, "", ANYWHERE, ANYWHERE)
         if infer.manner.text != "tuning" or infer.goal or infer.via:
             check_found(found, shapes)
+        _check_moves(infer, shapes)
         if infer.manner.text in ("prior",):
             hint = "drop it: a parameter is what it is"
             shapes.findings.error("T302", "`prior` has nothing to find", infer.manner.span, hint)
+
+
+def _check_moves(infer: Inference, shapes: Shapes) -> None:
+    """What is found reaches the goal: by itself, or through the weights that are trained with it."""
+    if infer.goal is None or not infer.over:
+        return
+    goal, scope = infer.goal.objective, shapes.scope
+    if not any(moves(goal, name.text, Place.WEIGHTS, scope) for name in infer.over):
+        message = f"`{shortened(expression_text(goal))}` does not change with `{infer.over[0]}`"
+        shapes.findings.error("T208", message, goal.span, "a goal is such as `loss`, live and downstream")
 
 
 def _check_over(infer: Inference, seen: set[str], shapes: Shapes) -> None:
@@ -121,6 +135,7 @@ def _check_solver(via: Call, found: Found, shapes: Shapes) -> None:
         _mark_read(via, shapes)
         return
     check_options(via, solver.options, shapes, found.options)
+    check_start(via, found.grain, found.goal, shapes)
     known = [region for region in infer.within if region.name.text in REGIONS]
     balls = [region for region in known if is_bounded(region)]
     free = infer.manner.text == "regularization" or not found.target

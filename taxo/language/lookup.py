@@ -81,7 +81,7 @@ class Names(ABC):
         if name in scope.draws:
             return self._draw(node, scope.draws[name], reader)
         if name in scope.lets:
-            return self._let(name, reader)
+            return self._once(name, scope.lets[name].value, reader)
         if name in scope.states:
             return self.state(name) if self._is_kept(node, reader) else None
         if name in VALUES:
@@ -123,7 +123,7 @@ class Names(ABC):
         if reader.free or state.order is None or state.order.text != "before":
             return True
         read = [name for name in self.scope.reads(state.value) if name in VALUES]
-        late = [name for name in read if VALUES[name].place > reader.place]
+        late = [name for name in read if _is_behind(name, VALUES[name], reader)]
         if not late or "clean" in read:
             return True
         message = f"`{node.text}` is updated with `{late[0]}`, which comes after {reader.target}"
@@ -134,9 +134,8 @@ class Names(ABC):
     def _meant(self, name: str, known: list[str]) -> str:
         """A hint at what was meant: of two names as near, the method's own."""
         own, best = nearest(name, self.scope.declared), nearest(name, known)
-        if own and distance(name, own[0], len(name)) <= distance(name, best[0], len(name)):
-            return suggest(name, self.scope.declared)
-        return suggest(name, known)
+        nearer = own and distance(name, own[0], len(name)) <= distance(name, best[0], len(name))
+        return suggest(name, self.scope.declared if nearer else known)
 
     def _draw(self, node: Name, draw: Draw, reader: Reader) -> Shape | None:
         row = DISTRIBUTIONS.get(draw.distribution.name.text)
@@ -165,9 +164,6 @@ class Names(ABC):
         self.findings.error("T203", message, node.span, f"draw another one for {reader.target}")
         return False
 
-    def _let(self, name: str, reader: Reader) -> Shape | None:
-        return self._once(name, self.scope.lets[name].value, reader)
-
     def _once(self, name: str, made: Expression, reader: Reader) -> Shape | None:
         """The shape of what a name is made of, found once for each who reads it."""
         key = name, reader
@@ -191,9 +187,7 @@ class Names(ABC):
                 "T203", f"`h` is the value at a site, and {reader.target} has none", node.span, hint
             )
             return None
-        if value.place > reader.place or (
-            value.place == reader.place == Place.INNER and reader.own not in ("", name, "z")
-        ):
+        if _is_behind(name, value, reader):
             self._downstream(node, value, reader)
             return None
         if value.shape == Shape.W and reader.target != "weights":
@@ -286,6 +280,12 @@ class Names(ABC):
         message = f"`{node.owner.text}` has no parameter `{shortened(node.name)}`"
         self.findings.error("T201", message, node.name.span, suggest(node.name.text, params))
         return None
+
+
+def _is_behind(name: str, value: Value, reader: Reader) -> bool:
+    """Whether a value comes after its reader; inside the model, `z` comes after other sites."""
+    within = value.place == reader.place == Place.INNER and reader.own not in ("", name, "z")
+    return value.place > reader.place or within
 
 
 def param_shape(scope: Scope, name: str, like: Shape = Shape.SCALAR) -> Shape | None:

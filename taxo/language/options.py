@@ -166,7 +166,7 @@ def check_number(
             message = f"`{name}` is `{shown}`, which is not known before the run"
             findings.error("T203", message, value.span, "make it of numbers and parameters")
     elif not option.least <= number <= option.most or (option.whole and number != number // 1):
-        message = f"`{name}` is {number:g}, not {_range(option)}"
+        message = f"`{name}` is {number:g}, not {range_of(option)}"
         findings.error("T206", message, value.span, f"`{name}` is {option.meaning}")
 
 
@@ -182,7 +182,8 @@ def check_ends(call: Call, options: Mapping[str, Option], shapes: Shapes) -> Non
         shapes.findings.error("T206", message, call.span, "the lower end comes first")
 
 
-def _range(option: Option) -> str:
+def range_of(option: Option) -> str:
+    """The numbers that an option takes, in words."""
     kind = "a whole number" if option.whole else "a number"
     if option.most == float("inf"):
         return f"{kind} of {option.least:g} or more"

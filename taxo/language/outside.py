@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import isinf
+
+from taxo.language.constants import constant
 from taxo.language.errors import Diagnostic, Related
 from taxo.language.method import Method
 from taxo.language.objectives import base_objective
@@ -68,3 +71,7 @@ def check_objective(node: Expression, shapes: Shapes) -> None:
     for penalty in penalties:
         shape = shapes.of(penalty, PENALTY)
         shapes.among(penalty, shape, (Shape.SCALAR,), "is no penalty")
+        value = constant(penalty, shapes.scope.constants())
+        if value is not None and isinf(value):
+            message = f"`{shortened(expression_text(penalty))}` makes every loss infinite"
+            shapes.findings.error("T206", message, penalty.span, "a penalty is a finite number")

@@ -78,6 +78,14 @@ RUN_CODES: dict[str, Code] = {
         "say what is next to what. Give the step images as they are, and flatten them in the model's first "
         "layer.",
     ),
+    "T413": Code(
+        "a clause that cannot be computed",
+        "When the run came to this clause, Python or PyTorch could not compute it; the message quotes what "
+        "they said. What the check can tell by reading, it tells before; this is what shows only when a "
+        "model and data are there: outputs of two modules that have no shape in common, or a number of "
+        "classes that something is divided by. Look at what meets in the clause that is quoted. An error "
+        "of your own model is no such error, and is shown as it is.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name, or what it is read from is not on this machine. The hint gives the "

@@ -41,6 +41,9 @@ class Span:
         """The characters the span covers."""
         return self.source.text[self.start : self.end]
 
+    def __contains__(self, other: Span) -> bool:
+        return self.source is other.source and self.start <= other.start and other.end <= self.end
+
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from taxo.language.calling import given
 from taxo.language.method import State
 from taxo.language.options import check_options
 from taxo.language.printer import expression_text
@@ -42,6 +43,11 @@ def _check_value(state: State, shapes: Shapes) -> None:
     else:
         shapes.of(value, ANYWHERE)
     if known is None and state.per.text in GRAINS and len(shapes.findings.items) == before:
+        if state.start is not None and shapes.kept(state) is not None:
+            message = f"`{state.name}` cannot start from `{shortened(expression_text(state.start))}`"
+            hint = f"start from a number, or from what is kept per {state.per}"
+            shapes.findings.error("T207", message, state.start.span, hint)
+            return
         shown = shortened(expression_text(value))
         message = f"`{shown}` cannot be kept per {state.per}"
         hint = "a state keeps numbers; a covariance is that of `z`, per category or corpus"
@@ -55,6 +61,12 @@ def _check_form(form: Call, shapes: Shapes) -> None:
         hint = f"`{form.name}` is {row.meaning}: write `{form.name}(p)`"
         findings.error("T204", f"`{form.name}` needs a value to keep", form.span, hint)
         return
-    shapes.of(form.arguments[0].value, ANYWHERE)
+    shape = shapes.of(form.arguments[0].value, ANYWHERE)
     rest = replace(form, arguments=form.arguments[1:])
     check_options(rest, row.options, shapes, ANYWHERE)
+    where = given(rest, row.options).get("where")
+    if where is not None and shape is not None and shape.numeric and not shape.per_sample:
+        message = (
+            f"`where` selects samples, and `{shortened(expression_text(form.arguments[0].value))}` has none"
+        )
+        findings.error("T209", message, where.span, "drop `where`, or keep what there is per sample")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taxo.language.errors import fail
 from taxo.ops.ranks import averaged
 
 
@@ -35,6 +36,9 @@ class Mlp(nn.Module):
         sides = [one.to(like.dtype) if isinstance(one, Tensor) else like.new_full((), one) for one in columns]
         count = max((len(side) for side in sides if side.dim()), default=1)
         rows = torch.cat([side if side.dim() > 1 else side.expand(count)[:, None] for side in sides], -1)
+        if rows.shape[-1] != like.shape[-1]:
+            message = f"a network of {like.shape[-1]} numbers is given {rows.shape[-1]}"
+            fail("T204", message, None, "a row of class values counts as many numbers as there are classes")
         inner = functional.linear(rows, like, weights["hidden_bias"]).relu()
         values = functional.linear(inner, weights["output_weight"], weights["output_bias"])
         values = values.squeeze(-1) if values.shape[-1] == 1 else values

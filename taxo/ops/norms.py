@@ -10,7 +10,8 @@ from torch import Tensor
 
 def norm(e: Tensor, dim: int | None = None) -> Tensor:
     """The Euclidean norm along an axis, or of all entries; its gradient at zero is zero."""
-    return cast(Tensor, torch.linalg.vector_norm(e, dim=dim))  # pyright: ignore[reportUnknownArgumentType]
+    real = e if e.is_floating_point() else e.to(torch.get_default_dtype())
+    return cast(Tensor, torch.linalg.vector_norm(real, dim=dim))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def norm_of_all(parts: list[Tensor]) -> Tensor:

@@ -19,7 +19,7 @@ def total(e: Tensor) -> Tensor:
 
 def average(e: Tensor) -> Tensor:
     """The mean over all axes but the first."""
-    return per_row(e).mean(1)
+    return per_row(_real(e)).mean(1)
 
 
 def largest(e: Tensor) -> Tensor:
@@ -50,7 +50,12 @@ def smaller(a: Tensor | float, b: Tensor | float) -> Tensor:
 
 def mean_batch(e: Tensor) -> Tensor:
     """The mean over the batch."""
-    return (e if e.is_floating_point() else e.to(real_type(e))).mean(0)
+    return _real(e).mean(0)
+
+
+def _real(e: Tensor) -> Tensor:
+    """The values as numbers that have means: whole ones have none of their type."""
+    return e if e.is_floating_point() else e.to(real_type(e))
 
 
 def quantile(e: Tensor, share: Tensor | float) -> Tensor:

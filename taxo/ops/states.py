@@ -114,7 +114,8 @@ class State(Lazy, ABC):
     def _begin(self, count: int | None = None) -> Tensor:
         """The first value; of so many samples, or of all rows."""
         if self.start is None:
-            return self.first
+            each = self.granule == "sample" and count is not None
+            return self.first.expand(count or 0, *self.first.shape) if each else self.first
         if self.row is None:
             # one number, which makes nothing finer
             return torch.full((), self.start, device=self.home.device, dtype=wide(self.home))

@@ -20,6 +20,7 @@ from taxo.language.errors import fail
 from taxo.language.fields import Value
 from taxo.language.method import Method
 from taxo.ops.sites import weights_at
+from taxo.runtime.failures import telling
 from taxo.runtime.given import Outside
 from taxo.runtime.places import Places
 from taxo.runtime.step import Step
@@ -56,7 +57,10 @@ def compile_step(
     said = variant(found, params or {}, library_for(found))
     program = replace(compile_program(whole(said), (*(passes or ()), *PASSES)), method=said)
     _check_given(program, classes, {"samples": samples, "class_counts": class_counts, **outside})
-    made, places = program_class(program), Places(model, program.outputs(classes), outside.get("head"))
+    _check_counted(program, classes, samples)
+    with telling(program):
+        made = program_class(program)
+    places = Places(model, program.outputs(classes), outside.get("head"))
     for (kind, pattern), span in program.sites.items():
         if kind == "weights":
             weights_at(model, pattern, span)
@@ -65,7 +69,8 @@ def compile_step(
         if pattern in made.sees and len(found) > 1:
             message = f"`{pattern}` is the name of several modules, and the output of one is read"
             fail("T404", message, span, "write the name of one: " + ", ".join(f"`{n}`" for n in found[:3]))
-    step = made(model, classes=classes, samples=samples, class_counts=class_counts, seed=seed, **outside)
+    with telling(program):
+        step = made(model, classes=classes, samples=samples, class_counts=class_counts, seed=seed, **outside)
     return step.bind(program)
 
 
@@ -77,6 +82,14 @@ def program_class(program: Program) -> type[Step]:
     module = sys.modules[program.filename] = ModuleType(program.filename)
     exec(compile(program.text, program.filename, "exec"), vars(module))
     return cast("type[Step]", vars(module)[program.name])
+
+
+def _check_counted(program: Program, classes: int, samples: int | None) -> None:
+    """What is made of the numbers of classes and samples is in bounds."""
+    for one in program.counted:
+        wrong = one.wrong(classes, program.outputs(classes), samples)
+        if wrong is not None:
+            fail("T206", wrong[0], one.span, wrong[1])
 
 
 def _check_given(program: Program, classes: int, given: Mapping[str, object]) -> None:

@@ -20,27 +20,28 @@ class Guard:
 
     def __init__(self) -> None:
         self.places: Mapping[str, Span | None] = {}
-        self._watched: list[tuple[str, Delta]] = []
+        self.weighing: Mapping[str, Span | None] = {}
+        self._watched: list[tuple[str, str, Delta]] = []
         self._noted: dict[tuple[str, str], Tensor] = {}
 
     def begin(self) -> None:
         """Forget what a step that broke off has left."""
         self._watched.clear()
 
-    def watch(self, name: str, delta: Delta) -> None:
-        """A perturbation that is to be finite."""
+    def watch(self, name: str, delta: Delta, kind: str = "finite") -> None:
+        """A perturbation that is to be finite, or what weighs losses."""
         if not torch.compiler.is_compiling():
-            self._watched.append((name, delta))
+            self._watched.append((kind, name, delta))
 
     def look(self, outcome: Tensor) -> None:
         """Look for what is not finite: on the CPU only if what all of them led to is not."""
         watched, self._watched = self._watched, []
         if not watched or (outcome.device.type == "cpu" and bool(_total(outcome).isfinite())):
             return
-        for name, delta in watched:
+        for kind, name, delta in watched:
             parts = [delta] if isinstance(delta, Tensor) else list(delta.values())
             if parts:
-                self._note("finite", name, ~torch.stack([_total(part) for part in parts]).isfinite().all())
+                self._note(kind, name, ~torch.stack([_total(part) for part in parts]).isfinite().all())
 
     def simplex(self, name: str, labels: Tensor) -> None:
         """Perturbed labels that are distributions."""
@@ -67,7 +68,11 @@ class Guard:
                 self._complain(kind, name)
 
     def _complain(self, kind: str, name: str) -> NoReturn:
-        place = self.places.get(name)
+        place = (self.weighing if kind == "weighing" else self.places).get(name)
+        if kind == "weighing":
+            what = f"the weight of the branch `{name}`" if name else "what is added to the loss"
+            hint = "look for a quotient, power or logarithm of what can be zero or large"
+            fail("T409", f"{what} is not finite", place, hint)
         if kind == "finite":
             hint = "look for the logarithm or root of what can be zero, and at the step size and the radius"
             fail("T409", f"the perturbation `{name}` is not finite", place, hint)

@@ -85,6 +85,18 @@ class Known(Stage):
         """One value, once for each row."""
         return self.number(value, like).expand(rows)
 
+    def weighed(self, name: str, losses: Tensor, weight: Tensor) -> Tensor:
+        """The losses of a branch times its weight, which is to be finite."""
+        if not self.quiet:
+            self.guard.watch(name, weight, "weighing")
+        return weight * losses
+
+    def penalty(self, value: float | Tensor) -> float | Tensor:
+        """What the base objective adds to the loss: it is to be finite."""
+        if isinstance(value, Tensor) and not self.quiet:
+            self.guard.watch("", value, "weighing")
+        return value
+
     def number(self, value: float | Tensor, like: Tensor) -> Tensor:
         """A value as a tensor."""
         return (

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from taxo.compiler import Plan, Program
-from taxo.language.errors import TaxoError
 from taxo.language.method import Method
 from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.ops.states import State
+from taxo.runtime.amended import Amended, Samples
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
+from taxo.runtime.failures import telling
 from taxo.runtime.given import Given
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
@@ -93,10 +94,8 @@ class Step(Rounds):
         self.settle()
         self.draw_apart()
         try:
-            losses = self._in_parts(views, y, index)
-        except Exception as error:
-            self._annotate(error)
-            raise
+            with telling(self._program):
+                losses = self._in_parts(views, y, index)
         finally:
             self._found = None
             self.shards.begin()
@@ -139,7 +138,13 @@ class Step(Rounds):
         self.guard.ask()
         self.epoch += 1
         self._now = None
-        self.end_epoch()
+        with telling(self._program):
+            self.end_epoch()
+
+    def amend(self, data: Samples) -> Amended:
+        """The data of the next round, as `Rounds.amend` says; what fails is said with its clause."""
+        with telling(self._program):
+            return super().amend(data)
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """Let what is learned beside the weights follow the learning-rate schedule of an optimizer."""
@@ -162,7 +167,7 @@ class Step(Rounds):
         try:
             self.eval()
             self.guard.begin()
-            with searchable():
+            with searchable(), telling(self._program):
                 logits = self.predicted(ordinary(x))
             self.guard.look(logits)
             return logits
@@ -218,7 +223,7 @@ class Step(Rounds):
 
     def bind(self, program: Program) -> Step:
         """Tell the step which program it is, for its properties and its messages."""
-        self._program, self.guard.places = program, program.acts
+        self._program, self.guard.places, self.guard.weighing = program, program.acts, program.weighing
         return self
 
     def get_extra_state(self) -> Tensor:
@@ -251,14 +256,6 @@ class Step(Rounds):
     def _part(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         self.views, self._done = views, {}
         return self.run(views[0], y, index)
-
-    def _annotate(self, error: Exception) -> None:
-        """Say which clause of which file an exception comes from, where it does not."""
-        if self._program is None or (isinstance(error, TaxoError) and error.diagnostics[0].span):
-            return
-        place = self._program.place_of(error)
-        if place is not None:
-            error.add_note(f"in {self._program.method.name}, {place}:\n{place.excerpt()}")
 
 
 def _named(views: object) -> Iterator[tuple[str, object]]:
