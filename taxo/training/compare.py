@@ -60,21 +60,26 @@ def _kept(namespace: Namespace) -> GridFolder | None:
         if namespace.resume is not None or namespace.output is not None:
             message = "`--storage` is the folder that is written and gone on with"
             fail("T503", message, help="leave out `--output` and `--resume`")
-        shared = GridFolder(Path(namespace.storage), f"-{worker()}")
-        return shared if (shared.path / "compare.json").exists() else None
+        shared = _shared(namespace)
+        begun = (shared.path / "compare.json").exists()
+        return shared if begun and not namespace.methods else None
     if namespace.resume is None:
         return None
     return GridFolder(Path(namespace.resume or namespace.output or folder.latest("compare.json")))
 
 
+def _shared(namespace: Namespace) -> GridFolder:
+    return GridFolder(Path(namespace.storage), f"-{worker()}")
+
+
 def _begin(namespace: Namespace, kept: GridFolder | None, grid: Grid, known: Sequence[Entrant]) -> GridFolder:
+    if namespace.storage is not None:
+        place = _shared(namespace)
+        place.join(known, grid)
+        return place
     if kept is not None:
         kept.refuse_changes(known)
         place = kept
-    elif namespace.storage is not None:
-        place = GridFolder(Path(namespace.storage), f"-{worker()}")
-        with folder.writing(place.path):
-            place.path.mkdir(parents=True, exist_ok=True)
     else:
         place = GridFolder(Path(namespace.output) if namespace.output else folder.default_path("compare"))
         place.claim()
