@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from taxo.language.errors import fail
 from taxo.training import folder, table
 from taxo.training.claims import Claims, worker
 from taxo.training.columns import legend, with_columns
+from taxo.training.data import load
 from taxo.training.device import tuned
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.grid_runs import run_grid
 from taxo.training.grid_words import asked, entrants
+from taxo.training.plane import DRAWN, Spots, spots_of
 from taxo.training.ranks import refuse_several
 from taxo.training.report.grid_page import Contest, grid_page
 from taxo.training.settings import to_json
@@ -57,21 +60,26 @@ def _kept(namespace: Namespace) -> GridFolder | None:
         if namespace.resume is not None or namespace.output is not None:
             message = "`--storage` is the folder that is written and gone on with"
             fail("T503", message, help="leave out `--output` and `--resume`")
-        shared = GridFolder(Path(namespace.storage), f"-{worker()}")
-        return shared if (shared.path / "compare.json").exists() else None
+        shared = _shared(namespace)
+        begun = (shared.path / "compare.json").exists()
+        return shared if begun and not namespace.methods else None
     if namespace.resume is None:
         return None
     return GridFolder(Path(namespace.resume or namespace.output or folder.latest("compare.json")))
 
 
+def _shared(namespace: Namespace) -> GridFolder:
+    return GridFolder(Path(namespace.storage), f"-{worker()}")
+
+
 def _begin(namespace: Namespace, kept: GridFolder | None, grid: Grid, known: Sequence[Entrant]) -> GridFolder:
+    if namespace.storage is not None:
+        place = _shared(namespace)
+        place.join(known, grid)
+        return place
     if kept is not None:
         kept.refuse_changes(known)
         place = kept
-    elif namespace.storage is not None:
-        place = GridFolder(Path(namespace.storage), f"-{worker()}")
-        with folder.writing(place.path):
-            place.path.mkdir(parents=True, exist_ok=True)
     else:
         place = GridFolder(Path(namespace.output) if namespace.output else folder.default_path("compare"))
         place.claim()
@@ -120,7 +128,13 @@ def _write(
     )
     place.write("table.csv", table.to_csv([row for level in found for row in level], measure))
     texts = {one.label: one.text for one in known}
-    place.write("report.html", grid_page(Contest(grid, found, cells, texts)))
+    place.write("report.html", grid_page(Contest(grid, found, cells, texts, _samples(grid, cells))))
+
+
+def _samples(grid: Grid, cells: Sequence[Cell]) -> dict[str, Spots]:
+    """The training samples of each level of noise, where the page draws them."""
+    levels = dict.fromkeys(cell.noise for cell in cells if cell.plane is not None)
+    return {noise: spots_of(load(grid.at(noise, DRAWN), torch.device("cpu"))) for noise in levels}
 
 
 def _print(found: Sequence[Sequence[Row]], grid: Grid, place: GridFolder, as_json: bool) -> None:

@@ -179,18 +179,27 @@ def _read(file: Path) -> str:
 
 def refuse_change(before: str, now: str, file: str, what: str) -> None:
     """T508 with a diff if two texts differ."""
+    said = f"{what} has changed since the run began"
+    refuse_difference(before, now, file, said, "undo the change, or start a new run")
+
+
+def refuse_difference(before: str, now: str, file: str, said: str, help: str) -> None:
+    """T508 that says what is wrong, with a diff, if two texts differ."""
     if before == now:
         return
     diff = "\n".join(unified_diff(before.splitlines(), now.splitlines(), file, "now", lineterm="", n=1))
-    fail(
-        "T508", f"{what} has changed since the run began\n{diff}", help="undo the change, or start a new run"
-    )
+    fail("T508", f"{said}\n{diff}", help=help)
 
 
 def refuse_setting(before: Settings, now: Settings, file: Path) -> None:
     """T508 if settings differ in more than where a run finds and computes things."""
-    texts = [json.dumps(to_json(settings) | dict.fromkeys(WHERE), indent=2) for settings in (before, now)]
+    texts = [json.dumps(lasting(settings), indent=2) for settings in (before, now)]
     refuse_change(texts[0], texts[1], str(file), "a setting")
+
+
+def lasting(settings: Settings) -> dict[str, Plain]:
+    """The settings that must stay as they are, as plain values."""
+    return {name: None if name in WHERE else value for name, value in to_json(settings).items()}
 
 
 def print_facts(facts: Mapping[str, Plain]) -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn, cast
 
 from taxo.language.errors import fail
 from taxo.training.datasets import find
-from taxo.training.folder import claim, commit, refuse_change, versions, writing
+from taxo.training.folder import (
+    claim,
+    commit,
+    lasting,
+    refuse_change,
+    refuse_difference,
+    versions,
+    writing,
+)
 from taxo.training.measures import Measure, measure_of
 from taxo.training.questions import Question, questions
 from taxo.training.settings import Plain, Settings, change, from_json, to_json
@@ -67,6 +76,16 @@ class Grid:
         """The settings of the runs at one level of noise."""
         return replace(change(self.settings, {"noise": noise}), seed=seed)
 
+    def asked_for(self) -> dict[str, object]:
+        """All that its runs and its table depend on, as plain values."""
+        return {
+            "methods": list(self.labels),
+            "seeds": self.seeds,
+            "noise": list(self.noises),
+            "evaluate": [str(question) for question in self.asked],
+            **{name: value for name, value in lasting(self.settings).items() if name != "noise"},
+        }
+
     @property
     def measure(self) -> Measure:
         """What all its runs are measured by."""
@@ -94,18 +113,26 @@ class GridFolder:
     def begin(self, entrants: Sequence[Entrant], grid: Grid) -> None:
         """Write what is compared; a folder that is gone on with keeps the methods that ran in it before."""
         known = (self.path / "compare.json").exists()
-        methods = dict(self._methods(self._note())) if known else {}
-        note = {
-            "methods": methods | {entrant.label: entrant.text for entrant in entrants},
-            "seeds": grid.seeds,
-            "settings": to_json(grid.settings),
-            "evaluate": ", ".join(map(str, grid.asked)),
-            "noises": list(grid.noises),
-            "swept": [asdict(one) for one in grid.swept],
-            "versions": versions(),
-            "commit": commit(),
-        }
-        self.write("compare.json", json.dumps(note, indent=2) + "\n")
+        self.write("compare.json", _note(entrants, grid, self._methods(self._note()) if known else {}))
+
+    def join(self, entrants: Sequence[Entrant], grid: Grid) -> None:
+        """Begin, or go on with what another worker began; T508 if that is another comparison."""
+        self.first("compare.json", _note(entrants, grid))
+        said = f"`{self.path}` is the folder of another comparison"
+        help = "give the same command as the other workers, or another `--storage`"
+        before, now = (json.dumps(one.asked_for(), indent=2) for one in (self.origin(), grid))
+        refuse_difference(before, now, str(self.path / "compare.json"), said, help)
+        self.refuse_changes(entrants)
+
+    def first(self, name: str, text: str) -> None:
+        """Write a file unless it is there; of several workers at the same moment one alone does it."""
+        side = self.path / f"{name}{self.worker}.new"
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            side.write_text(text, encoding="utf-8")
+            with suppress(FileExistsError):
+                _link(side, self.path / name)
+            side.unlink()
 
     def claim(self) -> None:
         """Make the folder ready for a new comparison."""
@@ -165,6 +192,32 @@ class GridFolder:
 
     def _unreadable(self, error: Exception) -> NoReturn:
         fail("T507", f"`{self.path}` holds no comparison that can be read: {error}", help="start a new one")
+
+
+def _link(side: Path, file: Path) -> None:
+    """Give a file its second name, which must be new; where none can have two, a copy."""
+    try:
+        file.hardlink_to(side)
+    except FileExistsError:
+        raise
+    except OSError:
+        with file.open("xb") as copy:
+            copy.write(side.read_bytes())
+
+
+def _note(entrants: Sequence[Entrant], grid: Grid, before: Mapping[str, str] | None = None) -> str:
+    """What `compare.json` says: what is compared, beside the methods that ran before, and by what."""
+    note = {
+        "methods": {**(before or {}), **{entrant.label: entrant.text for entrant in entrants}},
+        "seeds": grid.seeds,
+        "settings": to_json(grid.settings),
+        "evaluate": ", ".join(map(str, grid.asked)),
+        "noises": list(grid.noises),
+        "swept": [asdict(one) for one in grid.swept],
+        "versions": versions(),
+        "commit": commit(),
+    }
+    return json.dumps(note, indent=2) + "\n"
 
 
 def _swept(plain: Mapping[str, object]) -> Swept:

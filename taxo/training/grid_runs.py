@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import median
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from taxo.training.interrupt import Interrupted, StopRequest
 from taxo.training.loop import Recorder, fit
 from taxo.training.measures import Measure
 from taxo.training.metrics import EpochMetrics, best
+from taxo.training.plane import DRAWN, drawable, plane_of
 from taxo.training.progress import bar, describe
 from taxo.training.questions import Question
 from taxo.training.run import Run, measured, prepare
@@ -111,6 +113,7 @@ def cell_of(key: Key, run: Run, asked: Sequence[Question], watch: Watch, stop: S
         history = fit(run, watch, stop, Recorder())
         with measured(run):
             found = answers(Subject(run.step, run.data, seed), asked) if asked else None
+            seen = _seen(run) if seed == DRAWN else None
     except TaxoError as error:
         # one method that diverges must not cost the others their runs; the table and the exit code say so
         return Cell(label, seed, None, None, None, error.diagnostics[0].message, noise=noise)
@@ -120,7 +123,12 @@ def cell_of(key: Key, run: Run, asked: Sequence[Question], watch: Watch, stop: S
         "loss": [metrics.train_loss for metrics in history],
     }
     final, chosen = history[-1].test_accuracy, best(history).test_accuracy
-    return Cell(label, seed, final, chosen, seconds, None, found, noise, curves)
+    return Cell(label, seed, final, chosen, seconds, None, found, noise, curves, seen)
+
+
+def _seen(run: Run) -> dict[str, object] | None:
+    """What the model says of the plane, where the page draws one."""
+    return asdict(plane_of(run.step, run.data)) if drawable(run) else None
 
 
 def _result(cell: Cell, measure: Measure) -> str:

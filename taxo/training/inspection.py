@@ -12,6 +12,7 @@ from torch import Tensor
 from taxo.compiler import lower
 from taxo.compiler.lines import Act
 from taxo.language.method import Method
+from taxo.language.vocabulary import Place
 from taxo.laws.pools import simple
 from taxo.ops.norms import norm_per_sample
 from taxo.runtime.direction import Replay, compared, replayed
@@ -31,7 +32,8 @@ ROUNDING = 1e-5  # sizes that differ by no more of themselves are the same
 class Touched:
     """A perturbation, what it declares of itself, and how far it moved each sample that was looked at.
 
-    One that is neither sought nor has a direction is drawn by chance, and not `aimed`.
+    One that is neither sought nor has a direction is drawn by chance, and not `aimed`. `ways` says where it
+    moved inputs that are points of the plane.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Touched:
     granularity: tuple[str, ...]
     sizes: Tensor
     aimed: bool = True
+    ways: Tensor | None = None
 
     @property
     def suspects(self) -> bool:
@@ -81,6 +84,7 @@ def inspect(run: Run, most: int = MOST_ROWS) -> Inspection:
     plain: list[Tensor] = []
     moved: list[Tensor] = []
     sizes: dict[str, list[Tensor]] = {}
+    ways: dict[str, list[Tensor]] = {}
     with _apart(run):
         for number, part in enumerate(batches(rows.to(run.data.train.y.device), _size(run))):
             with_all, without = _replays(run, part, f"inspection {number}", [(), tuple(acts)])
@@ -89,8 +93,12 @@ def inspect(run: Run, most: int = MOST_ROWS) -> Inspection:
             for key, delta in with_all.deltas.items():
                 if isinstance(delta, Tensor) and len(delta) == len(part):
                     sizes.setdefault(key, []).append(norm_per_sample(delta).double())
+                    if key in acts and _in_plane(acts[key], delta):
+                        ways.setdefault(key, []).append(delta.detach())
     whole = {key: torch.cat(found) for key, found in sizes.items() if len(found) == len(plain)}
-    touched = tuple(_touched(acts[key], found) for key, found in whole.items() if key in acts)
+    touched = tuple(
+        _touched(acts[key], found, ways.get(key, ())) for key, found in whole.items() if key in acts
+    )
     return Inspection(rows, torch.cat(plain), torch.cat(moved), touched)
 
 
@@ -133,11 +141,16 @@ def _size(run: Run) -> int:
     return -(-run.settings.batch_size // run.settings.accumulate)
 
 
-def _touched(act: Act, sizes: Tensor) -> Touched:
+def _in_plane(act: Act, delta: Tensor) -> bool:
+    return act.place == Place.FEATURES and tuple(delta.shape[1:]) == (2,)
+
+
+def _touched(act: Act, sizes: Tensor, ways: Sequence[Tensor]) -> Touched:
     item = act.item
     grains = tuple(word.text for word in item.granularity)
     aimed = act.unknown is not None or item.direction.text != "mixed"
-    return Touched(act.key, item.target.text, item.direction.text, grains, sizes, aimed)
+    moved = torch.cat(list(ways)) if ways else None
+    return Touched(act.key, item.target.text, item.direction.text, grains, sizes, aimed, moved)
 
 
 def _replays(run: Run, rows: Tensor, purpose: str, muted: Sequence[tuple[str, ...]]) -> list[Replay]:

@@ -14,7 +14,8 @@ from taxo.training.questions import Answers
 class Cell:
     """One method at one seed and level of noise, and its answers if it was asked.
 
-    `failure` says why there is no accuracy; `curves` are the test's measure and the training loss by epoch.
+    `failure` says why there is no accuracy; `curves` are the test's measure and the training loss by epoch;
+    `plane` is what the model says of the plane, where samples lie in one.
     """
 
     label: str
@@ -26,6 +27,7 @@ class Cell:
     answers: Answers | None = None
     noise: str = "none"
     curves: Mapping[str, Sequence[float]] | None = None
+    plane: Mapping[str, object] | None = None
 
 
 # Student's 97.5% quantile for 1, 2, ... degrees of freedom: with few seeds, two standard errors are too few

@@ -91,10 +91,52 @@ def test_two_workers_share_a_comparison(run_command, tmp_path: Path):
     assert len(list((tmp_path / "shared").glob("runs-*.jsonl"))) == 2
 
 
-def test_a_worker_with_other_settings_is_refused(run_command, capsys: pytest.CaptureFixture[str]):
+def start(*words: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(Path(taxo.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "taxo", "compare", *words, "--storage", "a", "--quiet"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_of_two_that_start_at_once_with_other_settings_one_is_refused(run_command, tmp_path: Path):
+    short = ("--data", "playground:mixture", "--model", "linear", "--seeds", "1", "--epochs")
+    others = [start("plain", "fgsm", *short, "1"), start("plain", *short, "2")]
+    said = [other.communicate(timeout=120)[1] for other in others]
+    assert sorted(other.returncode for other in others) == [0, 1]
+    (refused,) = [text for other, text in zip(others, said, strict=True) if other.returncode == 1]
+    assert "error[T508]: `a` is the folder of another comparison" in refused
+    assert '"fgsm"' in refused
+    assert '"epochs": 1' in refused
+    assert '"epochs": 2' in refused
+    begun = GridFolder(tmp_path / "a").origin()
+    cells = GridFolder(tmp_path / "a").cells()
+    assert {cell.label for cell in cells} == set(begun.labels)
+    assert all(len(cell.curves["test"]) == begun.settings.epochs for cell in cells if cell.curves)
+    assert len(list((tmp_path / "a").glob("runs-*.jsonl"))) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [("--lr", "0.5"), ("fgsm",), ("--noise", "none,pair:20%"), ("--evaluate", "margins"), ("--seeds", "2")],
+)
+def test_a_worker_with_another_comparison_is_refused(
+    run_command, tmp_path: Path, capsys: pytest.CaptureFixture[str], other: tuple[str, ...]
+):
+    words = ("compare", "plain", "--model", "linear", "--epochs", "1", "--storage", "a")
+    assert run_command(*words, "--seeds", "1") == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a").glob("*.*")}
+    seeds = () if other[0] == "--seeds" else ("--seeds", "1")
+    assert run_command(*words[:2], *other, *words[2:], *seeds) == 1
+    said = capsys.readouterr().err
+    assert "error[T508]: `a` is the folder of another comparison\n--- a/compare.json\n+++ now" in said
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").glob("*.*")} == before
+
+
+def test_a_storage_can_be_named_alone_and_not_with_an_output(run_command, capsys: pytest.CaptureFixture[str]):
     words = ("compare", "plain", "--model", "linear", "--epochs", "1", "--seeds", "1", "--storage", "a")
     assert run_command(*words) == 0
-    assert run_command(*words, "--lr", "0.5") == 1
-    assert "error[T508]: a setting has changed" in capsys.readouterr().err
+    assert run_command("compare", "--storage", "a") == 0
+    assert run_command("compare", "--storage", "b") == 2
+    assert "needs methods" in capsys.readouterr().err
     assert run_command(*words, "--output", "b") == 2
     assert "`--storage` is the folder" in capsys.readouterr().err

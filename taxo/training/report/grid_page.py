@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from statistics import fmean
 
 from taxo.training.columns import legend
 from taxo.training.grid import Grid
+from taxo.training.plane import DRAWN, Spots, from_json
 from taxo.training.report.charts import Axis, Series, dots, lines
 from taxo.training.report.page import facts, listing, page, paragraph, section, side_by_side, table
+from taxo.training.report.plane_chart import legend_of, plane_chart
 from taxo.training.report.rows import Bar, bars, heatmap
 from taxo.training.settings import to_json
 from taxo.training.summary import Cell, Estimate, Row, estimate
@@ -22,12 +24,16 @@ CORRUPTED = "corruptions"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contest:
-    """What a page about a comparison is made of: rows level by level of noise, and the runs behind them."""
+    """What a page about a comparison is made of: rows level by level of noise, and the runs behind them.
+
+    `samples` are the training samples of each level, of data that lie in the plane.
+    """
 
     grid: Grid
     levels: Sequence[Sequence[Row]]
     cells: Sequence[Cell]
     texts: Mapping[str, str]
+    samples: Mapping[str, Spots] = field(default_factory=dict[str, Spots])
 
     @property
     def accuracy(self) -> Axis:
@@ -76,7 +82,18 @@ def _level(contest: Contest, level: Sequence[Row], noise: str) -> list[str]:
         paragraph(" ".join(words)),
         side_by_side([*charts, _gains(contest, level)]),
         _corruptions(level, cells),
+        *_planes(contest, noise, cells),
     ]
+
+
+def _planes(contest: Contest, noise: str, cells: Sequence[Cell]) -> list[str]:
+    """The plane as each method's model sees it."""
+    found = {cell.label: from_json(cell.plane) for cell in cells if cell.plane is not None}
+    spots = contest.samples.get(noise)
+    if spots is None or not found:
+        return []
+    charts = [plane_chart(label, found[label], spots) for label in contest.grid.labels if label in found]
+    return [paragraph(f"{legend_of(spots)} The runs of seed {DRAWN}."), side_by_side(charts, small=True)]
 
 
 def _heads(level: Sequence[Row], contest: Contest) -> list[str]:

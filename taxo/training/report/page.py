@@ -32,10 +32,11 @@ def section(title: str, parts: Sequence[str], words: str = "") -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{paragraph(words)}{figures}\n</section>"
 
 
-def side_by_side(figures: Sequence[str]) -> str:
-    """Charts beside one another where the screen is wide enough."""
+def side_by_side(figures: Sequence[str], small: bool = False) -> str:
+    """Charts beside one another where the screen is wide enough, more of them if they are small."""
     shown = [one for one in figures if one]
-    return f'<div class="figures">\n{chr(10).join(shown)}\n</div>' if shown else ""
+    looks = "figures small" if small else "figures"
+    return f'<div class="{looks}">\n{chr(10).join(shown)}\n</div>' if shown else ""
 
 
 def paragraph(words: str) -> str:

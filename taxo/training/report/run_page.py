@@ -11,10 +11,12 @@ from textwrap import shorten
 from taxo.training.inspection import Inspection, relative_change
 from taxo.training.measures import ACCURACY, MEASURES
 from taxo.training.metrics import EpochMetrics, best
+from taxo.training.plane import Seen
 from taxo.training.questions import Answers
 from taxo.training.report.charts import Axis, Series, columns, lines
 from taxo.training.report.page import facts, listing, page, section, side_by_side, table, tiles
 from taxo.training.report.pictures import address
+from taxo.training.report.plane_chart import legend_of, plane_chart
 from taxo.training.report.scale import said
 from taxo.training.run import Run
 from taxo.training.settings import to_json
@@ -38,6 +40,7 @@ class Told:
     found: Inspection
     rankings: Sequence[Ranking]
     answers: Answers
+    plane: Seen | None = None
 
 
 def run_page(told: Told) -> str:
@@ -56,6 +59,7 @@ def run_page(told: Told) -> str:
         [
             tiles(_numbers(told)),
             section("Curves", [side_by_side(_curves(told.history))]),
+            _plane(told),
             section("Perturbations", [side_by_side(_meters(told))], _WHAT_METERS_ARE),
             section("Classes", [side_by_side(_classes(told))], _WHAT_CLASSES_ARE),
             section("Confidence", [side_by_side(_confidence(told.answers))]),
@@ -107,6 +111,16 @@ def _curves(history: Sequence[EpochMetrics]) -> list[str]:
         ),
         lines("Training loss", over, Axis("loss"), [Series("loss", epochs, [m.train_loss for m in history])]),
     ]
+
+
+def _plane(told: Told) -> str:
+    """The samples where they lie, then as each perturbation moves them."""
+    seen = told.plane
+    if seen is None:
+        return ""
+    charts = [plane_chart("Training samples", seen.plane, seen.samples)]
+    charts += [plane_chart(f"{m.key} on {m.target}", seen.plane, seen.samples, m) for m in seen.moved]
+    return section("The plane", [side_by_side(charts)], legend_of(seen.samples))
 
 
 def _meters(told: Told) -> list[str]:
