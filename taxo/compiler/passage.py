@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TEACHER = "teacher"
+RAW = "raw"  # passes on a batch before its augmentation
 
 
 @dataclass(frozen=True, slots=True)
