@@ -10,7 +10,7 @@ from taxo.language.method import Branch, Inference, Method, Param, Perturbation,
 from taxo.language.printer import SUM, expression_text
 from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Attribute, Call, Expression, Name, Number, walk
-from taxo.language.vocabulary import CONSTANTS, REGIONS, VALUES
+from taxo.language.vocabulary import CONSTANTS, REGIONS, TARGETS, VALUES, Site, Target
 
 EXTREMA = {"minimize": "min", "maximize": "max"}
 PLAIN = {*CONSTANTS, "clean", "teacher"}  # what is written as everybody does, or as a mark on a letter
@@ -95,6 +95,9 @@ class _Equations:
         """When and where it acts, in words."""
         words = [str(item.target)]
         words += ["at a site"] if item.at is not None and not isinstance(item.at, Name) else []
+        spot = acts_at(item)
+        # a site whose value has no letter of its own
+        words += [f"at {item.at.text}"] if isinstance(item.at, Name) and _shares_letter(spot) else []
         words += [f"during {item.during}"] if item.during else []
         words += [f"in branch {branch.name}" for branch in self.method.branches() if _holds(branch, item)]
         return " ".join(words)
@@ -158,6 +161,11 @@ class _Equations:
             yield name, f"{self.notation.arrow} {start}", f"at first, per {param.per}"
         elif self.scope.network(param.name.text):
             yield name, f"= {start}", "a network"
+
+
+def _shares_letter(spot: Target | Site | None) -> bool:
+    """Whether a site within a target has the same value as the target itself."""
+    return isinstance(spot, Site) and spot.value == TARGETS[spot.target].value
 
 
 def _is_per_tensor(call: Call) -> bool:

@@ -191,6 +191,7 @@ def _settings(graph: Graph, writer: Writer) -> Iterator[str]:
     bounds += [(0.0, 1.0)] * any(_reaches(part) for node in graph.read() for part in walk(node))
     settings += [f"bounds = {found}" for found in bounds[:1]]
     settings += ["moves_inputs = True"] * any(act.place == Place.FEATURES for act in graph.acts())
+    settings += ["acts_on_raw = True"] * any(act.raw for act in graph.acts())
     settings += ["reads_index = True"] * reads_index(graph)
     settings += ["compares = False"] * (not objective_of(graph.method).compares)
     del writer
@@ -257,7 +258,7 @@ def _sites(graph: Graph) -> dict[tuple[str, str], Span | None]:
         site = act.item.at
         if act.place == Place.WEIGHTS and site is None:
             sites["weights", "*"] = act.item.span
-        if site is None or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
+        if site is None or act.raw or act.spot.value == "p" or getattr(site, "text", "") in scope.draws:
             continue
         sites["module" if act.inner else "weights", site_of(act, scope) or "*"] = site.span
     for draw in scope.draws.values():

@@ -88,6 +88,11 @@ class Act:
         return self.unknown is not None and (self.grain == "category" or self.learned or kept)
 
     @property
+    def raw(self) -> bool:
+        """Whether it acts before the batch is augmented."""
+        return self.spot is SITES["raw"]
+
+    @property
     def inner(self) -> bool:
         """Whether it acts inside the model."""
         return self.place == Place.INNER
@@ -110,7 +115,7 @@ class Line:
 
     def in_order(self) -> list[Act]:
         """The acts in the order they act."""
-        return sorted(self.acts, key=lambda act: (act.place, act.order))
+        return sorted(self.acts, key=lambda act: (act.place, not act.raw, act.order))
 
     def moves_logits(self) -> bool:
         """Whether something acts before the logits."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 TEACHER = "teacher"
+RAW = "raw"  # passes on a batch before its augmentation
 
 
 @dataclass(frozen=True, slots=True)

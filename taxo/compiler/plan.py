@@ -12,7 +12,8 @@ from taxo.compiler.graph import Act, Graph, Line
 from taxo.compiler.lessons import searching_lessons, training_lessons
 from taxo.compiler.made import found_modules
 from taxo.compiler.names import identifier
-from taxo.compiler.passage import TEACHER, Pass, Plan
+from taxo.compiler.passage import RAW, TEACHER, Pass, Plan
+from taxo.compiler.raw import parted_at_raw
 from taxo.compiler.round_plan import round_passes
 from taxo.compiler.rounds import rounds_of
 from taxo.compiler.selected import selected_share, selection
@@ -28,8 +29,9 @@ from taxo.language.vocabulary import SOLVERS, Place
 
 def schedule(graph: Graph) -> Plan:
     """The passes of a graph in the order they run."""
-    passes = list(_passes(graph))
-    updating = _updating(graph, passes)
+    raw, rest = parted_at_raw(graph)
+    passes = [*_passes(rest)] if raw is None else [*_at_raw(raw), *_passes(rest)]
+    updating = _updating(rest, passes)
     steps = tuple(replace(one, norm="update") if one is updating else one for one in passes)
     rounds = rounds_of(graph.method, graph.scope)
     return Plan(steps, rounds, tuple(round_passes(graph.method, graph.scope)))
@@ -48,6 +50,17 @@ def _updating(graph: Graph, passes: list[Pass]) -> Pass | None:
     unmoved = [one for one in passes if one.unmoved and one.norm == "batch"]
     unsaid = [one for one in last if any(line.name == one.name and not line.norm for line in graph.lines)]
     return (said or unmoved or (unsaid or last)[::-1] or [None])[0]
+
+
+def _at_raw(graph: Graph) -> Iterator[Pass]:
+    """The passes on the batch as it is before its augmentation: there is no training pass there."""
+    line = graph.lines[0]
+    if "clean" in graph.read_by(graph.lines):
+        yield Pass("clean", RAW, backwards=0, norm="batch")
+    for act in line.acts:
+        yield from _inference(graph, 0, line, act)
+    if any("teacher" in graph.reads(act) for act in line.acts):
+        yield Pass(TEACHER, RAW, backwards=0, norm="frozen")
 
 
 def _passes(graph: Graph) -> Iterator[Pass]:

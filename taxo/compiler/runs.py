@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from taxo.compiler.acts import ActWriter
 from taxo.compiler.ahead import Ahead, aheads, early_lines, shares_pass
+from taxo.compiler.augmenting import write_augmented
 from taxo.compiler.climbing import climbings
 from taxo.compiler.expressions import Writer
 from taxo.compiler.given import BeforePasses
@@ -15,6 +16,7 @@ from taxo.compiler.learned import descending, write_descents
 from taxo.compiler.looking import Looking
 from taxo.compiler.making import maker_searches
 from taxo.compiler.plan import Plan
+from taxo.compiler.raw import parted_at_raw
 from taxo.compiler.spots import Spot, of_line
 from taxo.compiler.states import is_before, kept, reads, write_updates
 from taxo.compiler.text import Text, call, quoted, text_sum
@@ -43,8 +45,8 @@ class RunWriter(BeforePasses):
 
     def write(self, text: Text) -> None:
         """The whole body."""
+        self._behind_augmentation(text)
         graph = self.graph
-        self.given(text)
         for one in [] if self.second else climbings(graph, self.plan, self.writer):
             one.write(text)
         if self._brings_clean():
@@ -66,6 +68,17 @@ class RunWriter(BeforePasses):
                 self._line(text, number)
         self.lets(text, len(graph.lines))
         self._sum(text)
+
+    def _behind_augmentation(self, text: Text) -> None:
+        """What is there before any pass; what acts before the augmentation, and the rest on what it makes."""
+        raw, rest = parted_at_raw(self.graph)
+        if raw is not None and not self.second:
+            self.given(text)
+            self.done = write_augmented(text, BeforePasses(raw, self.plan, self.writer, self.whole))
+            self.graph = rest
+        else:  # the previous batch is kept as it was augmented
+            self.graph = rest
+            self.given(text)
 
     def _brings_clean(self) -> bool:
         """Whether the body needs a clean pass of its own."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from taxo.compiler.ahead import is_ahead
 from taxo.compiler.amend import unfit_rounds
+from taxo.compiler.augmenting import unfit_at_raw, unfit_before
 from taxo.compiler.graph import Graph, lower
 from taxo.compiler.held import unfit_data, unfit_there, unfit_whole
 from taxo.compiler.made import KEEPERS, is_made, is_module
@@ -69,6 +70,7 @@ def _declared(method: Method, scope: Scope) -> Iterator[Refusal]:
     for item in method.perturbations():
         yield from unfit_data(item)
     yield from unfit_rounds(method, scope)
+    yield from unfit_at_raw(method)
     for node in unsettled(method, scope):
         what = "what is computed beside the passes, of what they bring,"
         yield what, node.span, "read numbers and parameters"
@@ -143,6 +145,7 @@ def _in_graphs(method: Method, scope: Scope) -> Iterator[Refusal]:
         for act in graph.acts():
             yield from unfit(act, graph)
             yield from unfit_there(act, graph)
+            yield from unfit_before(act, graph)
         yield from blind(graph)
         yield from unfit_whole(graph)
         yield from _expressions(graph)

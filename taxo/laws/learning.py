@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from taxo.laws.pools import Reason
 from taxo.laws.reasons import Claim, claims, unclaimed
 from taxo.laws.subject import Subject, attached, generator, given_for
-from taxo.laws.toys import READER, Batch, seeded
+from taxo.laws.toys import READER, Sampled, seeded
 from taxo.laws.verdict import Verdict, decided, exempt
 from taxo.laws.watch import descend, update, weights
 from taxo.runtime.direction import Movement, movement
@@ -37,7 +37,7 @@ class Digits:
         """How many samples each class has."""
         return tuple(int(count) for count in self.y.bincount(minlength=CLASSES))
 
-    def batch(self, number: int) -> Batch:
+    def batch(self, number: int) -> Sampled:
         """A batch; they go round the data in order."""
         index = (torch.arange(BATCH) + number * BATCH) % len(self.y)
         return self.x[index], self.y[index], index
@@ -113,7 +113,7 @@ def _lived(subject: Subject) -> Step:
     return step
 
 
-def _measured(step: Step, real: Batch, claim: Claim) -> Movement:
+def _measured(step: Step, real: Sampled, claim: Claim) -> Movement:
     """What a perturbation does to the losses, the acts below left out.
 
     If that is not what a part of a composition claims: among all acts, or else among those of its own text.

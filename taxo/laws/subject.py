@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -14,10 +15,11 @@ from taxo.catalog import whole
 from taxo.compiler import lower
 from taxo.language.constants import constant
 from taxo.language.method import Method
-from taxo.language.scope import Scope
+from taxo.language.scope import Scope, acts_at
 from taxo.language.syntax import Name
+from taxo.language.vocabulary import SITES
 from taxo.laws.pools import Reason, meets_points, simple
-from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, seeded, viewed
+from taxo.laws.toys import CLASSES, CONV, COUNTS, MLP, READER, SAMPLES, Batch, Toy, augmented, seeded, viewed
 from taxo.runtime.bind import compile_step
 from taxo.runtime.given import Outside
 from taxo.runtime.step import Step
@@ -63,7 +65,10 @@ class Subject:
         """A batch; another one for every number."""
         x, y, index = self.toy.batch(self.rows, number)
         x = x.to(self.real) if x.is_floating_point() else x
-        return viewed(x, views(self.method)), labels(self.method, y, self.real, outputs(self.method)), index
+        y, count = labels(self.method, y, self.real, outputs(self.method)), views(self.method)
+        if acts_on_raw(self.method):
+            return x, y, index, partial(augmented, views=count)
+        return viewed(x, count), y, index
 
 
 def attached(step: Step) -> Step:
@@ -91,6 +96,11 @@ def outputs(method: Method, classes: int = CLASSES) -> int:
 def views(method: Method) -> int:
     """How many views of a batch a method asks for."""
     return asked(method, "views", 1)
+
+
+def acts_on_raw(method: Method) -> bool:
+    """Whether a method perturbs batches before their augmentation."""
+    return any(acts_at(item) is SITES["raw"] for item in whole(method).perturbations())
 
 
 def labels(method: Method, y: Tensor, real: torch.dtype, classes: int = CLASSES) -> Tensor:

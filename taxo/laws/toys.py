@@ -19,7 +19,8 @@ WORDS = 30
 LENGTH = 7
 
 Inputs = Any  # a tensor, or several where a method asks for views
-Batch = tuple[Inputs, Tensor, Tensor]
+Sampled = tuple[Inputs, Tensor, Tensor]
+Batch = Sampled | tuple[Inputs, Tensor, Tensor, Callable[[Tensor], Inputs]]
 
 
 @contextmanager
@@ -83,14 +84,20 @@ def viewed(x: Tensor, views: int) -> Inputs:
     return x if views == 1 else tuple(x.roll(number, -1) for number in range(views))
 
 
+def augmented(x: Tensor, views: int) -> Inputs:
+    """A batch as it is augmented: mirrored, and in several views where those are wanted."""
+    return viewed(x.flip(-1), views)
+
+
 def pieces(batch: Batch, parts: int) -> list[Batch]:
     """A batch cut into equal parts."""
-    x, y, index = batch
+    x, y, index, *augment = batch
     if isinstance(x, Tensor):
         inputs = list(x.chunk(parts))
     else:
         inputs = list(zip(*(view.chunk(parts) for view in x), strict=True))
-    return list(zip(inputs, y.chunk(parts), index.chunk(parts), strict=True))
+    parted = list(zip(inputs, y.chunk(parts), index.chunk(parts), strict=True))
+    return [(*piece, augment[0]) for piece in parted] if augment else [*parted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class Toy:
     net: Callable[[int, int], nn.Module]
     inputs: Callable[[int, torch.Generator], Tensor]
 
-    def batch(self, rows: int, number: int, classes: int = CLASSES) -> Batch:
+    def batch(self, rows: int, number: int, classes: int = CLASSES) -> Sampled:
         """Inputs, labels, and places in a data set of `SAMPLES`; another one for every number."""
         dice = torch.Generator().manual_seed(number)
         x = self.inputs(rows, dice)

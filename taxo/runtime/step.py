@@ -14,15 +14,15 @@ from taxo.ops.lazy import Lazy
 from taxo.ops.sites import logits_of
 from taxo.ops.states import State
 from taxo.runtime.amended import Amended, Samples
+from taxo.runtime.augmenting import Augment, Inputs, shown, single
 from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
 from taxo.runtime.failures import telling
 from taxo.runtime.given import Given
+from taxo.runtime.hooks import Change
 from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.rounds import Rounds
 from taxo.runtime.sharded import SECOND_NORMS
-
-Inputs = Tensor | Sequence[Tensor]
 
 
 class Step(Rounds):
@@ -33,12 +33,14 @@ class Step(Rounds):
     wanted_views: ClassVar[int] = 1
     reads_index: ClassVar[bool] = False
     moves_inputs: ClassVar[bool] = False
+    acts_on_raw: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float] | None] = None
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
         super().__init__(model, **given)
         self.losses = torch.empty(0)
         self._open = False
+        self._augment: tuple[Augment | None] = (None,)  # in a tuple: not a part of this module
         self._program: Program | None = None
         self.setup()
         for state in (part for part in self.children() if isinstance(part, State)):
@@ -70,15 +72,32 @@ class Step(Rounds):
 
     # What a user calls
 
-    def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
-        """The mean loss of a batch; `losses` and `deltas` then hold what it was made of."""
+    def forward(
+        self, x: Inputs, y: Tensor, index: Tensor | None = None, augment: Augment | None = None
+    ) -> Tensor:
+        """The mean loss of a batch; `losses` and `deltas` then hold what it was made of.
+
+        `augment` is a function of inputs: what the method does before the augmentation is done before it.
+        """
         check_tensors(y=y, index=index, **{"x": x} if isinstance(x, Tensor) else dict(_named(x)))
         with searchable():
             given = ordinary(x) if isinstance(x, Tensor) else [ordinary(view) for view in x]
-            return self._loss(given, ordinary(y), ordinary(index))
+            self._augment = (augment,)
+            try:
+                return self._loss(self._begun(given), ordinary(y), ordinary(index))
+            finally:
+                self._augment = (None,)
 
-    def _loss(self, x: Inputs, y: Tensor, index: Tensor | None) -> Tensor:
-        views = views_of(x, self.wanted_views, type(self).__name__)
+    def _begun(self, x: Inputs) -> tuple[Tensor, ...]:
+        """What a step begins with: the batch, and where nothing is done before, augmented."""
+        name, (augment,) = type(self).__name__, self._augment
+        if self.acts_on_raw:
+            return (single(x, name),)
+        if augment is None:
+            return views_of(x, self.wanted_views, name)
+        return shown(single(x, name), augment, self.wanted_views, name)
+
+    def _loss(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         if self.moves_inputs:
             check_real(views[0])
         y = check_labels(views[0], y, self.classes, self.compares)
@@ -237,6 +256,12 @@ class Step(Rounds):
         self._taken = self._now = None
 
     # What a program's text calls
+
+    def augmented(self, x: Tensor, y: Tensor, *changes: Change) -> Tensor:
+        """The batch to go on with: what acts before its augmentation has acted, then it is augmented."""
+        (augment,), perturbed = self._augment, self.entered(x, y, *changes).x
+        self.views = shown(perturbed, augment, self.wanted_views, type(self).__name__)
+        return self.views[0]
 
     def _in_parts(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         """The losses of the batch, part by part where the method splits it."""

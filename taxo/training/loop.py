@@ -12,7 +12,6 @@ from torch import Tensor
 
 from taxo.language.errors import fail
 from taxo.training import ranks, schedule, seeds
-from taxo.training.augment import augmented
 from taxo.training.checkpoint import Checkpoint, Position
 from taxo.training.inputs import ahead
 from taxo.training.interrupt import Interrupted, StopRequest
@@ -21,9 +20,9 @@ from taxo.training.metrics import EpochMetrics, best
 from taxo.training.progress import Reporter
 from taxo.training.run import Run, fit_to_samples, measured, snapshot
 from taxo.training.scores import scores
+from taxo.training.showing import Showing
 from taxo.training.tensors import batches, numbers
 from taxo.training.update import update
-from taxo.training.views import views
 
 
 class Recorder:
@@ -85,9 +84,8 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
         _set_rate(run, batch)
         place = f"{position.epoch} {batch}" + (f" of {ranks.rank()}" if ranks.rank() else "")
         run.dice.manual_seed(seeds.number(settings.seed, f"step {place}"))
-        dice = seeds.generator(settings.seed, f"augment {place}")
-        shown = views(augmented(x, settings.augment, dice), run.step.wanted_views, dice)
-        loss = update(run, shown, part)
+        seed = seeds.number(settings.seed, f"augment {place}")
+        loss = update(run, x, part, Showing(settings.augment, run.step.wanted_views, seed))
         reporter.batch()
         run.losses[batch], stopped = ranks.agreed(loss, stop.made)
         seconds = position.seconds + perf_counter() - began

@@ -90,7 +90,7 @@ def autocontrast(x: Tensor, _: Tensor) -> Tensor:
 
 def equalize(x: Tensor, _: Tensor) -> Tensor:
     """Each channel with about as many pixels of every shade."""
-    shades = (x.flatten(2) * 255).round().long()
+    shades = (x.flatten(2) * 255).round().clamp(0, 255).long()  # a perturbed image may leave its box
     counts = torch.zeros(*shades.shape[:2], 256, dtype=torch.long, device=x.device)
     counts.scatter_add_(2, shades, torch.ones_like(shades))
     last = shades.amax(2, keepdim=True)

@@ -10,17 +10,23 @@ from torch import Tensor
 
 from taxo.training.run import Run
 from taxo.training.settings import Settings
+from taxo.training.showing import Showing
 from taxo.training.tensors import batches
 
 Views = Tensor | Sequence[Tensor]
 NARROW = {"bf16": torch.bfloat16, "16": torch.float16}
 
 
-def update(run: Run, x: Views, rows: Tensor) -> Tensor:
-    """Update the weights by a batch; its mean loss."""
-    loss = run.losses.new_zeros(())
+def update(run: Run, x: Tensor, rows: Tensor, showing: Showing) -> Tensor:
+    """Update the weights by a batch; its mean loss.
+
+    A method that acts on the batch before its augmentation has the step augment it.
+    """
+    loss, raw = run.losses.new_zeros(()), run.step.acts_on_raw
+    shown = x if raw else showing(x)
     for _ in range(run.step.replays):
-        loss = _backward(run, x, rows)
+        showing.begin()
+        loss = _backward(run, shown, rows, showing if raw else None)
         run.scaling.unscale(run.optimizer)
         if run.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
@@ -31,23 +37,23 @@ def update(run: Run, x: Views, rows: Tensor) -> Tensor:
     return loss
 
 
-def _backward(run: Run, x: Views, rows: Tensor) -> Tensor:
+def _backward(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tensor:
     count = run.settings.accumulate
     if count == 1:
-        return _of_part(run, x, rows, 1)
+        return _of_part(run, x, rows, 1, showing)
     total = run.losses.new_zeros(())
     size = -(-len(rows) // count)
     for place in batches(torch.arange(len(rows), device=rows.device), size):
         part, share = rows[place], len(place) / len(rows)
         views = x[place] if isinstance(x, Tensor) else [view[place] for view in x]
-        total += share * _of_part(run, views, part, share)
+        total += share * _of_part(run, views, part, share, showing)
     return total
 
 
-def _of_part(run: Run, x: Views, rows: Tensor, share: float) -> Tensor:
+def _of_part(run: Run, x: Views, rows: Tensor, share: float, showing: Showing | None) -> Tensor:
     samples = run.rounds
     with narrowed(run.settings, rows.device):
-        loss: Tensor = run.call(x, samples.train.y[rows], samples.index[rows])
+        loss: Tensor = run.call(x, samples.train.y[rows], samples.index[rows], showing)
     run.scaling.scaled(loss if share == 1 else loss * share).backward()
     return loss.detach()
 

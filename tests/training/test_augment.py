@@ -158,3 +158,11 @@ def test_a_crop_is_a_shifted_image_that_may_be_mirrored():
 def test_tables_are_not_augmented():
     with pytest.raises(TaxoError, match=r"T503.*`--augment flip_crop` is about images, and `iris` has none"):
         from_words({"data": "iris", "augment": "flip_crop"}, [])
+
+
+def test_what_a_perturbation_drove_beyond_white_is_the_last_shade():
+    x = torch.rand(2, 3, 24, 24)
+    x[:, :, 0] = 1.0
+    beyond = x.clone()
+    beyond[:, :, 0] = 1.3
+    assert torch.equal(retouching.equalize(beyond, torch.zeros(2)), retouching.equalize(x, torch.zeros(2)))

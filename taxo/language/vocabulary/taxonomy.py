@@ -23,6 +23,7 @@ TARGETS: dict[str, Target] = {
 }
 
 SITES: dict[str, Site] = {
+    "raw": Site("the input before its random augmentation", "features", Place.FEATURES, "x", Shape.X),
     "z": Site("the head's input", "features", Place.INNER, "z", Shape.Z),
     "embedding": Site("the embedded text", "features", Place.INNER, "h", Shape.INNER),
     "p": Site("the predicted distribution", "labels", Place.LABELS, "p", Shape.ROW),
