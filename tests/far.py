@@ -1,7 +1,7 @@
 """A device that lies far away, played on the CPU: what asks it for a content is seen, and steps are recorded.
 
-Its tensors say that they are on `meta`, so that nothing takes them for the host's; their content lies in tensors
-of the CPU, so that every number is right.
+Its tensors say that they are on `meta`, so that nothing takes them for the host's; their content lies in
+tensors of the CPU, so that every number is right.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Far(Tensor):
     """A tensor of the far device."""
 
     near: Tensor
-    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
 
     @staticmethod
     def __new__(cls, near: Tensor) -> Far:
-        return Tensor._make_wrapper_subclass(  # pyright: ignore
+        return Tensor._make_wrapper_subclass(
             cls,
             near.shape,
             strides=near.stride(),
@@ -86,7 +86,7 @@ class Device(TorchDispatchMode):
             kwargs["device"] = NEAR
         near_args, near_kwargs = mapped(_near, (args, kwargs))
         if self.tape is not None:
-            self.tape.keep(func, [one.near for one in fars], near_args, near_kwargs)
+            self.tape.keep([one.near for one in fars], near_args, near_kwargs)
         out = func(*near_args, **near_kwargs)
         if self.tape is not None:
             self.tape.note(func, near_args, near_kwargs, out)
@@ -152,15 +152,17 @@ class Tape:
         self._operations: list[tuple[Any, Any, Any, Any]] = []
         self._before: dict[int, tuple[Tensor, Tensor]] = {}
         self._made: set[int] = set()
-        self._dice: dict[int, tuple[torch.Generator, Tensor]] = {}
+        self._dice: dict[int, tuple[torch.Generator, Tensor]] = {
+            0: (torch.default_generator, torch.get_rng_state())
+        }
 
-    def keep(self, func: Any, nears: list[Tensor], args: Any, kwargs: Any) -> None:
+    def keep(self, nears: list[Tensor], args: Any, kwargs: Any) -> None:
         """Remember what an operation is about to change: nothing runs while it is recorded."""
         for dice in (one for one in leaves((args, kwargs)) if isinstance(one, torch.Generator)):
             self._dice.setdefault(id(dice), (dice, dice.get_state()))
         for one in nears:
             place = one.untyped_storage()._cdata
-            if func._schema.is_mutable and place not in self._made:
+            if place not in self._made:  # whether it is changed: not every schema says so
                 self._before.setdefault(place, (one, _memory(one).clone()))
 
     def note(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -197,7 +199,7 @@ class Tape:
 
 def _memory(one: Tensor) -> Tensor:
     """All bytes that a tensor or its views lie in."""
-    return torch.empty(0, dtype=torch.uint8).set_(one.untyped_storage())  # pyright: ignore
+    return torch.empty(0, dtype=torch.uint8).set_(one.untyped_storage())
 
 
 class Tapes:
@@ -229,8 +231,8 @@ def sent(one: Any) -> Any:
     """A tensor, a module or a batch on the far device."""
     if isinstance(one, nn.Module):
         for module in one.modules():
-            for kept in (module._parameters, module._buffers):  # pyright: ignore
-                kept |= {name: sent(part) for name, part in kept.items() if part is not None}  # pyright: ignore
+            for kept in (module._parameters, module._buffers):
+                kept |= {name: sent(part) for name, part in kept.items() if part is not None}
         return one
     if isinstance(one, Far):
         return one
@@ -243,7 +245,8 @@ def sent(one: Any) -> Any:
 
 def back(one: Tensor) -> Tensor:
     """The content of a tensor of the far device."""
-    return one.detach().near.clone() if isinstance(one, Far) else one.detach().clone()  # pyright: ignore
+    near = one.detach()
+    return near.near.clone() if isinstance(near, Far) else near.clone()
 
 
 def _brought(make: Callable[..., Tensor]) -> Callable[..., Tensor]:

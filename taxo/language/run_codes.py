@@ -78,6 +78,13 @@ RUN_CODES: dict[str, Code] = {
         "say what is next to what. Give the step images as they are, and flatten them in the model's first "
         "layer.",
     ),
+    "T415": Code(
+        "a step that no CUDA graph holds",
+        "A CUDA graph is what the device was told to do in one step, told again for every batch. What the "
+        "host does anew each time is not in it: choosing a module, calling a function from outside, fetching "
+        "rows of a table from the main memory, exchanging gradients between processes. Call the step itself, "
+        "which gives the same numbers, or change what the message names.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name, or what it is read from is not on this machine. The hint gives the "

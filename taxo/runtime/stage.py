@@ -35,6 +35,7 @@ class Stage(nn.Module):
     """A model, an objective, and the passes through them."""
 
     sees: ClassVar[tuple[str, ...]] = ()
+    still = repeats = False  # the model draws nothing; a pass drew again what another one drew
 
     def __init__(
         self,
@@ -49,8 +50,7 @@ class Stage(nn.Module):
         self.front = Front(model, torch_compile)
         self.model = self.front.model
         self.objective: nn.Module = CrossEntropy()
-        self.classes = classes
-        self.outputs = classes
+        self.classes = self.outputs = classes
         self.draws = Draws(seed)
         self.deltas: dict[str, Delta] = {}
         self.guard = Guard()
@@ -178,13 +178,14 @@ class Stage(nn.Module):
     @contextmanager
     def searching(self, norm: str, masks: bool = False) -> Generator[None]:
         """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
-        before = self.quiet, self.sought
+        before, self.repeats = (self.quiet, self.sought), self.repeats or masks
         self.quiet = self.sought = True
+        again = same_masks(self.model, masks and not self.still)
         # a search for weights needs their own slopes, and compiled code overlooks what is folded
-        fixed = norm == "frozen" and not masks and not self.front.compiled
+        folds = norm == "frozen" and not (masks or self.front.compiled)
         try:
-            attack = self.attack.open() if fixed else nullcontext()
-            with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks), attack:
+            attack = self.attack.open() if folds else nullcontext()
+            with torch.enable_grad(), self.normed(norm), again, attack:
                 yield
         finally:
             self.quiet, self.sought = before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Unpack, cast
+from typing import TYPE_CHECKING, ClassVar, Unpack, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.rounds import Rounds
 from taxo.runtime.sharded import SECOND_NORMS
+
+if TYPE_CHECKING:
+    from taxo.runtime.graphed import Graphed
 
 Inputs = Tensor | Sequence[Tensor]
 
@@ -103,10 +106,20 @@ class Step(Rounds):
         self.guard.look(losses)
         if self.training:
             self.steps.add_(1)
-            if self._now is not None:
-                self._now.step += 1
+            self.tick()
         self.losses = losses.detach()
         return losses.mean()
+
+    def graphed(self) -> Graphed:
+        """This step as CUDA graphs, for a loop on a GPU: to be called in its place, with its results."""
+        from taxo.runtime.graphed import Graphed
+
+        return Graphed(self)
+
+    def take_replayed(self, losses: Tensor, deltas: dict[str, Delta]) -> None:
+        """Take what a replayed step gave for what this one did."""
+        self.losses, self.deltas = losses, deltas
+        self.tick()
 
     def epochs(self, count: int) -> Iterator[int]:
         """The epochs still to do of `count`, telling the step how far the run is.

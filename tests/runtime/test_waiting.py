@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 import taxo
 from taxo.catalog import load
@@ -46,6 +49,6 @@ def test_steps(spec: str, monkeypatch: pytest.MonkeyPatch):
         lambda x: x.copy_(torch.ones(4)),
     ],
 )
-def test_a_question_would_be_noticed(ask: object, monkeypatch: pytest.MonkeyPatch):
+def test_a_question_would_be_noticed(ask: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch):
     with far_device(monkeypatch) as device, device.watching(), pytest.raises(Waits):
-        ask(torch.zeros(4, device="meta"))  # pyright: ignore
+        ask(torch.zeros(4, device="meta"))
