@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +20,8 @@ from taxo.runtime.cuda_graphs import CudaGraphs, Recorder
 from taxo.runtime.masks import CPU, states
 from taxo.runtime.recorded import Given, Recorded, record, tensors
 from taxo.runtime.standing import Standing
+from taxo.runtime.step import Step
 from taxo.runtime.told import Said, Telling
-
-if TYPE_CHECKING:
-    from taxo.runtime.step import Step
 
 BEFORE = 3  # steps that are not recorded: libraries choose kernels then, and tables get their room
 MOST = 8  # recordings that are kept: each holds memory of its own

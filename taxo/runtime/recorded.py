@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,9 +12,7 @@ from torch import Tensor
 from taxo.language.errors import TaxoError, fail
 from taxo.runtime.cuda_graphs import Recorder
 from taxo.runtime.meters import Delta
-
-if TYPE_CHECKING:
-    from taxo.runtime.step import Step
+from taxo.runtime.step import Step
 
 Replay = Callable[[], None]
 Given = tuple[Tensor | tuple[Tensor, ...], Tensor, Tensor | None]
@@ -83,19 +80,9 @@ class Recorded:
 
 def record(step: Step, recorder: Recorder, given: Given, plain: AbstractContextManager[object]) -> Recorded:
     """Record a step on copies of a batch; nothing is computed, and nothing of the step moves."""
-    x, y, index = given
-    views = x.detach().clone() if isinstance(x, Tensor) else tuple(view.detach().clone() for view in x)
-    fixed: Given = (views, y.clone(), None if index is None else index.clone())
-    generator, now, weights = (
-        step.draws.ready(),
-        step.now,
-        [one for one in step.parameters() if one.requires_grad],
-    )
-    slope, taken = torch.ones((), device=step.anchor.device, dtype=step.anchor.dtype), now.step
-    before = [weight.grad for weight in weights]
-    for weight in weights:
-        weight.grad = None
-    loss = slope
+    fixed, generator = _copied(given), step.draws.ready()
+    weights = [weight for weight in step.parameters() if weight.requires_grad]
+    loss = slope = torch.ones((), device=step.anchor.device, dtype=step.anchor.dtype)
 
     def forward() -> None:
         nonlocal loss
@@ -106,27 +93,11 @@ def record(step: Step, recorder: Recorder, given: Given, plain: AbstractContextM
             loss.backward(slope.to(loss.dtype))
 
     generators = [] if generator is None else [generator]
-    try:
-        torch.clear_autocast_cache()  # weights that were narrowed before are not those of a later batch
+    with _untouched(step, weights), _refused(step):
         there = recorder.record(forward, generators)
         back = recorder.record(backward, generators)
         after = recorder.record(step.settle, generators) if step.waits() else None
         found = [(weight, weight.grad) for weight in weights if weight.grad is not None]
-    except TaxoError:
-        raise
-    except Exception as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        fail(
-            "T415",
-            f"no CUDA graph holds a step of `{step.method.name}`: {said}",
-            None,
-            "call the step itself",
-        )
-    finally:
-        torch.clear_autocast_cache()
-        now.step = taken
-        for weight, grad in zip(weights, before, strict=True):
-            weight.grad = grad
     return Recorded(
         step,
         fixed,
@@ -141,3 +112,39 @@ def record(step: Step, recorder: Recorder, given: Given, plain: AbstractContextM
         [weight for weight, _ in found],
         [grad for _, grad in found],
     )
+
+
+def _copied(given: Given) -> Given:
+    x, y, index = given
+    views = x.detach().clone() if isinstance(x, Tensor) else tuple(view.detach().clone() for view in x)
+    return views, y.clone(), None if index is None else index.clone()
+
+
+@contextmanager
+def _untouched(step: Step, weights: list[Tensor]) -> Generator[None]:
+    """Slopes and time as they were; weights that autocast narrowed before are not those of a later batch."""
+    now, before = step.now, [weight.grad for weight in weights]
+    taken = now.step
+    for weight in weights:
+        weight.grad = None
+    torch.clear_autocast_cache()
+    try:
+        yield
+    finally:
+        torch.clear_autocast_cache()
+        now.step = taken
+        for weight, grad in zip(weights, before, strict=True):
+            weight.grad = grad
+
+
+@contextmanager
+def _refused(step: Step) -> Generator[None]:
+    """Say of what goes wrong here that it did while a step was recorded."""
+    try:
+        yield
+    except TaxoError:
+        raise
+    except Exception as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        message = f"no CUDA graph holds a step of `{step.method.name}`: {said}"
+        fail("T415", message, None, "call the step itself")

@@ -35,7 +35,8 @@ class Stage(nn.Module):
     """A model, an objective, and the passes through them."""
 
     sees: ClassVar[tuple[str, ...]] = ()
-    still = repeats = False  # the model draws nothing; a pass drew again what another one drew
+    quiet = sought = False  # within passes that note nothing; within those of a search
+    still = repeats = False  # the model draws nothing; a pass drew again what another drew
 
     def __init__(
         self,
@@ -60,7 +61,6 @@ class Stage(nn.Module):
         self.priced = True
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
-        self.quiet = self.sought = False  # within passes that note nothing; within those of a search
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
         self.shards = Shards(self.front)
@@ -182,9 +182,8 @@ class Stage(nn.Module):
         self.quiet = self.sought = True
         again = same_masks(self.model, masks and not self.still)
         # a search for weights needs their own slopes, and compiled code overlooks what is folded
-        folds = norm == "frozen" and not (masks or self.front.compiled)
+        attack = nullcontext() if norm != "frozen" or masks or self.front.compiled else self.attack.open()
         try:
-            attack = self.attack.open() if folds else nullcontext()
             with torch.enable_grad(), self.normed(norm), again, attack:
                 yield
         finally:

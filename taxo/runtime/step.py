@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Unpack, cast
+from typing import ClassVar, Unpack, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,6 @@ from taxo.runtime.inference import ordinary, searchable
 from taxo.runtime.meters import Delta, joined, measure
 from taxo.runtime.rounds import Rounds
 from taxo.runtime.sharded import SECOND_NORMS
-
-if TYPE_CHECKING:
-    from taxo.runtime.graphed import Graphed
 
 Inputs = Tensor | Sequence[Tensor]
 
@@ -109,12 +106,6 @@ class Step(Rounds):
             self.tick()
         self.losses = losses.detach()
         return losses.mean()
-
-    def graphed(self) -> Graphed:
-        """This step as CUDA graphs, for a loop on a GPU: to be called in its place, with its results."""
-        from taxo.runtime.graphed import Graphed
-
-        return Graphed(self)
 
     def take_replayed(self, losses: Tensor, deltas: dict[str, Delta]) -> None:
         """Take what a replayed step gave for what this one did."""
