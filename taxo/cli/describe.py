@@ -9,6 +9,7 @@ from taxo.catalog import library_for, whole
 from taxo.cli.columns import columns
 from taxo.cli.reads import read_texts
 from taxo.compiler import lower, refusals, schedule, simplify
+from taxo.compiler.changing import changing
 from taxo.compiler.graph import Graph
 from taxo.language.check import check
 from taxo.language.coordinates import derive
@@ -47,7 +48,8 @@ def plan_lines(method: Method, graph: Graph) -> list[str]:
         return ["none in this version:", *(f"  {one.message}" for one in missing)]
     plan = schedule(graph)
     passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
-    return [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
+    alone = [f"no CUDA graph holds a step: {what}" for what, _ in changing(graph)]
+    return [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)", *alone]
 
 
 def _doubts(method: Method) -> list[str]:

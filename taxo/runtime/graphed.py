@@ -165,15 +165,15 @@ class _Replayed(torch.autograd.Function):
 
 def _check(step: Step, elsewhere: bool) -> None:
     """Refuse what cannot be recorded, as far as it shows beforehand."""
-    device = step.anchor.device
-    if device.type != "cuda" and not elsewhere:
-        hint = 'call `model.to("cuda")` first, or the step itself'
-        fail("T505", f"a step on `{device}` has no CUDA graph", None, hint)
     for what, span in changing(lower(simplify(whole(step.method)))):
         _refuse(step, what, span)
     for what in _outside(step):
         _refuse(step, what)
     step.shards.refuse_any("a step is recorded", "leave the model whole")
+    device = step.anchor.device
+    if device.type != "cuda" and not elsewhere:
+        hint = "call the step itself, or move it first: `step.to('cuda')`"
+        fail("T505", f"a step on `{device}` has no CUDA graph", None, hint)
 
 
 def _outside(step: Step) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -121,7 +121,7 @@ def _copied(given: Given) -> Given:
 
 
 @contextmanager
-def _untouched(step: Step, weights: list[Tensor]) -> Generator[None]:
+def _untouched(step: Step, weights: Sequence[Tensor]) -> Generator[None]:
     """Slopes and time as they were; weights that autocast narrowed before are not those of a later batch."""
     now, before = step.now, [weight.grad for weight in weights]
     taken = now.step
