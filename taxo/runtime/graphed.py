@@ -51,12 +51,17 @@ class Graphed(nn.Module):
         _check(step, recorder is not None)
         self.step = step
         device = step.anchor.device
-        self._recorder = recorder or CudaGraphs(device)
+        self._given, self._recorder = recorder, recorder or CudaGraphs(device)
         # what the loss seems to depend on: the slopes of the weights are brought by hand
         self._anchor = torch.zeros((), device=device, requires_grad=True)
         self._kinds: dict[object, Kind] = {}
         self._standing: Standing | None = None
         self._calls = 0
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        """Copies and pickles record anew, on memory of their own."""
+        del protocol
+        return Graphed, (self.step, self._given)
 
     def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
         """The mean loss of a batch, as the step gives it."""

@@ -103,6 +103,11 @@ class Known(Clock):
         if following is not None and losses.requires_grad:
             following.follow(table, unknown, losses, goal, update)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What copies and pickles take: nothing that is still to move, since it knows this step's tables."""
+        self.settle()
+        return {**self.__dict__, "views": (), "_done": {}, "_following": {}, "telling": None}
+
     def forget(self) -> None:
         """Leave what was to move where it is: another state has been loaded."""
         self._following.clear()
