@@ -10,6 +10,7 @@ from taxo.cli.amendments import amending, amendment, idle
 from taxo.cli.columns import columns
 from taxo.cli.reads import read_texts
 from taxo.compiler import Plan, lower, refusals, schedule, simplify
+from taxo.compiler.changing import changing
 from taxo.compiler.graph import Act, Graph
 from taxo.language.check import check
 from taxo.language.coordinates import derive
@@ -48,8 +49,9 @@ def plan_lines(method: Method, graph: Graph) -> list[str]:
         return ["none in this version:", *(f"  {one.message}" for one in missing)]
     plan = schedule(graph)
     passes = [f"{number}. {one}" for number, one in enumerate(plan.passes, 1)]
+    alone = [f"no CUDA graph holds a step: {what}" for what, _ in changing(graph)]
     found = [*passes, f"cost of a step: {plan.cost} (forwards and backwards of the batch)"]
-    return [*found, *_round_lines(plan)]
+    return [*found, *alone, *_round_lines(plan)]
 
 
 def _round_lines(plan: Plan) -> list[str]:

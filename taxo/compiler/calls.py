@@ -45,6 +45,7 @@ class CallWriter(ABC):
         self.shapes = Shapes(scope, Findings())
         self.imports: set[str] = set()
         self.modules: set[str] = set()
+        self.times: dict[str, None] = {}  # conditions that the host decides by the time
 
     @abstractmethod
     def held(self, node: Expression, place: Spot, least: int) -> str:

@@ -137,6 +137,9 @@ def _bodies(graph: Graph, plan: Plan, writer: Writer) -> Iterator[tuple[str, Tex
         found = Text()
         RoundWriter(graph.method, writer, act).write(found)
         yield "def between(self, data):", found
+    regime = Text()
+    regime.line(*[f"return ({', '.join(writer.times)},)"] * bool(writer.times))
+    yield "def regime(self):", regime
 
 
 def _docstring(method: Method) -> Iterator[str]:

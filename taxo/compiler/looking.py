@@ -66,7 +66,9 @@ class Looking:
         if times:
             yield " or ".join(times) if len(times) < 2 else f"({' or '.join(times)})"
         if self.ahead.every > 1:
-            yield f"self.now.step % {self.ahead.every} == 0"
+            every = f"self.now.step % {self.ahead.every} == 0"
+            self.writer.times[every] = None
+            yield every
 
     def _steps(self) -> list[str]:
         """What virtual steps are made with."""

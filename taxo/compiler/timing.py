@@ -47,4 +47,5 @@ def time_condition(act: Act, writer: Writer) -> str:
     code = timing.code(writer.scope.written_out(act.item.where), EARLY)
     writer.imports |= timing.imports
     writer.modules |= timing.modules
+    writer.times[code] = None
     return code

@@ -86,6 +86,13 @@ RUN_CODES: dict[str, Code] = {
         "classes that something is divided by. Look at what meets in the clause that is quoted. An error "
         "of your own model is no such error, and is shown as it is.",
     ),
+    "T415": Code(
+        "a step that no CUDA graph holds",
+        "A CUDA graph is what the device was told to do in one step, told again for every batch. What the "
+        "host does anew each time is not in it: choosing a module, calling a function from outside, fetching "
+        "rows of a table from the main memory, exchanging gradients between processes. Call the step itself, "
+        "which gives the same numbers, or change what the message names.",
+    ),
     "T501": Code(
         "no such data set",
         "No data set has this name, or what it is read from is not on this machine. The hint gives the "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taxo.ops.forms import real_type
+from taxo.ops.forms import real_type, tensor_of
 from taxo.ops.granules import Number, length, of_each, positive
 
 
@@ -36,7 +36,7 @@ def prox_of_squares(
     """
     if penalty == "l2" and isinstance(scale, Tensor) and scale.dim():
         raise ValueError("a group penalty needs one scale for all entries")
-    square = torch.as_tensor(scale * scale, dtype=residual.dtype, device=residual.device)
+    square = tensor_of(scale * scale, residual.dtype, residual.device)
     zero = square == 0
     # the derivative, −2 scale residual + 2 scale² m + lam ∂penalty(m), vanishes at a prox of scale · residual
     pulled, half = scale * residual, lam / 2 if penalty != "none" else 0.0
@@ -51,7 +51,7 @@ def cross_entropy_l1(u: Tensor, y: Tensor, lam: Number) -> Tensor:
     moves, by (log((1 − lam) / lam) − (u_y − logsumexp_{c ≠ y} u_c))₊.
     """
     exact = u.to(real_type(u))
-    price = torch.as_tensor(of_each(lam, exact), dtype=exact.dtype, device=u.device)
+    price = tensor_of(of_each(lam, exact), exact.dtype, u.device)
     price = price.clamp(min=torch.finfo(exact.dtype).tiny)
     if y.is_floating_point():
         return _soft_l1(exact, y.to(exact.dtype), price).to(u.dtype)
@@ -81,7 +81,7 @@ def cross_entropy_linf(u: Tensor, y: Tensor, radius: Number, maximize: bool) -> 
     along the order of softmax(u) / y: exact if all classes but the largest of y have the same mass.
     """
     exact = u.to(real_type(u))
-    reach = torch.as_tensor(of_each(positive(radius), exact), dtype=exact.dtype, device=u.device)
+    reach = tensor_of(of_each(positive(radius), exact), exact.dtype, u.device)
     if not y.is_floating_point():
         sign = 2 * functional.one_hot(y, u.shape[1]).to(exact.dtype) - 1
         return (reach * (-sign if maximize else sign)).to(u.dtype)

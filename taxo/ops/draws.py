@@ -27,15 +27,23 @@ class Draws:
         self._generator: torch.Generator | None = None
         self._pending: Tensor | None = None
         self._choices: torch.Generator | None = None
+        self._spare: torch.Generator | None = None
 
     def generator(self, device: torch.device) -> torch.Generator:
         """The generator, made on the device of the first draw."""
         if self._generator is None or self._generator.device != device:
-            self._generator = torch.Generator(device).manual_seed(self.seed)
+            # the same one as before, where there is one: a recorded step knows no other
+            spare = self._spare if self._spare is not None and self._spare.device == device else None
+            self._generator = (spare or torch.Generator(device)).manual_seed(self.seed)
             if self._pending is not None:
                 self._generator.set_state(self._pending)
                 self._pending = None
         return self._generator
+
+    def ready(self) -> torch.Generator | None:
+        """The generator as the next draw finds it; none before the first draw of all."""
+        used = self._generator or self._spare
+        return None if used is None else self.generator(used.device)
 
     def normal(self, mean: float | Tensor, deviation: float | Tensor, like: Tensor) -> Tensor:
         """Normal numbers in the shape of `like`."""
@@ -142,6 +150,7 @@ class Draws:
 
     def restore(self, state: Tensor) -> None:
         """Go on where another generator stood."""
+        self._spare = self._generator or self._spare
         state, self._generator, self._choices = state.cpu(), None, None
         choices = torch.Generator()
         size = choices.get_state().numel()

@@ -19,6 +19,13 @@ def real_type(like: Tensor) -> torch.dtype:
     return torch.promote_types(own, torch.float32)
 
 
+def tensor_of(value: float | Tensor, kind: torch.dtype, device: torch.device) -> Tensor:
+    """A value as a tensor on a device; a number is made there, since sending it would wait."""
+    if isinstance(value, Tensor):
+        return value.to(device, kind)
+    return torch.full((), value, dtype=kind, device=device)
+
+
 def distribution(y: Tensor, classes: int, like: Tensor) -> Tensor:
     """The labels as distributions over the classes; those that are, stay."""
     if y.is_floating_point():

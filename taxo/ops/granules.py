@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from taxo.ops.forms import per_sample, real_type
+from taxo.ops.forms import per_sample, real_type, tensor_of
 
 Number = float | Tensor
 
@@ -57,7 +57,7 @@ def reshaped(rows: list[Tensor], like: list[Tensor]) -> list[Tensor]:
 def clipped(part: Tensor, low: Number, high: Number) -> Tensor:
     """The tensor between two bounds, which are numbers or tensors."""
     if isinstance(low, Tensor) or isinstance(high, Tensor):
-        bounds = [torch.as_tensor(end, dtype=real_type(part), device=part.device) for end in (low, high)]
+        bounds = [tensor_of(end, real_type(part), part.device) for end in (low, high)]
         return part.clamp(*bounds).to(part.dtype)
     return part.clamp(low, high)
 

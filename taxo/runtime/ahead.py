@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import ClassVar, TypedDict, Unpack, cast
 
 import torch
@@ -61,7 +61,7 @@ class Ahead(Teaching):
 
     def held_out(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The next held-out batch, beside the one that is trained on."""
-        inputs, y = self.held.take(x)
+        inputs, y = cast("tuple[Tensor, Tensor]", self.told(lambda: self.held.take(x)))
         return inputs, check_labels(inputs, y, self.classes, self.compares)
 
     @contextmanager
@@ -78,7 +78,8 @@ class Ahead(Teaching):
         """A training pass up to the logits, which virtual steps share; none where nothing is learned."""
         if not self.learns():
             return None
-        self._done.setdefault("masks", states(self.model))  # once for all lines of a step
+        if not self.still:
+            self._done.setdefault("masks", states(self.model))  # once for all lines of a step
         with self.front.twice() if second else nullcontext():
             return super().line(x, None, **hooks)
 
@@ -104,12 +105,19 @@ class Ahead(Teaching):
         def losses(weights: Weights) -> Tensor:
             before, self._standing = self._standing, weights
             try:
-                with drawing_again(self.model, cast("States | None", self._done.get("masks"))):
+                with self._masks():
                     return run()
             finally:
                 self._standing = before
 
         return losses
+
+    def _masks(self) -> AbstractContextManager[None]:
+        """Passes with the dropout masks of the training pass."""
+        if self.still:
+            return nullcontext()
+        self.repeats = True
+        return drawing_again(self.model, cast("States | None", self._done.get("masks")))
 
     def weights_of_head(self) -> Weights:
         """The trainable parameters of the head."""

@@ -81,7 +81,21 @@ def program_class(program: Program) -> type[Step]:
     # a module like others: `torch.compile` looks a function's up by its name
     module = sys.modules[program.filename] = ModuleType(program.filename)
     exec(compile(program.text, program.filename, "exec"), vars(module))
-    return cast("type[Step]", vars(module)[program.name])
+    made = cast("type[Step]", vars(module)[program.name])
+    # pickle would look the class up by its module's name, which no other process has
+    setattr(made, "__reduce_ex__", _reduced)  # noqa: B010
+    return made
+
+
+def _reduced(step: Step, _: object) -> tuple[object, ...]:
+    return _blank, (step.program,), step.__getstate__()
+
+
+def _blank(program: Program) -> Step:
+    """A step of a program that waits for its state."""
+    module = sys.modules.get(program.filename)
+    made = program_class(program) if module is None else cast("type[Step]", vars(module)[program.name])
+    return made.__new__(made)
 
 
 def _check_counted(program: Program, classes: int, samples: int | None) -> None:

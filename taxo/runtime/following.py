@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +17,14 @@ Goal = Callable[[Tensor], Tensor]
 Update = Callable[[Tensor, Tensor], Tensor]
 
 
+class Pending(Protocol):
+    """What is still to move when the next step begins, or when this one is saved."""
+
+    def apply(self) -> None:
+        """Move it."""
+        ...
+
+
 @dataclass(eq=False)
 class Following:
     """One unknown in one pass, waiting for its slope.
@@ -24,7 +33,7 @@ class Following:
     own; whatever the user scaled the loss with is taken out again.
     """
 
-    done: list[Following]
+    done: list[Pending]
     scale: Tensor | None = None
     slope: Tensor | None = None
     finish: Callable[[Tensor], None] | None = field(default=None, repr=False)

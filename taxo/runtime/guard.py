@@ -57,14 +57,18 @@ class Guard:
             if bool(wrong):
                 self._complain(kind, name)
             return
-        before = self._noted.get((kind, name))
-        self._noted[kind, name] = wrong if before is None else before | wrong
+        if (kind, name) in self._noted:
+            self._noted[kind, name].logical_or_(wrong)  # in place: a recorded step knows nothing else
+            return
+        with torch.inference_mode(False):
+            self._noted[kind, name] = wrong.clone()
 
     def ask(self) -> None:
         """Say what was noted since the last time; this waits for the device."""
-        noted, self._noted = self._noted, {}
-        for (kind, name), wrong in noted.items():
+        for (kind, name), wrong in self._noted.items():
             if bool(wrong):
+                for flag in self._noted.values():
+                    flag.zero_()
                 self._complain(kind, name)
 
     def _complain(self, kind: str, name: str) -> NoReturn:

@@ -17,23 +17,20 @@ from taxo.ops.heads import with_cosine_head
 from taxo.ops.ranks import rank, world
 from taxo.ops.tables import Table
 from taxo.runtime.auxiliary import Auxiliary
-from taxo.runtime.following import Following, Goal, Update
-from taxo.runtime.given import Given, Now
+from taxo.runtime.clock import Clock
+from taxo.runtime.following import Following, Goal, Pending, Update
+from taxo.runtime.given import Given
 from taxo.runtime.hooks import Change, Norm
 from taxo.runtime.line import Line
 from taxo.runtime.places import Places
 from taxo.runtime.sharded import SECOND_NORMS, check_wrapping
-from taxo.runtime.stage import Stage
 
 
-class Known(Stage):
+class Known(Clock):
     """The values that a program's text reads by `self`."""
 
     carried_view: ClassVar[int] = 1
     carry: Carry
-    epoch: Tensor
-    planned: Tensor
-    steps: Tensor
 
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
         classes, teacher = given["classes"], given.get("teacher")
@@ -53,24 +50,12 @@ class Known(Stage):
             self.teaching = (teacher.eval(), Places(teacher, classes))
         self._numbers = {"class_count": given.get("class_counts"), "prior": given.get("prior")}
         self._constants: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
-        self._optimizer: torch.optim.Optimizer | None = None
-        self._first_lr = 1.0
         self._done: dict[str, object] = {}
         self._own: Draws | None = None
-        self._now: Now | None = None
         self._taken: int | None = None
         self._following: dict[str, Following] = {}
-        self._moved: list[Following] = []
-        for name, count in (("epoch", 0), ("planned", 1), ("steps", 0)):
-            self.register_buffer(name, torch.full((), count, dtype=torch.int64))
+        self._moved: list[Pending] = []
         self.register_state_dict_pre_hook(_settle)
-
-    @property
-    def now(self) -> Now:
-        """How far the run is, in Python's own numbers; only after a change of epoch a device is asked."""
-        if self._now is None or self.epoch.device.type == "cpu":
-            self._now = Now(int(self.epoch), int(self.planned), int(self.steps))
-        return self._now
 
     def carried(self, x: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         """The weighted losses of the branches on the previous batch."""
@@ -96,14 +81,6 @@ class Known(Stage):
         if isinstance(value, Tensor) and not self.quiet:
             self.guard.watch("", value, "weighing")
         return value
-
-    def number(self, value: float | Tensor, like: Tensor) -> Tensor:
-        """A value as a tensor."""
-        return (
-            value
-            if isinstance(value, Tensor)
-            else torch.full((), value, dtype=real_type(like), device=like.device)
-        )
 
     def layers(self, pattern: str) -> list[str]:
         """The names of the modules that match; no name stands for the input."""
@@ -138,6 +115,11 @@ class Known(Stage):
         if following is not None and losses.requires_grad:
             following.follow(table, unknown, losses, goal, update)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What copies and pickles take: nothing that is still to move, since it knows this step's tables."""
+        self.settle()
+        return {**self.__dict__, "views": (), "_done": {}, "_following": {}, "telling": None}
+
     def forget(self) -> None:
         """Leave what was to move where it is: another state has been loaded."""
         self._following.clear()
@@ -148,6 +130,14 @@ class Known(Stage):
         for following in self._moved:
             following.apply()
         self._moved.clear()
+
+    def waits(self) -> bool:
+        """Whether anything is still to move."""
+        return bool(self._moved)
+
+    def moves_later(self, pending: Pending) -> None:
+        """Have something moved when the next step begins, or when this one is saved."""
+        self._moved.append(pending)
 
     def with_carried(self, losses: Tensor, y: Tensor, index: Tensor | None) -> Tensor:
         """The losses with those of the branches on the previous batch, which is this one from now on."""
@@ -222,46 +212,6 @@ class Known(Stage):
     def prior(self, like: Tensor) -> Tensor:
         """The numbers per class that were given from outside."""
         return self._constant("prior", like, lambda numbers: numbers)
-
-    @property
-    def epochs_done(self) -> Tensor:
-        """The number of finished epochs, to compute with."""
-        return self.epoch.double()
-
-    @property
-    def epochs_planned(self) -> Tensor:
-        """The number of epochs of the run, to compute with."""
-        return self.planned.double()
-
-    @property
-    def steps_done(self) -> Tensor:
-        """The number of finished steps, to compute with."""
-        return self.steps.double()
-
-    @property
-    def progress(self) -> Tensor:
-        """The finished share of the run."""
-        return self.epochs_done / self.epochs_planned
-
-    @property
-    def lr(self) -> Tensor:
-        """The learning rate of the attached optimizer, to compute with."""
-        if self._optimizer is None:
-            name = type(self).__name__
-            fail("T401", f"`{name}` reads the learning rate", None, "call `step.attach(optimizer)` first")
-        return self.number(self._optimizer.param_groups[0]["lr"], self.epochs_done)
-
-    @property
-    def lr0(self) -> Tensor:
-        """The first learning rate of the attached optimizer, to compute with."""
-        return self.lr if self._optimizer is None else self.number(self._first_lr, self.epochs_done)
-
-    @property
-    def schedule(self) -> float:
-        """The learning rate of the attached optimizer over its first one."""
-        if self._optimizer is None:
-            return 1.0
-        return float(self._optimizer.param_groups[0]["lr"]) / self._first_lr
 
     def _constant(
         self, source: str, like: Tensor, make: Callable[[Tensor], Tensor], name: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Unpack
 
 import torch
@@ -27,6 +28,12 @@ class Making(Ahead):
         (module,) = self._generator
         assert module is not None
         self.maker = Maker(module, momentum)
+
+    def others(self) -> Iterator[nn.Module]:
+        """The modules that a step calls and that are not parts of it."""
+        if self.teaching is not None:
+            yield self.teaching[0]
+        yield from (part.module for part in self.children() if isinstance(part, Maker))
 
     def finds(self) -> bool:
         """Whether a module may be moved now: in training, and with gradients."""

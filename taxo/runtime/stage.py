@@ -35,6 +35,8 @@ class Stage(nn.Module):
     """A model, an objective, and the passes through them."""
 
     sees: ClassVar[tuple[str, ...]] = ()
+    quiet = sought = False  # within passes that note nothing; within those of a search
+    still = repeats = False  # the model draws nothing; a pass drew again what another drew
 
     def __init__(
         self,
@@ -49,8 +51,7 @@ class Stage(nn.Module):
         self.front = Front(model, torch_compile)
         self.model = self.front.model
         self.objective: nn.Module = CrossEntropy()
-        self.classes = classes
-        self.outputs = classes
+        self.classes = self.outputs = classes
         self.draws = Draws(seed)
         self.deltas: dict[str, Delta] = {}
         self.guard = Guard()
@@ -60,7 +61,6 @@ class Stage(nn.Module):
         self.priced = True
         self.places = Places(self.model, classes, head)
         self.teaching: tuple[nn.Module, Places] | None = None  # in a tuple: not a part of this module
-        self.quiet = self.sought = False  # within passes that note nothing; within those of a search
         self._lines: list[Line] = []
         self._found: dict[str, Weights] | None = None
         self.shards = Shards(self.front)
@@ -177,13 +177,13 @@ class Stage(nn.Module):
     @contextmanager
     def searching(self, norm: str, masks: bool = False) -> Generator[None]:
         """Passes of a search: norms in a mode, nothing noted; `masks` lets dropout repeat itself."""
-        before = self.quiet, self.sought
+        before, self.repeats = (self.quiet, self.sought), self.repeats or masks
         self.quiet = self.sought = True
+        again = same_masks(self.model, masks and not self.still)
         # a search for weights needs their own slopes, and compiled code overlooks what is folded
-        fixed = norm == "frozen" and not masks and not self.front.compiled
+        attack = nullcontext() if norm != "frozen" or masks or self.front.compiled else self.attack.open()
         try:
-            attack = self.attack.open() if fixed else nullcontext()
-            with torch.enable_grad(), self.normed(norm), same_masks(self.model, masks), attack:
+            with torch.enable_grad(), self.normed(norm), again, attack:
                 yield
         finally:
             self.quiet, self.sought = before

@@ -121,10 +121,14 @@ class Step(Rounds):
         self.guard.look(losses)
         if self.training:
             self.steps.add_(1)
-            if self._now is not None:
-                self._now.step += 1
+            self.tick()
         self.losses = losses.detach()
         return losses.mean()
+
+    def take_replayed(self, losses: Tensor, deltas: dict[str, Delta]) -> None:
+        """Take what a replayed step gave for what this one did."""
+        self.losses, self.deltas = losses, deltas
+        self.tick()
 
     def epochs(self, count: int) -> Iterator[int]:
         """The epochs still to do of `count`, telling the step how far the run is.

@@ -21,6 +21,15 @@ def pick(name: str) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
+def refuse_graphs(settings: Settings, device: torch.device) -> None:
+    """T505 where CUDA graphs are asked for on what is no GPU."""
+    if not settings.cuda_graph or device.type == "cuda":
+        return
+    if settings.device == "cpu":
+        fail("T505", "`--cuda-graph` needs a GPU, not `--device cpu`", help="leave one of them out")
+    fail("T505", "no device `cuda` on this machine, which `--cuda-graph` needs", help="leave it out")
+
+
 @contextmanager
 def tuned(settings: Settings) -> Generator[None]:
     """Torch set up for a run: how many threads, and deterministic kernels if the settings ask for them."""

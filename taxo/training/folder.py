@@ -31,7 +31,7 @@ from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.variants import split_reference, split_values
 
 RUNS = Path("runs")
-WHERE = ("device", "data_root", "workers")
+WHERE = ("device", "data_root", "workers", "cuda_graph")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ def resume(folder: RunFolder, run: Run) -> list[EpochMetrics]:
 def trained(folder: RunFolder, weights: str, device: str | None = None) -> Run:
     """The folder's run as it was at one of its checkpoints, by the specification that it ran."""
     origin, file = folder.origin(), folder.path / "method.taxo"
-    settings = origin.settings if device is None else change(origin.settings, {"device": device})
+    where = {"cuda_graph": "off"} if device is None else {"cuda_graph": "off", "device": device}
+    settings = change(origin.settings, where)
     place = Path(split_values(split_reference(origin.method)[0])[0])
     # what it uses lies beside the file that was typed, and may have changed
     beside = place.resolve().parent if place.suffix == ".taxo" else None

@@ -99,6 +99,19 @@ def add_run_options(parser: ArgumentParser) -> None:
         "--compile", action="store_const", const="on", help="compile the model by torch.compile"
     )
     settings.add_argument(
+        "--cuda-graph",
+        action="store_const",
+        const="on",
+        help="record the step, attacks included, as CUDA graphs and replay it: faster for small models",
+    )
+    settings.add_argument(
+        "--no-cuda-graph",
+        dest="cuda_graph",
+        action="store_const",
+        const="off",
+        help="do not, where a resumed run did",
+    )
+    settings.add_argument(
         "--deterministic",
         action="store_const",
         const="on",

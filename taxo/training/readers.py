@@ -139,6 +139,7 @@ READERS: dict[str, Callable[[str, str], Value]] = {
     "device": lambda word, flag: words.choice(word, flag, DEVICES),
     "precision": lambda word, flag: words.choice(word, flag, PRECISIONS),
     "compile": _switch,
+    "cuda_graph": _switch,
     "workers": lambda word, flag: words.whole(word, flag, 0),
     "deterministic": _switch,
 }

@@ -16,6 +16,7 @@ from torch.optim import SGD, AdamW, Optimizer
 import taxo
 from taxo.language.errors import fail
 from taxo.language.method import Method
+from taxo.runtime.graphed import Graphed
 from taxo.runtime.step import Step
 from taxo.training import models, ranks
 from taxo.training.average import Average
@@ -23,7 +24,7 @@ from taxo.training.beginning import begin, freeze
 from taxo.training.checkpoint import Checkpoint, Position, random_state, set_random_state
 from taxo.training.corruptions import corrupt
 from taxo.training.data import Data, load
-from taxo.training.device import pick
+from taxo.training.device import pick, refuse_graphs
 from taxo.training.goals import learns_teacher, widths_of
 from taxo.training.held import held_batches
 from taxo.training.order import Order
@@ -39,7 +40,7 @@ COMPILING: dict[str, object] = {}  # the options of torch.compile
 class Run:
     """Everything that one run moves: the step, its optimizer, the order of the samples and the position.
 
-    `call` is what a batch goes to: the step, or the step tied to those of other processes.
+    `call` is what a batch goes to: the step, as CUDA graphs, or tied to those of other processes.
     `dice` draws views and corruptions; it begins anew with each step, so that nothing of it must be saved.
     """
 
@@ -60,6 +61,7 @@ class Run:
 def prepare(method: str | Method, settings: Settings, data: Data | None = None, begun: bool = False) -> Run:
     """Data, model, step and optimizer of a run; one that has begun takes its weights from a checkpoint."""
     device = pick(settings.device)
+    refuse_graphs(settings, device)
     data = data or load(settings, device)
     widths = widths_of(method, settings, data.classes)
     dice = Generator(device)
@@ -85,12 +87,17 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None, 
     optimizer = _optimizer(step, settings)
     step.attach(optimizer)
     order, rounds = Order(len(data.train), settings.seed), Rounds(step, data)
-    losses, call = torch.empty(0, device=device), ranks.together(step)
+    losses, call = torch.empty(0, device=device), called(step, settings)
     scaling = HalfScaling(device) if settings.precision == "16" else Scaling()
     average = None if settings.ema is None else Average(step.model, settings.ema)
     run = Run(settings, data, step, optimizer, order, losses, dice, rounds, call, scaling, average)
     fit_to_samples(run)
     return run
+
+
+def called(step: Step, settings: Settings) -> nn.Module:
+    """What a batch goes to: the step, on a GPU as CUDA graphs, or the step tied to other processes."""
+    return Graphed(step) if settings.cuda_graph else ranks.together(step)
 
 
 def measured(run: Run) -> AbstractContextManager[None]:

@@ -46,6 +46,7 @@ class Settings:
     device: str
     precision: str
     compile: bool
+    cuda_graph: bool
     workers: int
     deterministic: bool
 
@@ -88,6 +89,7 @@ def sensible(data: str = "digits", optimizer: str = "sgd") -> Settings:
         device="auto",
         precision="32",
         compile=False,
+        cuda_graph=False,
         workers=0,
         deterministic=False,
     )
@@ -103,6 +105,8 @@ def change(settings: Settings, given: Mapping[str, str]) -> Settings:
     if changed.warmup >= changed.epochs:
         hint = f"warm up for fewer than {changed.epochs} epochs"
         fail("T503", f"`--warmup {changed.warmup}` leaves nothing of `--epochs {changed.epochs}`", help=hint)
+    if changed.cuda_graph and changed.compile:
+        fail("T503", "`--cuda-graph` and `--compile` do not go together", help="leave one of them out")
     if any(milestone >= changed.epochs for milestone in changed.schedule.milestones):
         hint = f"every milestone lies below {changed.epochs}"
         fail("T503", f"`--schedule {changed.schedule}` goes beyond `--epochs {changed.epochs}`", help=hint)

@@ -80,6 +80,7 @@ def test_a_program_is_one_class_of_its_methods_name(spec: str):
         "predicted",
         "end_epoch",
         "between",
+        "regime",
     }
 
 

@@ -9,7 +9,8 @@ import torch
 
 from taxo.language.errors import TaxoError
 from taxo.training.device import describe, pick, tuned
-from taxo.training.settings import sensible
+from taxo.training.run import prepare
+from taxo.training.settings import change, sensible
 
 
 def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
@@ -17,6 +18,21 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
     assert pick("auto") == torch.device("cpu")
     with pytest.raises(TaxoError, match=r"T505.*no device `cuda`.*\n.*--device cpu"):
         pick("cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [("auto", "no device `cuda` on this machine"), ("cpu", "`--cuda-graph` needs a GPU, not `--device cpu`")],
+)
+def test_graphs_without_a_gpu(device: str, said: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TaxoError, match=rf"T505.*{said}"):
+        prepare("plain", replace(sensible(), cuda_graph=True, device=device))
+
+
+def test_graphs_of_compiled_code():
+    with pytest.raises(TaxoError, match=r"T503.*`--cuda-graph` and `--compile`"):
+        change(sensible(), {"cuda_graph": "on", "compile": "on"})
 
 
 def test_a_gpu_is_taken_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch):

@@ -37,6 +37,8 @@ def test_flags_reach_the_settings():
     assert settings.noise == Noise("pair", 0.3)
     assert (settings.batch_size, settings.seed, settings.params) == (7, 3, (("a", "1"), ("b", "2%")))
     assert settings_from(parse("--deterministic")).deterministic
+    assert settings_from(parse("--cuda-graph")).cuda_graph
+    assert not settings_from(parse("--cuda-graph", "--no-cuda-graph")).cuda_graph
 
 
 def test_a_mistake_names_the_flag():
@@ -45,7 +47,8 @@ def test_a_mistake_names_the_flag():
 
 
 def test_every_setting_has_a_flag():
-    assert {option.name for option in OPTIONS} | {"seed", "compile", "deterministic"} == READERS.keys()
+    switches = {"compile", "cuda_graph", "deterministic"}
+    assert {option.name for option in OPTIONS} | {"seed"} | switches == READERS.keys()
 
 
 def test_resume_may_name_no_run():
