@@ -73,7 +73,7 @@ def test_a_state_that_is_to_keep_what_is_found(via: str):
 
 def test_branches_that_share_their_norms():
     (found,) = said(branched("labels by 0.1 * (1 / C - y)", norm="norm batch"))
-    assert found == "looking ahead of branches with norms of their own or one in common"
+    assert found == "looking ahead of branches that share their norms"
 
 
 def test_a_search_that_reads_another_branch():
