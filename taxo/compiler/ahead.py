@@ -166,7 +166,8 @@ def shares_pass(graph: Graph) -> bool:
     """Whether the training pass and the first virtual step are one up to the logits."""
     found = aheads(graph)
     late = not any(before_logits(graph, one) for one in found)
-    return bool(found) and late and early_lines(graph) == list(range(len(graph.lines)))
+    apart = not graph.together() and early_lines(graph) == list(range(len(graph.lines)))
+    return bool(found) and late and apart
 
 
 def _bound(graph: Graph, number: int) -> Iterator[bool]:

@@ -14,13 +14,16 @@ from taxo.compiler.timing import is_timed
 
 def foreseen(graph: Graph, one: Ahead) -> Iterator[Pass]:
     """The virtual steps of the weights, the held-out pass, and how that is traced back to what is found."""
-    lines, late, more = len(graph.lines), len(before_logits(graph, one)), one.steps - 1
-    usual = Pass("look ahead", one.key, norm="batch", timed=bool(moments(graph, one)) or one.every > 1)
+    lines, late, more, wide = len(graph.lines), len(before_logits(graph, one)), one.steps - 1, 1.0
+    if graph.together():
+        lines, late, wide = 1, min(late, 1), float(lines)
+    timed = bool(moments(graph, one)) or one.every > 1
+    usual = Pass("look ahead", one.key, share=wide, norm="batch", timed=timed)
     yield from (replace(lesson, timed=usual.timed) for lesson in foreseen_lessons(graph, one))
     yield replace(usual, count=lines, forwards=int(not shares_pass(graph)))
     if more:
         yield replace(usual, count=lines * more)
-    yield replace(usual, kind="held out")
+    yield replace(usual, kind="held out", share=1.0)
     back = replace(usual, kind="look back")
     if one.inverts:
         # a product goes back through the backward and the forward

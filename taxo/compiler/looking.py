@@ -41,12 +41,11 @@ class Looking:
             with text.indented():
                 text.line("x_held, y_held = self.held_out(x)")
                 self._held(text)
-                weights = "self.weights_of_head()" if ahead.word("of") == "head" else "self.weights()"
                 unknowns = ", ".join(f"{quoted(name)}: {self._leaf(name)}" for name in ahead.names)
                 arguments = [
                     f"self.standing_at({self.trained})",
                     "self.standing_at(held)",
-                    weights,
+                    f"self.{self._weights()}()",
                     f"{{{unknowns}}}",
                     *(self._inverse() if ahead.inverts else self._steps()),
                 ]
@@ -59,6 +58,13 @@ class Looking:
                 for name in ahead.names:
                     self._move(text, name)
             text.line(*(line for name in ahead.names for line in self._reading(name)))
+
+    def _weights(self) -> str:
+        """Which parameters take virtual steps."""
+        if self.ahead.word("of") == "head":
+            return "weights_of_head"
+        second = any(line.norm == "auxiliary" for line in self.graph.lines)
+        return "weights_and_norms" if second else "weights"
 
     def _when(self) -> Iterator[str]:
         """The conditions on the time under which it is done."""

@@ -86,7 +86,7 @@ class RunWriter(BeforePasses):
 
     def _foreseeing(self, text: Text, found: list[Ahead]) -> None:
         """The training passes as a function, called at other weights too before its losses are the step's."""
-        graph, first = self.graph, early_lines(self.graph)
+        graph, first = self.graph, [] if self.graph.together() else early_lines(self.graph)
         self.lets(text, 0)
         for number in first:
             text.gap()
@@ -98,7 +98,10 @@ class RunWriter(BeforePasses):
                 self._through(text, number, found)
             text.gap()
         brought, body = self._brought(), Text()
-        for number in range(len(graph.lines)):
+        if graph.together():
+            self.lets(body, 0, moved=True)
+            self._together(body)
+        for number in () if graph.together() else range(len(graph.lines)):
             self.lets(body, number, moved=True)
             self._line(body, number, number not in first)
         self.lets(body, len(graph.lines), moved=True)

@@ -75,8 +75,6 @@ def _is_taught(part: Expression) -> bool:
 def _lines(graph: Graph) -> Iterator[Refusal]:
     """Lines pass one after the other, and search before they pass."""
     infer = aheads(graph)[0].infer
-    if graph.together() or any(line.norm == "auxiliary" for line in graph.lines):
-        yield "looking ahead of branches with norms of their own or one in common", infer.span, "drop `norm`"
     if any(line.carry is not None for line in graph.lines):
         yield "looking ahead beside the previous batch", infer.span, "drop the branch on it"
     for number, line in enumerate(graph.lines):

@@ -19,6 +19,8 @@ from taxo.runtime.masks import States, drawing_again, states
 from taxo.runtime.stage import Inner, WeightChange, Weights
 from taxo.runtime.teaching import Teaching
 
+SECOND = "second norm "  # no name of a parameter has a space
+
 
 class Hooks(TypedDict, total=False):
     """The hooks of a pass."""
@@ -97,15 +99,19 @@ class Ahead(Teaching):
     def _at_home(self) -> bool:
         """Whether the weights that stand are the model's own."""
         own, there = super().weights(), self._standing or {}
-        return all(weight is own[name] for name, weight in there.items())
+        second = self.auxiliary is None or self.auxiliary.is_at_home()
+        return second and all(weight is own[name] for name, weight in there.items())
 
     def standing_at(self, run: Callable[[], Tensor]) -> Losses:
         """Some losses as a function of the weights; dropout masks are those of the training pass."""
 
         def losses(weights: Weights) -> Tensor:
-            before, self._standing = self._standing, weights
+            second = {name.removeprefix(SECOND): one for name, one in weights.items() if SECOND in name}
+            norms = nullcontext() if self.auxiliary is None else self.auxiliary.at(second)
+            first = {name: one for name, one in weights.items() if SECOND not in name}
+            before, self._standing = self._standing, first
             try:
-                with self._masks():
+                with norms, self._masks():
                     return run()
             finally:
                 self._standing = before
@@ -118,6 +124,11 @@ class Ahead(Teaching):
             return nullcontext()
         self.repeats = True
         return drawing_again(self.model, cast("States | None", self._done.get("masks")))
+
+    def weights_and_norms(self) -> Weights:
+        """The trainable parameters, those of second norms among them."""
+        second = {} if self.auxiliary is None else self.auxiliary.weights()
+        return self.weights() | {f"{SECOND}{name}": weight for name, weight in second.items()}
 
     def weights_of_head(self) -> Weights:
         """The trainable parameters of the head."""

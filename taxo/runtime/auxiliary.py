@@ -22,6 +22,7 @@ class Auxiliary(nn.Module):
         self.names = list(found)
         self.norms = nn.ModuleList(deepcopy(module) for module in found.values())
         self.active = False
+        self.there: dict[str, Tensor] = {}  # parameters that stand for its own
 
     @contextmanager
     def instead(self) -> Generator[None]:
@@ -34,7 +35,25 @@ class Auxiliary(nn.Module):
 
     def present(self) -> dict[str, Tensor]:
         """What takes the place of the model's parameters and buffers now."""
-        return dict(self._tensors()) if self.active else {}
+        return {**dict(self._tensors()), **self.there} if self.active else {}
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trainable parameters, by the names of the model's own."""
+        return {name: one for name, one in self._tensors() if one.requires_grad}
+
+    def is_at_home(self) -> bool:
+        """Whether nothing stands for its own parameters."""
+        own = self.weights()
+        return all(weight is own[name] for name, weight in self.there.items())
+
+    @contextmanager
+    def at(self, weights: dict[str, Tensor]) -> Generator[None]:
+        """Passes with other parameters, as virtual steps leave them."""
+        before, self.there = self.there, weights
+        try:
+            yield
+        finally:
+            self.there = before
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for owner, norm in zip(self.names, self.norms, strict=True):

@@ -135,11 +135,11 @@ class Stage(nn.Module):
                 for change in batch.get("features", ()):
                     line.x = change(line.x).to(x.dtype)
         changed = [batch.get("inner", {}) for batch in batches]
-        hooks = [*self.places.together(lines, changed, self.sees, self.at)]
-        self._fold(hooks)
+        hooks, replaced = [*self.places.together(lines, changed, self.sees, self.at)], self._replaced(())
+        self._fold(hooks, replaced)
         changes = any(batch.get("inner") for batch in batches)
         with self.front.open(bool(self.sees), changes), hooked(hooks):
-            u = logits_of(self.front(torch.cat([line.x for line in lines])))
+            u = logits_of(self.shards.through(torch.cat([line.x for line in lines]), replaced, self.quiet))
         check_width(u, len(x) * len(lines), self.outputs)
         for line, batch, part in zip(lines, batches, u.tensor_split(len(lines)), strict=True):
             line.seen["raw"] = part

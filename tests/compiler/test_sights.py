@@ -34,10 +34,10 @@ def said(
     return [one.message.split(" cannot")[0] for one in found]
 
 
-def branched(second: str, infer: str = "", norm: str = "") -> str:
+def branched(second: str, infer: str = "") -> str:
     """Two branches, of which the first learns its weight."""
-    one = BRANCH.format(name="one", weight="t", more=norm, what="logits by 0.1 * p", infer="")
-    return one + BRANCH.format(name="two", weight="1", more=norm, what=second, infer=infer or "infer prior")
+    one = BRANCH.format(name="one", weight="t", more="", what="logits by 0.1 * p", infer="")
+    return one + BRANCH.format(name="two", weight="1", more="", what=second, infer=infer or "infer prior")
 
 
 def test_other_held_out_data():
@@ -69,11 +69,6 @@ def test_a_state_that_is_to_keep_what_is_found(via: str):
     assert [one.message for one in raised.value.diagnostics] == [
         "keeping what is found of the state `s` cannot be run in this version"
     ]
-
-
-def test_branches_that_share_their_norms():
-    (found,) = said(branched("labels by 0.1 * (1 / C - y)", norm="norm batch"))
-    assert found == "looking ahead of branches with norms of their own or one in common"
 
 
 def test_a_search_that_reads_another_branch():
