@@ -12,7 +12,7 @@ LOGIC = (">", "<", ">=", "<=", "==", "!=", "and", "or")
 
 
 def live(node: Expression, scope: Scope) -> Iterator[str]:
-    """The names that a small change of which changes an expression, through `let`s."""
+    """The names that a small change of which changes an expression, through `let`s; of a module, its weights."""
     match node:
         case Name() if node.text in scope.lets:
             yield from live(scope.lets[node.text].value, scope)
@@ -21,6 +21,8 @@ def live(node: Expression, scope: Scope) -> Iterator[str]:
         case Attribute():
             if node.owner.text in scope.branches:
                 yield node.name.text
+            elif node.owner.text in scope.modules:
+                yield node.owner.text
         case Member():
             return
         case Binary() if node.operator in LOGIC:
