@@ -40,3 +40,11 @@ def test_dense_matrices_find_the_same_structured_changes(way: str):
     rows = printed("structured.py", "--ways", way, f"{way}, dense", *sizes)[2:]
     one, other = (float(row.split()[-1]) for row in rows)
     assert one == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_round_is_measured_beside_an_epoch():
+    rows = printed("rounds.py", "--methods", "dpl", "--model", "mlp", "--epochs", "1", "--repeats", "2")[2:]
+    name, *numbers = rows[0].split()
+    assert name == "dpl"
+    assert float(numbers[-1]) <= 0.1  # what conjugate gradients leave

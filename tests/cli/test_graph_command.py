@@ -174,6 +174,12 @@ def test_a_method_in_which_nothing_acts():
     assert [node.key for node in found.nodes] == ["x_0", "y_0", "model_u_0", "u_0", "loss_0", "total"]
 
 
+def test_what_is_amended_between_rounds_is_noted():
+    found = picture("dpl_replace")
+    assert {"every round, d moves samples", "nothing acts in a step: it is the plain loss"} <= {*found.notes}
+    assert found.notes[-1].startswith("a round costs 1 F + 1.95 B of the data, ")
+
+
 @each
 def test_the_svg_is_xml_with_a_title_for_every_box(name: str):
     found = picture(name)

@@ -117,6 +117,22 @@ def test_show_follows_a_variant(capsys: pytest.CaptureFixture[str]):
     assert "on 85% of the rows" in out
 
 
+def test_show_says_what_happens_between_rounds(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "show", "dpl")
+    for line in (
+        "every round append",
+        "adds moved copies of samples, every round",
+        "nothing acts in a step: it is the plain loss",
+        "before each of 3 rounds but the first:",
+        "1. guide: forward + backward on 5% of the data",
+        "cost of a round: 1 F + 1.95 B of the data, ",
+    ):
+        assert line in out
+    _, out, _ = run(capsys, "show", "dpl_replace(share: 0)")
+    assert "nothing acts: the step is the plain loss" in out
+    assert "rounds but the first" not in out
+
+
 def test_check_is_quiet_about_what_is_fine(capsys: pytest.CaptureFixture[str], mine: Path):
     assert run(capsys, "check", str(mine)) == (0, f"{mine}: fine\n", "")
 

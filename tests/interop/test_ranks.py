@@ -22,6 +22,18 @@ from tests.interop.test_loops import PER_SAMPLE
 WORLD = 2
 # What looks ahead takes the virtual step of the whole batch; what it is of draws nothing.
 AHEAD = ("meta_logit_adjustment", "meta_logpert", "mslc(warmup: 0)", "metadistil")
+# What follows an implicit gradient inverts the curvature of the whole batch.
+IMPLICIT = """method settled
+needs validation
+param t per {per} = 0.3
+perturb logits by {form} * p {{ direction mixed granularity {per} }}
+infer meta over t minimize loss on validation via implicit(hessian: {hessian}, every: 2, optimizer: sgd(1))
+"""
+SETTLED = {
+    "autobalance": "autobalance",
+    "per category": IMPLICIT.format(per="category", form="t[y]", hessian="neumann(3, scale: 4)"),
+    "per sample": IMPLICIT.format(per="sample", form="t", hessian="cg(6, damping: 1)"),
+}
 STEPS = 4
 # How the processes are joined: around the step or around its model, and what torch is told of the graph.
 WAYS = ("step", "static", "model", "compiled")
@@ -32,12 +44,17 @@ def data(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return batch(8, seed=seed)
 
 
+def method(spec: str) -> str | taxo.Method:
+    found = SETTLED.get(spec, spec)
+    return taxo.parse(found) if found.startswith("method") else found
+
+
 def joined(spec: str, way: str, model: Any) -> tuple[Step, Any]:
     """A step, and what a training loop calls in its place."""
     if way == "model":
-        step = compiled(spec, DistributedDataParallel(model))
+        step = compiled(method(spec), DistributedDataParallel(model))
         return step, step
-    step = compiled(spec, model, torch_compile={"backend": "eager"} if way == "compiled" else None)
+    step = compiled(method(spec), model, torch_compile={"backend": "eager"} if way == "compiled" else None)
     return step, DistributedDataParallel(step, static_graph=way == "static")
 
 
@@ -61,7 +78,7 @@ def work(rank: int, folder: str) -> None:
     wait = timedelta(seconds=60)
     distributed.init_process_group("gloo", f"file://{folder}/ranks", wait, WORLD, rank)
     found: dict[tuple[str, str], Result] = {}
-    for spec, way in product(dict.fromkeys(SPECS + PER_SAMPLE + AHEAD), WAYS):
+    for spec, way in product(dict.fromkeys((*SPECS, *PER_SAMPLE, *AHEAD, *SETTLED)), WAYS):
         try:
             step, call = joined(spec, way, mlp().double())
             train(step, call, rank)
@@ -94,9 +111,9 @@ def test_all_ranks_end_at_the_same_place(spec: str, way: str, found: Any):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("spec", PER_SAMPLE + AHEAD)
+@pytest.mark.parametrize("spec", [*PER_SAMPLE, *AHEAD, *SETTLED])
 def test_two_processes_are_one(spec: str, way: str, found: Any):
-    step = compiled(spec, mlp().double())
+    step = compiled(method(spec), mlp().double())
     train(step, step, None)
     for one in (ranks[spec, way] for ranks in found):
         assert "error" not in one, one["error"]

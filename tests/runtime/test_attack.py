@@ -329,6 +329,7 @@ perturb features at "conv" by v {
 
 def deltas(text: str, folds: bool) -> tuple[dict[str, Tensor], set[int]]:
     """What a step found, and how many norms its passes had folded."""
+    torch.manual_seed(0)
     model = trained(Block())
     step = taxo.compile(taxo.parse(f'method probe "A probe."\n{text}'), model, classes=3)
     if not folds:
