@@ -22,7 +22,7 @@ from taxo.training.progress import Reporter
 from taxo.training.run import Run, fit_to_samples, measured, snapshot
 from taxo.training.scores import scores
 from taxo.training.tensors import batches, numbers
-from taxo.training.update import update
+from taxo.training.update import Views, update
 from taxo.training.views import views
 
 
@@ -81,23 +81,42 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     whole = batches(rows[: ranks.usable(len(rows), settings.batch_size)], settings.batch_size)
     parts = [ranks.own(rows) for rows in whole[position.batch :]]
     inputs = ahead(run.rounds.train.inputs, parts)
+    found: list[Tensor] = []
+    stopped = False
     for batch, (part, x) in enumerate(zip(parts, inputs, strict=True), position.batch):
         _set_rate(run, batch)
         place = f"{position.epoch} {batch}" + (f" of {ranks.rank()}" if ranks.rank() else "")
-        run.dice.manual_seed(seeds.number(settings.seed, f"step {place}"))
-        dice = seeds.generator(settings.seed, f"augment {place}")
-        shown = views(augmented(x, settings.augment, dice), run.step.wanted_views, dice)
-        loss = update(run, shown, part)
+        run.dice.begin(settings.seed, f"step {place}")
+        loss = update(run, _shown(run, x, place), part)
         reporter.batch()
-        run.losses[batch], stopped = ranks.agreed(loss, stop.made)
-        seconds = position.seconds + perf_counter() - began
-        run.position = replace(position, batch=batch + 1, seconds=seconds)
+        loss, stopped = ranks.agreed(loss, stop.made)
+        found.append(loss)
         if stopped and batch + 1 < len(run.losses):
-            recorder.save(snapshot(run))
-            raise Interrupted
+            break
+    _note(run, found, began)
+    if stopped and run.position.batch < len(run.losses):
+        recorder.save(snapshot(run))
+        raise Interrupted
+
+
+def _shown(run: Run, x: Tensor, place: str) -> Views:
+    """A batch as the step takes it: augmented, and in as many views as it wants."""
+    settings, wanted = run.settings, run.step.wanted_views
+    if settings.augment == "none" and wanted == 1:
+        return x
+    dice = seeds.generator(settings.seed, f"augment {place}")
+    return views(augmented(x, settings.augment, dice), wanted, dice)
+
+
+def _note(run: Run, found: Sequence[Tensor], began: float) -> None:
+    """Keep the losses of the steps that were taken, and how far the run is."""
+    first = run.position.batch
+    if found:
+        run.losses[first : first + len(found)] = torch.stack(list(found))
     if run.losses.is_cuda:
         torch.cuda.synchronize()
-    run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
+    seconds = run.position.seconds + perf_counter() - began
+    run.position = replace(run.position, batch=first + len(found), seconds=seconds)
 
 
 def _set_rate(run: Run, batch: int) -> None:

@@ -18,16 +18,21 @@ NARROW = {"bf16": torch.bfloat16, "16": torch.float16}
 
 def update(run: Run, x: Views, rows: Tensor) -> Tensor:
     """Update the weights by a batch; its mean loss."""
-    loss = run.losses.new_zeros(())
-    for _ in range(run.step.replays):
-        loss = _backward(run, x, rows)
-        run.scaling.unscale(run.optimizer)
-        if run.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
-        run.scaling.step(run.optimizer)
-        run.optimizer.zero_grad()
+    for _ in range(run.step.replays - 1):
+        _once(run, x, rows)
+    loss = _once(run, x, rows)
     if run.average is not None:
         run.average.update()
+    return loss
+
+
+def _once(run: Run, x: Views, rows: Tensor) -> Tensor:
+    loss = _backward(run, x, rows)
+    run.scaling.unscale(run.optimizer)
+    if run.settings.clip is not None:
+        torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
+    run.scaling.step(run.optimizer)
+    run.optimizer.zero_grad()
     return loss
 
 
@@ -46,8 +51,9 @@ def _backward(run: Run, x: Views, rows: Tensor) -> Tensor:
 
 def _of_part(run: Run, x: Views, rows: Tensor, share: float) -> Tensor:
     samples = run.rounds
+    index = samples.index[rows] if run.step.reads_index else None
     with narrowed(run.settings, rows.device):
-        loss: Tensor = run.call(x, samples.train.y[rows], samples.index[rows])
+        loss: Tensor = run.call(x, samples.train.y[rows], index)
     run.scaling.scaled(loss if share == 1 else loss * share).backward()
     return loss.detach()
 
