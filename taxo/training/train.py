@@ -19,7 +19,7 @@ from taxo.training.loop import fit
 from taxo.training.measures import MEASURES
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
-from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
+from taxo.training.progress import Bar, Lines, Records, Reporter, Silent, bar
 from taxo.training.ranks import joined, leave, refuse_other, writes
 from taxo.training.run import Run, prepare
 from taxo.training.run_report import write_report
@@ -52,7 +52,7 @@ def _train(
     steps, epochs = len(run.losses), run.settings.epochs
     finished = run.position.epoch * steps + run.position.batch
     task = display.add_task(str(run.step.method.name), total=steps * epochs, completed=finished, note="")
-    reporter: Reporter = Lines(console, epochs)
+    reporter: Reporter = Records(console) if namespace.json else Lines(console, epochs)
     if quiet or not display.disable:
         reporter = Silent() if quiet else Bar(display, task)
     try:
