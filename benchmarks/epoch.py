@@ -1,8 +1,8 @@
 """What an epoch of `taxo train` costs beside a bare loop in plain torch: `python benchmarks/epoch.py`.
 
 Both train the same network on the same batches with the same schedule, an epoch each in turn, in one process.
-A ratio is of two neighbouring epochs; the table has the median of many and their quartiles. On a CPU the seconds
-are those that the process has it for, so that others on the machine count less.
+A ratio is of two neighbouring epochs; the table has the median of many and their quartiles. On a CPU the
+seconds are those that the process has it for, so that others on the machine count less.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ LOGIC = (">", "<", ">=", "<=", "==", "!=", "and", "or")
 
 
 def live(node: Expression, scope: Scope) -> Iterator[str]:
-    """The names that a small change of which changes an expression, by `let`s too; of a module, its weights."""
+    """The names that a small change of which changes an expression, by `let`s too; a module by weights."""
     match node:
         case Name() if node.text in scope.lets:
             yield from live(scope.lets[node.text].value, scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import cast
 
 import torch
@@ -152,10 +153,9 @@ class Draws:
         """Go on where another generator stood."""
         self._spare = self._generator or self._spare
         state, self._generator, self._choices = state.cpu(), None, None
-        choices = torch.Generator()
-        size = choices.get_state().numel()
+        size = _host_size()
         if state.numel() > size:  # no other state is longer than that of a generator on the host
-            self._choices = choices.set_state(state[-size:].clone())
+            self._choices = torch.Generator().set_state(state[-size:].clone())
             state = state[:-size].clone()
         if state.numel() == torch.int64.itemsize:
             self.seed, self._pending = int(state.view(torch.int64)), None
@@ -171,6 +171,12 @@ class Draws:
         generator = self.generator(pull.device)
         more = torch._standard_gamma(pull + 1, generator=generator)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
         return more.log() - torch.empty_like(pull).exponential_(generator=generator) / pull
+
+
+@cache
+def _host_size() -> int:
+    """How long the state of a generator on the host is."""
+    return torch.Generator().get_state().numel()
 
 
 def _blank(like: Tensor) -> Tensor:

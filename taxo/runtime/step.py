@@ -53,6 +53,13 @@ class Step(Rounds):
             for name in module.state_dict()
         ]
 
+    def __setattr__(self, name: str, value: object) -> None:
+        own = self.__dict__
+        if name in own and not isinstance(value, nn.Parameter | nn.Module):
+            own[name] = value  # torch would first look whether it is a part; a step notes much in each call
+        else:
+            super().__setattr__(name, cast("Tensor | nn.Module", value))
+
     # What a program fills in
 
     def setup(self) -> None:

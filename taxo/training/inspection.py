@@ -155,7 +155,7 @@ def _touched(act: Act, sizes: Tensor, ways: Sequence[Tensor]) -> Touched:
 
 def _replays(run: Run, rows: Tensor, purpose: str, muted: Sequence[tuple[str, ...]]) -> list[Replay]:
     train = run.data.train
-    run.dice.manual_seed(seeds.number(run.settings.seed, purpose))
+    run.dice.begin(run.settings.seed, purpose)
     x = views(train.inputs[rows], run.step.wanted_views, seeds.generator(run.settings.seed, purpose))
     with narrowed(run.settings, rows.device):
         return replayed(run.step, x, train.y[rows], rows, muted)

@@ -80,22 +80,34 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
     whole = batches(rows[: ranks.usable(len(rows), settings.batch_size)], settings.batch_size)
     parts = [ranks.own(rows) for rows in whole[position.batch :]]
     inputs = ahead(run.rounds.train.inputs, parts)
+    found: list[Tensor] = []
+    stopped = False
     for batch, (part, x) in enumerate(zip(parts, inputs, strict=True), position.batch):
         _set_rate(run, batch)
         place = f"{position.epoch} {batch}" + (f" of {ranks.rank()}" if ranks.rank() else "")
-        run.dice.manual_seed(seeds.number(settings.seed, f"step {place}"))
+        run.dice.begin(settings.seed, f"step {place}")
         seed = seeds.number(settings.seed, f"augment {place}")
         loss = update(run, x, part, Showing(settings.augment, run.step.wanted_views, seed))
         reporter.batch()
-        run.losses[batch], stopped = ranks.agreed(loss, stop.made)
-        seconds = position.seconds + perf_counter() - began
-        run.position = replace(position, batch=batch + 1, seconds=seconds)
+        loss, stopped = ranks.agreed(loss, stop.made)
+        found.append(loss)
         if stopped and batch + 1 < len(run.losses):
-            recorder.save(snapshot(run))
-            raise Interrupted
+            break
+    _note(run, found, began)
+    if stopped and run.position.batch < len(run.losses):
+        recorder.save(snapshot(run))
+        raise Interrupted
+
+
+def _note(run: Run, found: Sequence[Tensor], began: float) -> None:
+    """Keep the losses of the steps that were taken, and how far the run is."""
+    first = run.position.batch
+    if found:
+        run.losses[first : first + len(found)] = torch.stack(list(found))
     if run.losses.is_cuda:
         torch.cuda.synchronize()
-    run.position = replace(run.position, seconds=position.seconds + perf_counter() - began)
+    seconds = run.position.seconds + perf_counter() - began
+    run.position = replace(run.position, batch=first + len(found), seconds=seconds)
 
 
 def _set_rate(run: Run, batch: int) -> None:

@@ -136,7 +136,11 @@ def _add_output_options(parser: ArgumentParser) -> None:
     )
     output.add_argument("--dry-run", action="store_true", help="show settings and cost, and write nothing")
     output.add_argument("--quiet", action="store_true", help="no progress, only the result")
-    output.add_argument("--json", action="store_true", help="the result as JSON; progress goes to stderr")
+    output.add_argument(
+        "--json",
+        action="store_true",
+        help="the result as JSON; progress goes to stderr, of `train` as a line of JSON for each epoch",
+    )
 
 
 def add_train_options(parser: ArgumentParser) -> None:

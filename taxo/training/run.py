@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 import taxo
@@ -30,6 +30,7 @@ from taxo.training.held import held_batches
 from taxo.training.order import Order
 from taxo.training.rounds import Rounds
 from taxo.training.scaling import HalfScaling, Scaling
+from taxo.training.seeds import Dice
 from taxo.training.settings import Settings
 from taxo.training.teachers import teacher_of
 
@@ -50,7 +51,7 @@ class Run:
     optimizer: Optimizer
     order: Order
     losses: Tensor
-    dice: Generator
+    dice: Dice
     rounds: Rounds
     call: nn.Module
     scaling: Scaling
@@ -64,7 +65,7 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None, 
     refuse_graphs(settings, device)
     data = data or load(settings, device)
     widths = widths_of(method, settings, data.classes)
-    dice = Generator(device)
+    dice = Dice(device)
     model = models.build(settings.model, data, settings.seed, widths.outputs)
     if settings.init is not None and not begun:
         begin(model, widths.outputs, Path(settings.init))
@@ -81,7 +82,7 @@ def prepare(method: str | Method, settings: Settings, data: Data | None = None, 
         teacher=teacher_of(settings, data, learns_teacher(method, settings)),
         prior=data.prior if widths.outputs == data.classes else None,
         validation=held_batches(data.held, settings) or None,
-        corruption=lambda x, name, severity: corrupt(x, name, severity, dice),
+        corruption=lambda x, name, severity: corrupt(x, name, severity, dice.now()),
         torch_compile=dict(COMPILING) if settings.compile else None,
     )
     optimizer = _optimizer(step, settings)

@@ -15,12 +15,16 @@ class Showing:
         self.kind = kind
         self.count = count
         self.seed = seed
-        self.dice = Generator().manual_seed(seed)
+        self._dice: Generator | None = None
 
     def begin(self) -> None:
         """Draw from the start again: a batch that is seen several times is shown as it was."""
-        self.dice.manual_seed(self.seed)
+        self._dice = None
 
     def __call__(self, x: Tensor) -> Tensor | list[Tensor]:
         """The inputs as they are shown."""
-        return views(augmented(x, self.kind, self.dice), self.count, self.dice)
+        if self.kind == "none" and self.count == 1:
+            return x
+        if self._dice is None:
+            self._dice = Generator().manual_seed(self.seed)
+        return views(augmented(x, self.kind, self._dice), self.count, self._dice)

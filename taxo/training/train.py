@@ -19,7 +19,7 @@ from taxo.training.loop import fit
 from taxo.training.measures import MEASURES
 from taxo.training.metrics import EpochMetrics, best
 from taxo.training.options import given_words, settings_from
-from taxo.training.progress import Bar, Lines, Reporter, Silent, bar
+from taxo.training.progress import Bar, Lines, Records, Reporter, Silent, bar
 from taxo.training.ranks import joined, leave, refuse_other, writes
 from taxo.training.run import Run, prepare, steps_left
 from taxo.training.run_report import write_report
@@ -53,7 +53,7 @@ def _train(
     finished = run.position.epoch * len(run.losses) + run.position.batch
     total = finished + steps_left(run)
     task = display.add_task(str(run.step.method.name), total=total, completed=finished, note="")
-    reporter: Reporter = Lines(console, epochs)
+    reporter: Reporter = Records(console) if namespace.json else Lines(console, epochs)
     if quiet or not display.disable:
         reporter = Silent() if quiet else Bar(display, task, lambda: steps_left(run))
     try:

@@ -22,18 +22,24 @@ def update(run: Run, x: Tensor, rows: Tensor, showing: Showing) -> Tensor:
 
     A method that acts on the batch before its augmentation has the step augment it.
     """
-    loss, raw = run.losses.new_zeros(()), run.step.acts_on_raw
+    raw = run.step.acts_on_raw
     shown = x if raw else showing(x)
-    for _ in range(run.step.replays):
+    for _ in range(run.step.replays - 1):
+        _once(run, shown, rows, showing if raw else None)
         showing.begin()
-        loss = _backward(run, shown, rows, showing if raw else None)
-        run.scaling.unscale(run.optimizer)
-        if run.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
-        run.scaling.step(run.optimizer)
-        run.optimizer.zero_grad()
+    loss = _once(run, shown, rows, showing if raw else None)
     if run.average is not None:
         run.average.update()
+    return loss
+
+
+def _once(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tensor:
+    loss = _backward(run, x, rows, showing)
+    run.scaling.unscale(run.optimizer)
+    if run.settings.clip is not None:
+        torch.nn.utils.clip_grad_norm_(run.step.model.parameters(), run.settings.clip)
+    run.scaling.step(run.optimizer)
+    run.optimizer.zero_grad()
     return loss
 
 
@@ -52,8 +58,9 @@ def _backward(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tens
 
 def _of_part(run: Run, x: Views, rows: Tensor, share: float, showing: Showing | None) -> Tensor:
     samples = run.rounds
+    index = samples.index[rows] if run.step.reads_index else None
     with narrowed(run.settings, rows.device):
-        loss: Tensor = run.call(x, samples.train.y[rows], samples.index[rows], showing)
+        loss: Tensor = run.call(x, samples.train.y[rows], index, showing)
     run.scaling.scaled(loss if share == 1 else loss * share).backward()
     return loss.detach()
 
