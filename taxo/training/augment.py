@@ -12,11 +12,10 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from taxo.training import retouching
-from taxo.training.policies import CIFAR, IMAGENET, Policy
+from taxo.training.policies import SVHN, Policy, policy_for
 from taxo.training.retouching import Retouch
 
 ROOM = 8  # images are cropped from a frame of this part of their size
-SMALL = 96  # pixels: larger images are those of ImageNet
 TWICE, BINS, LEVEL = 2, 30, 9  # RandAugment: how many changes, and how strong of how many grades
 CHAINS, DEPTH, SEVERITY = 3, 3, 3.0  # AugMix
 TENTHS = 10
@@ -64,16 +63,19 @@ MIXED: dict[str, tuple[float, float]] = {
 }
 
 
-def augmented(x: Tensor, kind: str, dice: Generator) -> Tensor:
-    """Images as they are shown once; the generator lives on the host."""
+def augmented(x: Tensor, kind: str, dice: Generator, data: str = "") -> Tensor:
+    """Images of a data set as they are shown once; the generator lives on the host."""
     if kind == "none":
         return x
+    policy = policy_for(data, min(x.shape[2:]))
+    if kind == "autoaugment" and policy is SVHN:
+        return autoaugment(x, dice, policy)  # learned for numbers as they are: a mirrored one is none
     shown = flip_crop(x, dice)
     match kind:
         case "randaugment":
             return randaugment(shown, dice)
         case "autoaugment":
-            return autoaugment(shown, dice)
+            return autoaugment(shown, dice, policy)
         case "augmix":
             return chains(shown, dice)
         case _:
@@ -103,12 +105,11 @@ def randaugment(x: Tensor, dice: Generator) -> Tensor:
     return x
 
 
-def autoaugment(x: Tensor, dice: Generator) -> Tensor:
-    """The pairs of changes that were learned for CIFAR-10, or for ImageNet where images are large.
+def autoaugment(x: Tensor, dice: Generator, policy: Policy) -> Tensor:
+    """The pairs of changes that were learned for a data set (Cubuk et al. 2019).
 
-    Cubuk et al. 2019; each image draws a pair, and each of its changes happens with its own chance.
+    Each image draws a pair, and each of its changes happens with its own chance.
     """
-    policy: Policy = CIFAR if min(x.shape[2:]) <= SMALL else IMAGENET
     names, pair = tuple(RANGES), torch.randint(len(policy), (len(x),), generator=dice)
     for turn in (0, 1):
         kinds = torch.tensor([names.index(row[turn].name) for row in policy])[pair]

@@ -85,7 +85,8 @@ def _train(run: Run, rows: Tensor, reporter: Reporter, stop: StopRequest, record
         place = f"{position.epoch} {batch}" + (f" of {ranks.rank()}" if ranks.rank() else "")
         run.dice.manual_seed(seeds.number(settings.seed, f"step {place}"))
         seed = seeds.number(settings.seed, f"augment {place}")
-        loss = update(run, x, part, Showing(settings.augment, run.step.wanted_views, seed))
+        showing = Showing(settings.augment, run.step.wanted_views, seed, settings.data)
+        loss = update(run, x, part, showing)
         reporter.batch()
         run.losses[batch], stopped = ranks.agreed(loss, stop.made)
         seconds = position.seconds + perf_counter() - began

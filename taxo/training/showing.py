@@ -11,7 +11,8 @@ from taxo.training.views import views
 class Showing:
     """What is drawn for a batch: equal seeds show equal batches equally, from `begin` on."""
 
-    def __init__(self, kind: str, count: int, seed: int) -> None:
+    def __init__(self, kind: str, count: int, seed: int, data: str = "") -> None:
+        self.data = data
         self.kind = kind
         self.count = count
         self.seed = seed
@@ -23,4 +24,4 @@ class Showing:
 
     def __call__(self, x: Tensor) -> Tensor | list[Tensor]:
         """The inputs as they are shown."""
-        return views(augmented(x, self.kind, self.dice), self.count, self.dice)
+        return views(augmented(x, self.kind, self.dice, self.data), self.count, self.dice)
