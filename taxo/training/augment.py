@@ -14,6 +14,7 @@ from torch.nn import functional
 from taxo.training import retouching
 from taxo.training.policies import SVHN, Policy, policy_for
 from taxo.training.retouching import Retouch
+from taxo.training.tensors import sent
 
 ROOM = 8  # images are cropped from a frame of this part of their size
 TWICE, BINS, LEVEL = 2, 30, 9  # RandAugment: how many changes, and how strong of how many grades
@@ -92,7 +93,7 @@ def flip_crop(x: Tensor, dice: Generator) -> Tensor:
     columns = right + torch.where(mirrored, width - 1 - columns, columns)
     rows = down + torch.arange(height)
     padded = functional.pad(x, (frame[1], frame[1], frame[0], frame[0]))
-    image, rows, columns = (part.to(x.device) for part in (torch.arange(count), rows, columns))
+    image, rows, columns = (sent(part, x.device) for part in (torch.arange(count), rows, columns))
     return padded[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
@@ -125,7 +126,7 @@ def chains(x: Tensor, dice: Generator) -> Tensor:
     """A mixture of the image and of three chains of one to three changes (Hendrycks et al. 2020)."""
     names, count = tuple(MIXED), len(x)
     weights = -torch.rand(count, CHAINS, generator=dice).clamp_min(1e-12).log()
-    weights = (weights / weights.sum(1, keepdim=True)).to(x)  # uniform on the simplex
+    weights = sent(weights / weights.sum(1, keepdim=True), x)  # uniform on the simplex
     mixed = torch.zeros_like(x)
     for chain in range(CHAINS):
         shown, depth = x, torch.randint(1, DEPTH + 1, (count,), generator=dice)
@@ -135,7 +136,7 @@ def chains(x: Tensor, dice: Generator) -> Tensor:
             drawn = torch.where(link < depth, drawn, -1)
             shown = _changed(shown, drawn, names, strength)
         mixed = mixed + weights[:, chain, None, None, None] * shown
-    share = torch.rand(count, 1, 1, 1, generator=dice).to(x)
+    share = sent(torch.rand(count, 1, 1, 1, generator=dice), x)
     return (share * x + (1 - share) * mixed).clamp(0, 1)
 
 
@@ -167,6 +168,6 @@ def _changed(x: Tensor, drawn: Tensor, names: tuple[str, ...], strength: Tensor)
     for number, name in enumerate(names):
         rows = (drawn == number).nonzero()[:, 0]
         if len(rows) and name != "identity":
-            there, own = rows.to(x.device), strength[rows].to(x)
+            there, own = sent(rows, x.device), sent(strength[rows], x)
             changed = changed.index_copy(0, there, RANGES[name].make(x[there], own).to(x.dtype))
     return changed
