@@ -12,11 +12,11 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from taxo.training import retouching
-from taxo.training.policies import CIFAR, IMAGENET, Policy
+from taxo.training.policies import SVHN, Policy, policy_for
 from taxo.training.retouching import Retouch
+from taxo.training.tensors import sent
 
 ROOM = 8  # images are cropped from a frame of this part of their size
-SMALL = 96  # pixels: larger images are those of ImageNet
 TWICE, BINS, LEVEL = 2, 30, 9  # RandAugment: how many changes, and how strong of how many grades
 CHAINS, DEPTH, SEVERITY = 3, 3, 3.0  # AugMix
 TENTHS = 10
@@ -64,16 +64,19 @@ MIXED: dict[str, tuple[float, float]] = {
 }
 
 
-def augmented(x: Tensor, kind: str, dice: Generator) -> Tensor:
-    """Images as they are shown once; the generator lives on the host."""
+def augmented(x: Tensor, kind: str, dice: Generator, data: str = "") -> Tensor:
+    """Images of a data set as they are shown once; the generator lives on the host."""
     if kind == "none":
         return x
+    policy = policy_for(data, min(x.shape[2:]))
+    if kind == "autoaugment" and policy is SVHN:
+        return autoaugment(x, dice, policy)  # learned for numbers as they are: a mirrored one is none
     shown = flip_crop(x, dice)
     match kind:
         case "randaugment":
             return randaugment(shown, dice)
         case "autoaugment":
-            return autoaugment(shown, dice)
+            return autoaugment(shown, dice, policy)
         case "augmix":
             return chains(shown, dice)
         case _:
@@ -90,7 +93,7 @@ def flip_crop(x: Tensor, dice: Generator) -> Tensor:
     columns = right + torch.where(mirrored, width - 1 - columns, columns)
     rows = down + torch.arange(height)
     padded = functional.pad(x, (frame[1], frame[1], frame[0], frame[0]))
-    image, rows, columns = (part.to(x.device) for part in (torch.arange(count), rows, columns))
+    image, rows, columns = (sent(part, x.device) for part in (torch.arange(count), rows, columns))
     return padded[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
@@ -103,12 +106,11 @@ def randaugment(x: Tensor, dice: Generator) -> Tensor:
     return x
 
 
-def autoaugment(x: Tensor, dice: Generator) -> Tensor:
-    """The pairs of changes that were learned for CIFAR-10, or for ImageNet where images are large.
+def autoaugment(x: Tensor, dice: Generator, policy: Policy) -> Tensor:
+    """The pairs of changes that were learned for a data set (Cubuk et al. 2019).
 
-    Cubuk et al. 2019; each image draws a pair, and each of its changes happens with its own chance.
+    Each image draws a pair, and each of its changes happens with its own chance.
     """
-    policy: Policy = CIFAR if min(x.shape[2:]) <= SMALL else IMAGENET
     names, pair = tuple(RANGES), torch.randint(len(policy), (len(x),), generator=dice)
     for turn in (0, 1):
         kinds = torch.tensor([names.index(row[turn].name) for row in policy])[pair]
@@ -124,7 +126,7 @@ def chains(x: Tensor, dice: Generator) -> Tensor:
     """A mixture of the image and of three chains of one to three changes (Hendrycks et al. 2020)."""
     names, count = tuple(MIXED), len(x)
     weights = -torch.rand(count, CHAINS, generator=dice).clamp_min(1e-12).log()
-    weights = (weights / weights.sum(1, keepdim=True)).to(x)  # uniform on the simplex
+    weights = sent(weights / weights.sum(1, keepdim=True), x)  # uniform on the simplex
     mixed = torch.zeros_like(x)
     for chain in range(CHAINS):
         shown, depth = x, torch.randint(1, DEPTH + 1, (count,), generator=dice)
@@ -134,7 +136,7 @@ def chains(x: Tensor, dice: Generator) -> Tensor:
             drawn = torch.where(link < depth, drawn, -1)
             shown = _changed(shown, drawn, names, strength)
         mixed = mixed + weights[:, chain, None, None, None] * shown
-    share = torch.rand(count, 1, 1, 1, generator=dice).to(x)
+    share = sent(torch.rand(count, 1, 1, 1, generator=dice), x)
     return (share * x + (1 - share) * mixed).clamp(0, 1)
 
 
@@ -166,6 +168,6 @@ def _changed(x: Tensor, drawn: Tensor, names: tuple[str, ...], strength: Tensor)
     for number, name in enumerate(names):
         rows = (drawn == number).nonzero()[:, 0]
         if len(rows) and name != "identity":
-            there, own = rows.to(x.device), strength[rows].to(x)
+            there, own = sent(rows, x.device), sent(strength[rows], x)
             changed = changed.index_copy(0, there, RANGES[name].make(x[there], own).to(x.dtype))
     return changed

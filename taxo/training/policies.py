@@ -71,6 +71,33 @@ invert 6 0 equalize 10 0
 color 6 4 contrast 10 8
 equalize 8 0 equalize 6 0
 """
+_SVHN = """
+shear_x 9 4 invert 2 0
+shear_y 9 8 invert 7 0
+equalize 6 0 solarize 6 6
+invert 9 0 equalize 6 0
+equalize 6 0 rotate 9 3
+shear_x 9 4 autocontrast 8 0
+shear_y 9 8 invert 4 0
+shear_y 9 5 solarize 2 6
+invert 9 0 autocontrast 8 0
+equalize 6 0 rotate 9 3
+shear_x 9 4 solarize 3 3
+shear_y 8 8 invert 7 0
+equalize 9 0 translate_y 6 6
+invert 9 0 equalize 6 0
+contrast 3 3 rotate 8 4
+invert 8 0 translate_y 0 2
+shear_y 7 6 solarize 4 8
+invert 6 0 rotate 8 4
+shear_y 3 7 translate_x 9 3
+shear_x 1 6 invert 6 0
+solarize 7 2 translate_y 6 7
+shear_y 8 4 invert 8 0
+shear_x 7 9 translate_y 8 3
+shear_y 8 5 autocontrast 7 0
+shear_x 7 2 invert 1 0
+"""
 
 
 def _policy(table: str) -> Policy:
@@ -85,4 +112,11 @@ def _policy(table: str) -> Policy:
     return tuple(pairs)
 
 
-CIFAR, IMAGENET = _policy(_CIFAR), _policy(_IMAGENET)
+CIFAR, IMAGENET, SVHN = _policy(_CIFAR), _policy(_IMAGENET), _policy(_SVHN)
+LEARNED: dict[str, Policy] = {"cifar10": CIFAR, "cifar100": CIFAR, "svhn": SVHN, "imagenet": IMAGENET}
+SMALL = 96  # pixels: larger images are taken for those of ImageNet
+
+
+def policy_for(data: str, side: int) -> Policy:
+    """The policy that was learned for a data set; for another one, by how large its images are."""
+    return LEARNED.get(data) or (CIFAR if side <= SMALL else IMAGENET)

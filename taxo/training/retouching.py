@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from taxo.training.tensors import sent
+
 Retouch = Callable[[Tensor, Tensor], Tensor]
 GREY = (0.299, 0.587, 0.114)
 
@@ -118,7 +120,8 @@ def _wide(strength: Tensor) -> Tensor:
 def _grey(x: Tensor) -> Tensor:
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    return (x * x.new_tensor(GREY)[:, None, None]).sum(1, keepdim=True)
+    shares = sent(torch.tensor(GREY, dtype=x.dtype), x)
+    return (x * shares[:, None, None]).sum(1, keepdim=True)
 
 
 def _blended(plain: Tensor, x: Tensor, strength: Tensor) -> Tensor:
@@ -129,7 +132,7 @@ def _blended(plain: Tensor, x: Tensor, strength: Tensor) -> Tensor:
 def _moved(x: Tensor, across: list[Tensor | float], down: list[Tensor | float]) -> Tensor:
     """Each pixel from where a matrix says; it is black beyond the border."""
     rows = [
-        torch.stack([torch.as_tensor(entry, dtype=x.dtype, device=x.device).expand(len(x)) for entry in row])
+        torch.stack([entry if isinstance(entry, Tensor) else x.new_full((len(x),), entry) for entry in row])
         for row in (across, down)
     ]
     theta = torch.stack(rows).permute(2, 0, 1)

@@ -11,7 +11,8 @@ from taxo.training.views import views
 class Showing:
     """What is drawn for a batch: equal seeds show equal batches equally, from `begin` on."""
 
-    def __init__(self, kind: str, count: int, seed: int) -> None:
+    def __init__(self, kind: str, count: int, seed: int, data: str = "") -> None:
+        self.data = data
         self.kind = kind
         self.count = count
         self.seed = seed
@@ -27,4 +28,4 @@ class Showing:
             return x
         if self._dice is None:
             self._dice = Generator().manual_seed(self.seed)
-        return views(augmented(x, self.kind, self._dice), self.count, self._dice)
+        return views(augmented(x, self.kind, self._dice, self.data), self.count, self._dice)

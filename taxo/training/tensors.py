@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+import torch
 from torch import Tensor
 
 
@@ -27,3 +28,10 @@ def pieces(count: int, size: int) -> Iterator[slice]:
     """The places of so many rows, `size` at a time."""
     for start in range(0, count, size):
         yield slice(start, start + size)
+
+
+def sent(made: Tensor, place: Tensor | torch.device) -> Tensor:
+    """What was made on the host where it is wanted, in the type of a tensor there; the host goes on."""
+    if isinstance(place, torch.device):
+        return made.to(place, non_blocking=True)
+    return made.to(place.device, place.dtype, non_blocking=True)

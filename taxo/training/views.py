@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from taxo.training.augment import chains
+from taxo.training.tensors import sent
 
 JITTER = 0.05  # rows of numbers move by this deviation, where the training samples span [0, 1]
 
@@ -23,4 +24,4 @@ def views(x: Tensor, count: int, generator: Generator) -> Tensor | list[Tensor]:
 
 
 def _jittered(x: Tensor, generator: Generator) -> Tensor:
-    return x + JITTER * torch.randn(x.shape, generator=generator).to(x)
+    return x + JITTER * sent(torch.randn(x.shape, generator=generator), x)

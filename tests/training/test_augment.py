@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from taxo.language.errors import TaxoError
-from taxo.training import retouching
-from taxo.training.augment import DRAWN, MIXED, RANGES, augmented, flip_crop
+from taxo.training import augment, retouching
+from taxo.training.augment import DRAWN, MIXED, RANGES, augmented, autoaugment, flip_crop
 from taxo.training.choices import AUGMENTATIONS
-from taxo.training.policies import CIFAR, IMAGENET
+from taxo.training.policies import CIFAR, IMAGENET, SVHN, policy_for
 from taxo.training.settings import from_words
 
 SIDE = 16
@@ -119,8 +119,28 @@ def test_a_change_is_what_the_image_library_does(name: str):
 
 def test_every_change_is_tested():
     assert SAME.keys() | {"identity"} == RANGES.keys()
-    assert {part.name for policy in (CIFAR, IMAGENET) for pair in policy for part in pair} <= RANGES.keys()
-    assert len(CIFAR) == len(IMAGENET) == 25
+    assert {
+        part.name for policy in (CIFAR, IMAGENET, SVHN) for pair in policy for part in pair
+    } <= RANGES.keys()
+    assert len(CIFAR) == len(IMAGENET) == len(SVHN) == 25
+
+
+def test_a_data_set_has_the_policy_that_was_learned_for_it():
+    assert policy_for("cifar100", 32) is policy_for("stl10", 96) is CIFAR
+    assert policy_for("imagenet", 64) is policy_for("folder:pictures", 224) is IMAGENET
+    assert policy_for("svhn", 32) is SVHN
+
+
+def test_numbers_are_not_mirrored_under_their_policy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(augment, "flip_crop", lambda x, dice: 1 - x)  # pyright: ignore[reportUnknownLambdaType]
+    x = torch.rand(6, 3, 16, 16)
+    shown = [
+        augmented(x, "autoaugment", torch.Generator().manual_seed(1), data) for data in ("svhn", "cifar10")
+    ]
+    alone = [
+        autoaugment(y, torch.Generator().manual_seed(1), policy) for y, policy in ((x, SVHN), (1 - x, CIFAR))
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(shown, alone, strict=True))
     assert MIXED.keys() <= RANGES.keys() >= set(DRAWN)
 
 
