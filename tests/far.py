@@ -141,7 +141,7 @@ def _refuse(func: Any, args: Any, fars: list[Far], nears: list[Tensor], goes: to
     asks = name in ASKING or bool(masks)
     if fars and (asks or goes.type != "meta"):
         raise Waits(f"`{name}` asks the device")
-    if goes.type == "meta" and nears and name in ("aten::_to_copy", "aten::copy_"):
+    if nears and goes.type == "meta":
         raise Waits(f"`{name}` brings something to the device")
 
 

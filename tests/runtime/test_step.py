@@ -388,7 +388,7 @@ def test_attach_reads_the_first_rate_of_a_warm_up():
     step.attach(optimizer)
     rates: list[float] = []
     for _ in range(4):
-        rates.append(step.schedule)
+        rates.append(float(step.schedule))
         optimizer.step()
         warm.step()
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0])
