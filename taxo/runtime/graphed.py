@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
@@ -16,6 +16,7 @@ from taxo.compiler.changing import changing
 from taxo.language.errors import fail
 from taxo.language.source import Span
 from taxo.ops.ranks import world
+from taxo.runtime.augmenting import Augment, Inputs
 from taxo.runtime.cuda_graphs import CudaGraphs, Recorder
 from taxo.runtime.masks import CPU, states
 from taxo.runtime.recorded import Given, Recorded, record, tensors
@@ -25,7 +26,6 @@ from taxo.runtime.told import Said, Telling
 
 BEFORE = 3  # steps that are not recorded: libraries choose kernels then, and tables get their room
 MOST = 8  # recordings that are kept: each holds memory of its own
-Inputs = Tensor | Sequence[Tensor]
 
 
 class Kind:
@@ -63,10 +63,14 @@ class Graphed(nn.Module):
         del protocol
         return Graphed, (self.step, self._given)
 
-    def forward(self, x: Inputs, y: Tensor, index: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Inputs, y: Tensor, index: Tensor | None = None, augment: Augment | None = None
+    ) -> Tensor:
         """The mean loss of a batch, as the step gives it."""
         if not (self.step.training and torch.is_grad_enabled()):
-            return self.step(x, y, index)
+            return self.step(x, y, index, augment)
+        if augment is not None:
+            _refuse(self.step, "the host augments the batch behind what acts at `raw`")
         recordings = self._recordings()
         for recorded in recordings:
             recorded.release()

@@ -75,7 +75,7 @@ def run(
     for epoch in step.epochs(EPOCHS):
         for number in range(BATCHES):
             optimizer.param_groups[0]["lr"] = LR / (1 + epoch + number / BATCHES)
-            x, y, index = subject.batch(10 * epoch + number)
+            x, y, index, *_ = subject.batch(10 * epoch + number)
             rows = slice(None) if number < BATCHES - 1 else slice(12)
             x = x[rows] if isinstance(x, Tensor) else [view[rows] for view in x]
             loss = call(there(x), there(y[rows]), there(index[rows]))

@@ -52,7 +52,7 @@ def run(subject: Subject, device: Device | None) -> tuple[list[Tensor], Step, in
     for epoch in step.epochs(EPOCHS):
         for number in range(BATCHES):
             optimizer.param_groups[0]["lr"] = LR / (1 + epoch + number / BATCHES)
-            x, y, index = subject.batch(10 * epoch + number)
+            x, y, index, *_ = subject.batch(10 * epoch + number)
             rows = slice(None) if number < BATCHES - 1 else slice(12)
             x = x[rows] if isinstance(x, Tensor) else [view[rows] for view in x]
             loss = call(sent(x), sent(y[rows]), sent(index[rows]))
