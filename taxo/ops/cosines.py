@@ -45,9 +45,9 @@ class Waves:
 
     def back(self, e: Tensor) -> Tensor:
         """The field whose waves are given."""
-        even, odd = e.split(self.down.halves, -2)
+        even, odd = torch.split(e, self.down.halves, -2)
         e = _whole(product(self.down.even.T, even), product(self.down.odd.T, odd), -2)
-        even, odd = e.split(self.over.halves, -1)
+        even, odd = torch.split(e, self.over.halves, -1)
         return _whole(product(even, self.over.even), product(odd, self.over.odd), -1)
 
 
