@@ -89,9 +89,8 @@ def _calls(graph: Graph) -> Iterator[Call]:
 
 def _of_options(call: Call, scope: Scope) -> Iterator[Counted]:
     """The options of a call that read a count."""
-    rows: Mapping[str, Option] = {}
-    for table in TABLES:
-        rows = table[call.name.text].options if call.name.text in table else rows
+    word = next((table[call.name.text] for table in TABLES if call.name.text in table), None)
+    rows: Mapping[str, Option] = {} if word is None else word.options
     skipped = 1 if call.name.text in STATE_FORMS else 0  # what is kept comes first
     rest = Call(call.name, call.arguments[skipped:], span=call.span)
     for name, value in given(rest, rows).items():

@@ -114,7 +114,7 @@ class RunWriter(BeforePasses):
         alone = "lambda: trained()[0]" if brought else "trained"
         for one in found:
             Looking(graph, self.writer, one, alone).write(text)
-        if not self._ending() and not brought:
+        if not (self._ending() or _learns(graph) or brought):
             text.line("return trained()")
             return
         text.line(f"{', '.join(['losses', *brought])} = trained()")

@@ -69,12 +69,21 @@ class SquaredError(nn.Module):
 
 
 class NearestCentre(nn.Module):
-    """The squared distance to the nearest centre; the model returns the negative ones to all."""
+    """The squared distance to the nearest centre; the model returns the negative ones to all.
+
+    Softly, where a softness is given: other centres count by how near they are.
+    """
+
+    def __init__(self, softness: float = 0.0) -> None:
+        super().__init__()
+        self.softness = softness
 
     def forward(self, u: Tensor, y: Tensor) -> Tensor:
         """The loss of each sample; nobody asks for its label."""
         del y
-        return -u.amax(-1)
+        if not self.softness:
+            return -u.amax(-1)
+        return -self.softness * (u / self.softness).logsumexp(-1)
 
 
 class NearestPoint(nn.Module):
@@ -97,5 +106,11 @@ SOFTNESS = 0.1  # of a smooth hinge, beside a margin of 1
 
 
 def smoothed(objective: nn.Module) -> nn.Module:
-    """An objective that second derivatives say something of: a hinge softly bent, others as they are."""
-    return Hinge(objective.margin, SOFTNESS) if isinstance(objective, Hinge) else objective
+    """An objective that second derivatives say something of: a hinge softly bent, a centre softly chosen."""
+    match objective:
+        case Hinge():
+            return Hinge(objective.margin, SOFTNESS)
+        case NearestCentre():
+            return NearestCentre(SOFTNESS)
+        case _:
+            return objective

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from taxo.ops.lookahead import Losses
+from taxo.ops.objectives import smoothed
 from taxo.runtime.checks import check_labels
 from taxo.runtime.given import Given
 from taxo.runtime.held import HeldOut
@@ -68,13 +69,17 @@ class Ahead(Teaching):
 
     @contextmanager
     def looking_ahead(self, second: bool = True) -> Generator[None]:
-        """Passes that change nothing: norms with the statistics of their batch, nothing noted."""
+        """Passes that change nothing: norms with the statistics of their batch, nothing noted.
+
+        How the weights depend on something is a second derivative, so that the objective bends smoothly.
+        """
         before, self.quiet = self.quiet, True
+        objective, self.objective = self.objective, smoothed(self.objective)
         try:
             with self.normed("batch"), self.front.twice() if second else nullcontext():
                 yield
         finally:
-            self.quiet = before
+            self.quiet, self.objective = before, objective
 
     def through(self, x: Tensor, second: bool = True, **hooks: Unpack[Hooks]) -> Line | None:
         """A training pass up to the logits, which virtual steps share; none where nothing is learned."""

@@ -13,7 +13,7 @@ import torch
 from taxo.compiler import Program
 from taxo.language.errors import Diagnostic, TaxoError
 
-OWN = str(Path(__file__).parents[1])
+OWN = tuple(str(Path(__file__).parents[1] / room) for room in ("ops", "runtime"))
 TORCH = str(Path(torch.__file__).parent)
 FOREIGN = (str(Path(TORCH) / "distributed"),)  # where nothing that a clause says goes wrong
 CALLS = str(Path(TORCH) / "nn" / "modules")  # where a model, or a part of it, is called
@@ -54,13 +54,14 @@ def told(error: Exception, program: Program) -> TaxoError | None:
 
 def _is_the_methods(error: Exception, filename: str) -> bool:
     """Whether an error comes of the program and of nothing that it was given, such as the model."""
-    if isinstance(error, MemoryError) or MEMORY in str(error):
+    raised = type(error).__module__.partition(".")[0] in ("builtins", "torch")
+    if not raised or isinstance(error, MemoryError) or MEMORY in str(error):
         return False
     files = _files(error.__traceback__)
     if filename not in files:
         return False
     behind = files[len(files) - 1 - files[::-1].index(filename) :]
-    if not all(file == filename or file.startswith((OWN, TORCH)) for file in behind):
+    if not all(file == filename or file.startswith((*OWN, TORCH)) for file in behind):
         return False
     if any(file.startswith(FOREIGN) for file in behind):
         return False

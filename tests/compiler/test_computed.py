@@ -181,9 +181,10 @@ def test_an_average_of_nothing_of_the_batch_over_an_epoch():
         f"state s per corpus = mean(sum(onehot(2))) every epoch perturb loss by s {{ {PRIOR} }}",
         mlp().double(),
     )
-    (x, y, index), added = batch(), torch.zeros(()).double()
+    x, y, index = batch()
     for _ in step.epochs(2):
-        added = step(x, y, index) - losses(step.model(x), y).mean()
+        step(x, y, index)
+    added = step(x, y, index) - losses(step.model(x), y).mean()
     close(added.detach(), torch.ones(()).double())
 
 
@@ -215,3 +216,31 @@ def test_a_line_over_pairs_of_names_is_not_broken_between_them():
     perturb weights by r {{ {PRIOR.replace("sample", "corpus")} }}"""
     assert "for name, w in self.weights().items()" in compiled(text, mlp(), samples=SAMPLES).source
     assert taxo.parse(f"method m {text}")
+
+
+# What a method learns on held-out data, beside what another one learns.
+
+
+LOOKS_AHEAD = """needs validation perturb logits by v { direction mixed granularity sample
+    infer meta minimize loss on validation via lookahead(lr: 0.5) }"""
+
+
+def moved(text: str, name: str) -> float:
+    """How far what is kept under a name has come after three steps."""
+    held = [batch(dtype=torch.float32)[:2]]
+    step = compiled(f"{text} {LOOKS_AHEAD}", mlp(), validation=held)
+    for _ in range(3):
+        step(*batch(dtype=torch.float32)).backward()
+    return float(step.state_dict()[f"table_{name}.value"].abs().max())
+
+
+def test_what_descends_beside_a_look_ahead_descends():
+    text = """perturb features by e { direction positive granularity category
+    infer regularization minimize loss + 0.1 * l2(e) via joint(lr: 0.1) }"""
+    assert moved(text, "e") > 0
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "hinge", "kmeans(5)"])
+def test_an_objective_of_straight_pieces_is_looked_ahead_of_too(objective: str):
+    """How the weights depend on an offset of the logits is a second derivative, which a hinge has not."""
+    assert moved(f"loss {objective}", "v") > 0

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, TensorDataset
 import taxo
 from taxo.language.errors import TaxoError
 from taxo.laws.watch import changed, footprint
-from taxo.ops.objectives import CrossEntropy, Hinge, smoothed
+from taxo.ops.objectives import CrossEntropy, Hinge, NearestCentre, smoothed
 from taxo.runtime import influence
 from taxo.runtime.amended import Amended
 from taxo.runtime.step import Step
@@ -275,6 +275,18 @@ def test_other_objectives_and_a_smooth_hinge():
     (bent,) = torch.autograd.grad(slope.square().sum(), at)
     assert bent.any()
     assert smoothed(CrossEntropy()).__class__ is CrossEntropy
+
+
+def test_the_nearest_centre_is_chosen_softly_where_second_derivatives_are_asked_for():
+    u = torch.tensor([[-1.0, -1.1, -9.0], [-4.0, -1.0, -8.0]], dtype=torch.float64, requires_grad=True)
+    y, sharp = torch.zeros(2, dtype=torch.long), NearestCentre()
+    soft = smoothed(sharp)
+    expected = -0.1 * (10 * u).exp().sum(1).log()
+    assert torch.allclose(soft(u, y), expected, atol=1e-12)
+    assert float((soft(u, y) - sharp(u, y)).detach().abs().max()) < 0.1
+    (slope,) = torch.autograd.grad(soft(u, y).sum(), u, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.square().sum(), u)
+    assert float(bend[0].abs().max()) > 0
 
 
 def test_a_guide_that_has_nothing_to_gain_gives_no_direction():
