@@ -13,7 +13,7 @@ from taxo.language.lexer import LONGEST_TEXT
 from taxo.language.method import Method, Use
 from taxo.language.parser import parse_method, parse_reference
 from taxo.language.source import Source
-from taxo.language.spelling import shortened, suggest
+from taxo.language.spelling import likeliest, listed, shortened
 from taxo.language.syntax import Word
 from taxo.language.uses import DEEPEST_USE, Library
 from taxo.plugins import added_methods
@@ -118,8 +118,16 @@ def source_of(reference: str) -> Source:
     if path.suffix == ".taxo":
         return _file(path)
     if reference not in shipped():
-        fail("T201", f"no method is called `{shortened(reference)}`", None, suggest(reference, shipped()))
+        fail("T201", f"no method is called `{shortened(reference)}`", None, _hint(reference))
     return Source(f"{reference}.taxo", _files()[reference].read_text(encoding="utf-8"))
+
+
+def _hint(reference: str) -> str:
+    """What may have been meant: a file that lies here, a shipped name, or any of them."""
+    if reference and Path(f"{Path(reference).stem}.taxo").is_file():
+        return f"a file is given by its path: `{Path(reference).stem}.taxo`"
+    near = likeliest(reference, shipped())
+    return f"did you mean {listed(near)}?" if near else "`taxo list` shows them; a file ends in `.taxo`"
 
 
 def _file(path: Path) -> Source:

@@ -81,6 +81,14 @@ def test_a_variant_by_values():
     assert variant(load("logpert"), {"lam": float("inf")}).params[0].default == Name("inf")
 
 
+def test_a_file_that_lies_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.taxo").write_text("method mine\n")
+    for typed in ("mine", "mine.tax"):
+        assert "a file is given by its path: `mine.taxo`" in message(typed)
+    assert "`taxo list` shows them" in message("nothing_of_the_kind")
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [

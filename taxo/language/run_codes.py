@@ -136,7 +136,8 @@ RUN_CODES: dict[str, Code] = {
         "resumed with another specification",
         "A resumed run is the same run, and its epochs before and after the stop must belong together. The "
         "method or a setting is not what it was; the message shows the lines that differ. Undo the change, "
-        "or start a new run. Only the device may be another.",
+        "or start a new run. Only the device may be another. Workers that share the folder of a comparison "
+        "must be given the same one, too.",
     ),
     "T509": Code(
         "data with a value that is not finite",

@@ -166,7 +166,9 @@ def find(name: str) -> DataSet:
     kind, colon, path = name.partition(":")
     if colon and kind in OWN:
         place = Path(path).expanduser()
-        if not path or not place.exists():
+        if not path:
+            fail("T501", f"`{name}` names no place", help=f"give a path, as in `{kind}:PATH`")
+        if not place.exists():
             fail("T501", f"there is nothing at `{path}`", help=f"give a path, as in `{kind}:PATH`")
         return OWN[kind](place, name)
     if name not in DATA_SETS:
