@@ -135,7 +135,7 @@ def _curves(contest: Contest, level: Sequence[Row], cells: Sequence[Cell]) -> li
     axes = {"test": contest.accuracy, "loss": Axis("training loss")}
     titles = {"test": "Over the epochs", "loss": "Training loss"}
     return [
-        lines(titles[name], Axis("epoch"), up, [_curve(name, row.label, cells) for row in level], _BAND)
+        lines(titles[name], Axis("epoch", whole=True), up, [_curve(name, row.label, cells) for row in level], _BAND)
         for name, up in axes.items()
     ]
 

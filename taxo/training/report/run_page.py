@@ -101,7 +101,7 @@ def _curves(history: Sequence[EpochMetrics]) -> list[str]:
         "validation": [nan if m.validation_accuracy is None else m.validation_accuracy for m in history],
         "test": [metrics.test_accuracy for metrics in history],
     }
-    over = Axis("epoch")
+    over = Axis("epoch", whole=True)
     return [
         lines(
             measure.name.capitalize() if measure == ACCURACY else measure.name,
@@ -125,7 +125,7 @@ def _plane(told: Told) -> str:
 
 def _meters(told: Told) -> list[str]:
     """How each perturbation fared over the epochs: a chart for each meter, a line for each perturbation."""
-    over, epochs = Axis("epoch"), [metrics.epoch + 1.0 for metrics in told.history]
+    over, epochs = Axis("epoch", whole=True), [metrics.epoch + 1.0 for metrics in told.history]
     names = list(dict.fromkeys(name for metrics in told.history for name in metrics.meters))
     claims = {one.key: f"{one.key}: {one.direction} on {one.target}" for one in told.found.touched}
     axes = {
