@@ -23,6 +23,7 @@ from taxo.training.settings import to_json
 from taxo.training.subject import Subject
 from taxo.training.suspects import Ranking, Suspect
 from taxo.training.tensors import pixels
+from taxo.training.words import counted
 
 LETTERS = 280  # of a text that is shown
 SHOWN = 30  # how many samples are shown of each perturbation
@@ -52,7 +53,7 @@ def run_page(told: Told) -> str:
     spoiled = [
         f"{name} {settings[name]}" for name in ("noise", "imbalance", "corrupt") if settings[name] != "none"
     ]
-    data = ", ".join([run.settings.data, *spoiled, run.settings.model, f"{len(told.history)} epochs"])
+    data = ", ".join([run.settings.data, *spoiled, run.settings.model, counted(len(told.history), "epoch")])
     return page(
         f"{told.typed} on {data}",
         method.summary or method.title,
