@@ -107,13 +107,13 @@ def domain_text(param: Param) -> str:
 
 
 def _coordinates(method: Method) -> list[str]:
-    """Declared and derived coordinates, side by side."""
+    """Declared and derived coordinates, side by side, and what the whole method infers."""
     lines: list[str] = []
     scope = Scope(method)
     for item in method.perturbations():
         site = f" at {expression_text(item.at)}" if item.at else ""
         lines += [f"{item.target}{site} by {expression_text(item.by)}", *_item_lines(item, scope)]
-    return lines
+    return [*lines, *(f"infer {inference_text(infer)}" for infer in method.infers)]
 
 
 def _item_lines(item: Perturbation, scope: Scope) -> Iterator[str]:
@@ -121,8 +121,8 @@ def _item_lines(item: Perturbation, scope: Scope) -> Iterator[str]:
     declared = " + ".join(word.text for word in item.granularity)
     rows = [
         ["", "declared", "derived"],
-        ["direction", item.direction.text, derived.direction or "-"],
-        ["manner", item.infer.manner.text, derived.manner],
+        ["direction", _direction(item), derived.direction or "-"],
+        ["manner", item.infer.manner.text or "-", derived.manner],
         ["granularity", declared, derived.granularity.name.lower()],
     ]
     for line in columns(rows):
@@ -131,7 +131,13 @@ def _item_lines(item: Perturbation, scope: Scope) -> Iterator[str]:
         yield f"  where {expression_text(item.where)}"
     if item.every is not None:
         yield f"  every {item.every} {item.amend or ''}".rstrip()
-    yield f"  infer {inference_text(item.infer)}"
+    if item.infer.manner.text:
+        yield f"  infer {inference_text(item.infer)}"
+
+
+def _direction(item: Perturbation) -> str:
+    """The direction that is claimed, and on which data."""
+    return f"{item.direction} on {item.against}" if item.against else item.direction.text
 
 
 def _graph(graph: Graph) -> list[str]:

@@ -7,6 +7,7 @@ import textwrap
 from argparse import Namespace
 from collections.abc import Iterator
 
+from taxo.catalog import shipped
 from taxo.cli.reference_chapters import CHAPTERS
 from taxo.cli.reference_pages import entry_on
 from taxo.cli.word_entries import entry
@@ -60,6 +61,8 @@ def _unknown(word: str) -> None:
     words = {known for table in TABLES.values() for known in table}
     known = CODES if nearest(word.upper(), CODES) else words
     hint = suggest(word, known) if nearest(word, known) else "`taxo explain` lists all codes and words"
+    if word in shipped():
+        hint = f"it is a method: `taxo card {word}` is all there is to know of it"
     message = f"`{shortened(word)}` is no code of an error and no word of the language"
     fail("T503", message, help=hint)
 

@@ -126,7 +126,8 @@ def _cuts(method: Method) -> Iterator[Reason]:
         yield from _branch(branch)
     for infer in method.infers:
         names = ", ".join(f"`{name}`" for name in infer.over)
-        yield Reason(f"{names} takes a step with every batch", infer.span)
+        take = "takes" if len(infer.over) == 1 else "take"
+        yield Reason(f"{names} {take} a step with every batch", infer.span)
 
 
 def _branch(branch: Branch) -> Iterator[Reason]:

@@ -11,6 +11,7 @@ import torch
 from taxo.language.errors import fail
 from taxo.training import datasets
 from taxo.training.settings import Settings
+from taxo.training.words import counted
 
 
 def pick(name: str) -> torch.device:
@@ -68,5 +69,5 @@ def describe(device: torch.device) -> str:
     return (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
-        else f"cpu, {torch.get_num_threads()} threads"
+        else f"cpu, {counted(torch.get_num_threads(), 'thread')}"
     )

@@ -134,4 +134,4 @@ def _refuse_other_test(place: RunFolder, before: Settings, now: Settings) -> Non
 
 
 def _title(found: Evaluation) -> str:
-    return f"{found.method}, {found.weights} weights, {found.epochs} epochs"
+    return f"{found.method}, {found.weights} weights, {words.counted(found.epochs, 'epoch')}"

@@ -24,6 +24,7 @@ from taxo.training.measures import Measure, measure_of
 from taxo.training.questions import Question, questions
 from taxo.training.settings import Plain, Settings, change, from_json, to_json
 from taxo.training.summary import Cell
+from taxo.training.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Grid:
             "corrupted": settings.corrupt,
         }
         changes = "".join(f", {name} {change}" for name, change in named.items() if change is not None)
-        return f"{settings.data}{changes}, {settings.model}, {settings.epochs} epochs"
+        return f"{settings.data}{changes}, {settings.model}, {counted(settings.epochs, 'epoch')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Cell:
 # Student's 97.5% quantile for 1, 2, ... degrees of freedom: with few seeds, two standard errors are too few
 _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
+ROUNDING = 1e-9  # a spread that is no more of its mean is that of equal numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -44,8 +46,10 @@ class Estimate:
 
     @property
     def beyond_noise(self) -> bool:
-        """Whether the mean differs from zero at the 95% level of Student's test."""
-        return self.error is not None and abs(self.mean) > _quantile(self.runs - 1) * self.error
+        """Whether the mean differs from zero at the 95% level of Student's test; equal values cannot tell."""
+        if self.error is None or self.error <= ROUNDING * abs(self.mean):
+            return False  # two seeds that lose one test sample each have no spread, and no certainty either
+        return abs(self.mean) > _quantile(self.runs - 1) * self.error
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,11 @@ def texts(row: Row, measure: Measure = ACCURACY) -> tuple[str, ...]:
 
 def caption(rows: Sequence[Row], wide: bool, measure: Measure = ACCURACY) -> str:
     """What the numbers are."""
-    seeds, name = rows[0].runs, measure.name
+    runs, name = rows[0].runs, measure.name
+    seeds = f"mean ± standard error of {runs} seeds" if runs > 1 else "one seed"
     best = f" best: test {name} at the epoch of the highest validation {name}." if wide else ""
     return (
-        f"test: {measure.title} after the last epoch, mean ± standard error of {seeds} seeds. "
+        f"test: {measure.title} after the last epoch, {seeds}. "
         f"difference: to {rows[0].label}, paired by seed; * beyond noise (Student's t, 95%).{best}"
     )
 

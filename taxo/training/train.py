@@ -24,6 +24,7 @@ from taxo.training.ranks import joined, leave, refuse_other, writes
 from taxo.training.run import Run, prepare, steps_left
 from taxo.training.run_report import write_report
 from taxo.training.settings import Plain, Settings, change, to_json, with_params
+from taxo.training.words import counted
 
 
 def train(namespace: Namespace) -> int:
@@ -121,7 +122,7 @@ def _report(done: Sequence[EpochMetrics], path: Path, namespace: Namespace) -> N
         return
     measure = MEASURES[final.measure]
     test = f"test {measure.name}"
-    print(f"{test} {measure.shown(final.test_accuracy)} after {len(done)} epochs")
+    print(f"{test} {measure.shown(final.test_accuracy)} after {counted(len(done), 'epoch')}")
     if final.validation_accuracy is not None:
         print(
             f"{test} {measure.shown(chosen.test_accuracy)} at the best validation, epoch {chosen.epoch + 1}"

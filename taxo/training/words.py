@@ -20,6 +20,15 @@ def number(text: str) -> float:
     return float(above) / float(below) if slash else float(above)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, by the noun for one of them.
+
+    >>> counted(1, "epoch"), counted(20, "epoch")
+    ('1 epoch', '20 epochs')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def unreadable(word: str, flag: str, expected: str) -> NoReturn:
     """Refuse a word, saying what was expected."""
     fail("T503", f"`{flag}` cannot be `{word}`", help=f"expected {expected}")

@@ -106,6 +106,7 @@ def test_what_an_entry_tells(capsys: pytest.CaptureFixture[str], word: str, part
         ("pgdd", "did you mean `pgd`?"),
         ("PGD", "did you mean `pgd`?"),
         ("nothing like it", "`taxo explain` lists all codes and words"),
+        ("metadistil", "it is a method: `taxo card metadistil` is all there is to know of it"),
         ("../T203", "`taxo explain` lists all codes and words"),
     ],
 )

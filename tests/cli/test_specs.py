@@ -117,6 +117,17 @@ def test_show_follows_a_variant(capsys: pytest.CaptureFixture[str]):
     assert "on 85% of the rows" in out
 
 
+def test_show_says_what_the_whole_method_infers(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "show", "metadistil")
+    assert "\n  infer meta over teacher minimize loss on validation via lookahead(" in out
+    assert not [line for line in out.splitlines() if line.strip() == "infer"]
+
+
+def test_show_says_on_which_data_a_direction_is_claimed(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "show", "dpl")
+    assert "direction    positive on guide  -" in out
+
+
 def test_show_says_what_happens_between_rounds(capsys: pytest.CaptureFixture[str]):
     _, out, _ = run(capsys, "show", "dpl")
     for line in (

@@ -68,6 +68,13 @@ TEXTS = {
     infer meta over tau minimize loss on validation via lookahead(lr: 0.1)""": [
         "5: `tau` takes a step with every batch"
     ],
+    """needs validation
+    param tau = 1
+    param rho = 1
+    perturb logits by tau * log(class_prior) + rho { direction mixed granularity corpus }
+    infer meta over tau, rho minimize loss on validation via lookahead(lr: 0.1)""": [
+        "6: `tau`, `rho` take a step with every batch"
+    ],
     """needs views(2)
     branch now weight 50% { }
     branch again on carry(view: 1) weight 50% { }""": ["4: `on carry` passes the batch before this one"],

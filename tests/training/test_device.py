@@ -11,6 +11,7 @@ from taxo.language.errors import TaxoError
 from taxo.training.device import describe, pick, tuned
 from taxo.training.run import prepare
 from taxo.training.settings import change, sensible
+from taxo.training.words import counted
 
 
 def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
@@ -41,7 +42,7 @@ def test_a_gpu_is_taken_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_cpu_is_described_with_its_threads():
-    assert describe(torch.device("cpu")) == f"cpu, {torch.get_num_threads()} threads"
+    assert describe(torch.device("cpu")) == f"cpu, {counted(torch.get_num_threads(), 'thread')}"
 
 
 def test_determinism_is_given_back():

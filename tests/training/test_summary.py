@@ -40,6 +40,14 @@ def test_a_single_run_is_never_beyond_noise():
     assert not Estimate(9.0, None, 1).beyond_noise
 
 
+def test_equal_values_are_never_beyond_noise():
+    lost = estimate([0.921 - 0.922, 0.925 - 0.926])
+    assert lost is not None
+    assert lost.mean == pytest.approx(-0.001)
+    assert not lost.beyond_noise
+    assert not Estimate(0.0, 0.0, 5).beyond_noise
+
+
 def test_differences_are_paired_by_seed():
     baseline = cells("a", [0.1, 0.5, 0.9])
     better = cells("b", [0.2, 0.6, 1.0])

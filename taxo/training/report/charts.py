@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import isfinite
+from math import isclose, isfinite
 
 from taxo.training.report.scale import Scale, by_ratios, fitted, said, step_of
 
@@ -24,6 +24,7 @@ class Axis:
     zero: bool = False
     ratios: bool = False
     fixed: tuple[float, float] | None = None
+    whole: bool = False
 
     def scale(self, values: Sequence[float], start: float, end: float) -> Scale:
         """The scale for some numbers; where `ratios` may count, they do if the numbers are far apart."""
@@ -69,12 +70,12 @@ def look(number: int) -> str:
     return f"s{number % COLOURS}" + (" dashed" if number >= COLOURS else "")
 
 
-def figure(title: str, drawn: str, names: Sequence[Series] = (), note: str = "") -> str:
-    """A chart with its title, what its colours are, and a note under it."""
+def figure(title: str, drawn: str, names: Sequence[Series] = (), note: str = "", fewest: int = 2) -> str:
+    """A chart with its title, what its colours are if they are so many, and a note under it."""
     swatches = "".join(
         f'<li class="{one.look(number)}"><i></i>{escape(one.name)}</li>' for number, one in enumerate(names)
     )
-    legend = f'<ul class="legend">{swatches}</ul>' if len(names) > 1 else ""
+    legend = f'<ul class="legend">{swatches}</ul>' if len(names) >= fewest else ""
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<figure><figcaption>{escape(title)}</figcaption>{legend}{drawn}{below}</figure>"
 
@@ -95,7 +96,7 @@ def lines(title: str, across: Axis, up: Axis, series: Sequence[Series], note: st
 
 
 def dots(title: str, across: Axis, up: Axis, series: Sequence[Series], note: str = "") -> str:
-    """A dot for each series, of one point each, with its name beside it."""
+    """A dot for each series, of one point each, with its name above the chart."""
     drawn = [one for one in series if any(True for _ in one.points())]
     if not drawn:
         return ""
@@ -106,7 +107,7 @@ def dots(title: str, across: Axis, up: Axis, series: Sequence[Series], note: str
         for n, one in enumerate(drawn)
     ]
     parts = [*grid(across, x, up, y), *marks]
-    return figure(title, svg(title, HEIGHT, parts), drawn, note)
+    return figure(title, svg(title, HEIGHT, parts), drawn, note, fewest=1)
 
 
 def columns(title: str, labels: Sequence[str], across: str, up: Axis, series: Sequence[Series]) -> str:
@@ -137,6 +138,9 @@ def grid(across: Axis, x: Scale, up: Axis, y: Scale) -> Iterator[str]:
     yield from _level(up, y)
     ticks = x.ticks(6)
     step = None if x.log else step_of(x.low, x.high, 6)
+    if across.whole and step is not None:
+        ticks = [value for value in ticks if isclose(value, round(value), abs_tol=1e-9)]
+        step = max(step, 1.0)
     for value in ticks:
         yield f'<path class="axis" d="M{x(value):.1f} {HEIGHT - BOTTOM}v4"/>'
         yield text(x(value), HEIGHT - BOTTOM + 17, across.said(value, step), "tick", "middle")

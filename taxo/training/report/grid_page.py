@@ -17,7 +17,7 @@ from taxo.training.report.rows import Bar, bars, heatmap
 from taxo.training.settings import to_json
 from taxo.training.summary import Cell, Estimate, Row, estimate
 from taxo.training.table import best_cells, caption, column_texts, headers, texts
-from taxo.training.words import number
+from taxo.training.words import counted, number
 
 CORRUPTED = "corruptions"
 
@@ -58,7 +58,7 @@ def grid_page(contest: Contest) -> str:
     ]
     return page(
         grid.title_at(", ".join(grid.noises) if many else grid.noises[0]),
-        f"{grid.measure.title}, mean and standard error over {grid.seeds} seeds.".capitalize(),
+        f"{grid.measure.title}, mean and standard error over {counted(grid.seeds, 'seed')}.".capitalize(),
         [
             section("Levels of noise", [side_by_side(_noise_charts(contest))]),
             section("Values", [side_by_side(_sweep_charts(contest))]),
@@ -133,9 +133,10 @@ def _differences(contest: Contest, level: Sequence[Row]) -> str:
 
 def _curves(contest: Contest, level: Sequence[Row], cells: Sequence[Cell]) -> list[str]:
     axes = {"test": contest.accuracy, "loss": Axis("training loss")}
+    over = Axis("epoch", whole=True)
     titles = {"test": "Over the epochs", "loss": "Training loss"}
     return [
-        lines(titles[name], Axis("epoch"), up, [_curve(name, row.label, cells) for row in level], _BAND)
+        lines(titles[name], over, up, [_curve(name, row.label, cells) for row in level], _BAND)
         for name, up in axes.items()
     ]
 

@@ -23,6 +23,7 @@ from taxo.training.settings import to_json
 from taxo.training.subject import Subject
 from taxo.training.suspects import Ranking, Suspect
 from taxo.training.tensors import pixels
+from taxo.training.words import counted
 
 LETTERS = 280  # of a text that is shown
 SHOWN = 30  # how many samples are shown of each perturbation
@@ -52,7 +53,7 @@ def run_page(told: Told) -> str:
     spoiled = [
         f"{name} {settings[name]}" for name in ("noise", "imbalance", "corrupt") if settings[name] != "none"
     ]
-    data = ", ".join([run.settings.data, *spoiled, run.settings.model, f"{len(told.history)} epochs"])
+    data = ", ".join([run.settings.data, *spoiled, run.settings.model, counted(len(told.history), "epoch")])
     return page(
         f"{told.typed} on {data}",
         method.summary or method.title,
@@ -101,7 +102,7 @@ def _curves(history: Sequence[EpochMetrics]) -> list[str]:
         "validation": [nan if m.validation_accuracy is None else m.validation_accuracy for m in history],
         "test": [metrics.test_accuracy for metrics in history],
     }
-    over = Axis("epoch")
+    over = Axis("epoch", whole=True)
     return [
         lines(
             measure.name.capitalize() if measure == ACCURACY else measure.name,
@@ -125,7 +126,7 @@ def _plane(told: Told) -> str:
 
 def _meters(told: Told) -> list[str]:
     """How each perturbation fared over the epochs: a chart for each meter, a line for each perturbation."""
-    over, epochs = Axis("epoch"), [metrics.epoch + 1.0 for metrics in told.history]
+    over, epochs = Axis("epoch", whole=True), [metrics.epoch + 1.0 for metrics in told.history]
     names = list(dict.fromkeys(name for metrics in told.history for name in metrics.meters))
     claims = {one.key: f"{one.key}: {one.direction} on {one.target}" for one in told.found.touched}
     axes = {

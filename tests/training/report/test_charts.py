@@ -35,6 +35,23 @@ def test_a_line_has_its_points_in_proportion():
     assert "ul" not in page.tags  # one line needs no legend
 
 
+def ticks(drawn: str) -> list[str]:
+    return re.findall(r'<text class="tick" [^>]*text-anchor="middle"[^>]*>([^<]*)<', drawn)
+
+
+def test_whole_numbers_have_whole_ticks():
+    few = [Series("one", [1, 2, 3], [0.1, 0.2, 0.3])]
+    assert ticks(lines("a", Axis("epoch", whole=True), UP, few)) == ["1", "2", "3"]
+    assert ticks(lines("a", Axis("cost"), UP, few)) == ["1.0", "1.5", "2.0", "2.5", "3.0"]
+    once = lines("a", Axis("epoch", whole=True), UP, [Series("one", [1], [0.1])])
+    assert ticks(once) == ["1"]
+
+
+def test_a_single_dot_is_named():
+    drawn = dots("gain", ACROSS, UP, [Series("sam", [1.5], [0.02])])
+    assert "sam" in Page(drawn).of("li")
+
+
 def test_points_without_a_value_are_left_out():
     drawn = lines("a", ACROSS, UP, [Series("one", [1, 2, 3], [0.1, nan, 0.5]), Series("none", [1], [nan])])
     assert len(marks(drawn)) == 2
