@@ -16,7 +16,8 @@ from taxo.training.tensors import numbers
 class Suspect:
     """A training sample: its place there and in the data set, its label, how far it is moved.
 
-    `wrong` says whether its label was made wrong; None where nobody knows. `text` is its text, if it is one.
+    `wrong` says whether its label was made wrong; None where nobody knows. `text` is its text, if it is one,
+    or the file that it was read from.
     """
 
     row: int
@@ -85,13 +86,16 @@ def ranking(found: Inspection, touched: Touched, train: Split, texts: Sequence[s
     )
 
 
-def to_csv(rankings: Sequence[Ranking]) -> str:
-    """Every sample of every ranking; `index` is its row in the data set, `wrong` empty where unknown."""
+def to_csv(rankings: Sequence[Ranking], told_as: str = "text") -> str:
+    """Every sample of every ranking; `index` is its row in the data set, `wrong` empty where unknown.
+
+    The last column has what is told of each sample: its text, or its file.
+    """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["perturbation", "rank", "index", "training_row", "label", "size", "wrong"]
     told = any(one.text for ranking in rankings for one in ranking.suspects)
-    writer.writerow(head + ["text"] * told)
+    writer.writerow(head + [told_as] * told)
     for one in rankings:
         for rank, suspect in enumerate(one.suspects, 1):
             wrong = "" if suspect.wrong is None else int(suspect.wrong)

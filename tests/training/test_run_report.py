@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from . import files
 from .conftest import press_ctrl_c
 from .markup import Page, whole
 
@@ -81,6 +82,34 @@ def test_texts_are_shown_as_they_are_written(run_command, tmp_path: Path):
     for row in ranked:
         assert row["text"] == rows[int(row["index"])].partition(",")[2]
     assert [row["text"] for row in ranked[:30]] == shown
+
+
+def test_images_from_files_are_called_by_their_files(run_command, tmp_path: Path):
+    pytest.importorskip("PIL")
+    files.folders(tmp_path / "images", each=10)
+    words = (
+        "--data",
+        "folder:images",
+        "--model",
+        "cnn",
+        "--epochs",
+        "1",
+        "--noise",
+        "random:20%",
+        "--output",
+        "run",
+    )
+    assert run_command("train", "logpert", *words) == 0
+    with (tmp_path / "run" / "suspects.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    shown = [tmp_path / row["file"] for row in rows]
+    assert all(path.is_file() for path in shown)
+    right = [
+        path.parent.name == ("dark", "light")[int(row["label"])]
+        for path, row in zip(shown, rows, strict=True)
+    ]
+    assert right == [row["wrong"] == "0" for row in rows]
+    assert f'title="{rows[0]["file"]}"' in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_resumed_run_reports_as_one_that_was_not_stopped(run_command, tmp_path: Path, trouble):

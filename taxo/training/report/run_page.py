@@ -248,7 +248,8 @@ def _precision(ranking: Ranking) -> str:
 
 def _samples(told: Told, ranking: Ranking) -> str:
     items = "".join(_sample(told, suspect) for suspect in ranking.suspects[:SHOWN])
-    wide = any(suspect.text for suspect in ranking.suspects[:SHOWN])
+    pictures = Subject(told.run.step, told.run.data, told.run.settings.seed).images
+    wide = not pictures and any(suspect.text for suspect in ranking.suspects[:SHOWN])
     return f'<ol class="samples{" texts" * wide}">{items}</ol>'
 
 
@@ -256,7 +257,8 @@ def _sample(told: Told, suspect: Suspect) -> str:
     picture = ""
     if Subject(told.run.step, told.run.data, told.run.settings.seed).images:
         image = pixels(told.run.data.train.inputs[suspect.row : suspect.row + 1][0])
-        picture = f'<img alt="sample {suspect.origin}" src="{address(image)}">'
+        name = escape(suspect.text or f"sample {suspect.origin}")
+        picture = f'<img alt="{name}" title="{name}" src="{address(image)}">'
     elif suspect.text:
         picture = f"<p>{escape(shorten(suspect.text, LETTERS, placeholder=' …'))}</p>"
     label = f"label {suspect.label}" + (f", is {suspect.clean}" if suspect.wrong else "")
