@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import cast
 
 from taxo import __version__
 from taxo.cli import card, explain, lsp, specs
+from taxo.cli.usage import Parser
 from taxo.language.errors import TaxoError
 from taxo.training import commands
 
 DONE, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 USAGE_CODES = ("T403", "T503", "T504", "T505")
-Handler = Callable[[argparse.Namespace], int]
+Handler = Callable[[Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code says how it went."""
     parser = _parser()
-    namespace = parser.parse_args(arguments)
-    handler = cast("Handler | None", getattr(namespace, "handler", None))
-    if handler is None:
-        parser.print_help()
-        return USAGE
     try:
+        namespace = parser.parse_args(arguments)
+        handler = cast("Handler | None", getattr(namespace, "handler", None))
+        if handler is None:
+            parser.print_help()
+            return USAGE
         code = handler(namespace)
         sys.stdout.flush()
         return code
@@ -44,10 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="taxo", description="Learning with perturbation, one file a method."
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="taxo", description="Learning with perturbation, one file a method.")
     parser.add_argument("--version", action="version", version=f"taxo {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     specs.register(subparsers)

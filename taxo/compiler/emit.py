@@ -48,6 +48,7 @@ class Program:
     sites: dict[tuple[str, str], Span | None]
     counted: tuple[Counted, ...]
     weighing: dict[str, Span | None]
+    wide: Expression | None
 
     @property
     def compares(self) -> bool:
@@ -56,8 +57,7 @@ class Program:
 
     def outputs(self, classes: int) -> int:
         """How many logits a model has."""
-        asked = _asked(Scope(self.method), "outputs")
-        return classes if asked is None else int(constant(asked, {"C": float(classes)}) or classes)
+        return classes if self.wide is None else int(constant(self.wide, {"C": float(classes)}) or classes)
 
     @property
     def filename(self) -> str:
@@ -110,6 +110,7 @@ def emit(method: Method, graph: Graph, plan: Plan) -> Program:
         _sites(whole),
         tuple(counted(whole)),
         _weighing(whole),
+        _asked(whole.scope, "outputs"),
     )
 
 

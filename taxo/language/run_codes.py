@@ -106,8 +106,9 @@ RUN_CODES: dict[str, Code] = {
     ),
     "T503": Code(
         "a setting that cannot be read",
-        "The value of a flag is not of the form that the flag takes, or two flags do not go together. taxo "
-        "stops before it trains, so that no run rests on a guess. `taxo train --help` explains every flag.",
+        "There is no such flag, its value is not of the form that the flag takes, or two flags do not go "
+        "together. taxo stops before it trains, so that no run rests on a guess. `taxo train --help` "
+        "explains every flag.",
     ),
     "T504": Code(
         "no such model",
@@ -135,9 +136,9 @@ RUN_CODES: dict[str, Code] = {
     "T508": Code(
         "resumed with another specification",
         "A resumed run is the same run, and its epochs before and after the stop must belong together. The "
-        "method or a setting is not what it was; the message shows the lines that differ. Undo the change, "
-        "or start a new run. Only the device may be another. Workers that share the folder of a comparison "
-        "must be given the same one, too.",
+        "method or a setting is not what it was, or a worker that shares a comparison's folder was given "
+        "another; the message shows the lines that differ. Undo the change, or start a new run. Only the "
+        "device may be another.",
     ),
     "T509": Code(
         "data with a value that is not finite",

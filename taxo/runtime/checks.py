@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -71,6 +72,13 @@ def check_width(u: Tensor, samples: int, classes: int, whose: str = "model") -> 
     if u.dim() != 2 or u.shape[1] != classes or len(u) != samples:
         hint = "set `classes=` to the width of the model's output"
         fail("T405", f"the {whose} returned {list(u.shape)}, not [{samples}, {classes}]", None, hint)
+
+
+def by_name(views: object) -> dict[str, object]:
+    """The views of a batch by name; what is no list of them is one."""
+    if isinstance(views, (list, tuple)):
+        return {f"x[{number}]": view for number, view in enumerate(cast("Sequence[object]", views))}
+    return {"x": views}
 
 
 def check_tensors(**given: object) -> None:

@@ -23,6 +23,7 @@ from taxo.runtime.hooks import Change, Hook, Pair, Triple, entering, hooked, lea
 from taxo.runtime.line import Line, Present
 from taxo.runtime.masks import same_masks
 from taxo.runtime.meters import Delta
+from taxo.runtime.noting import Noting
 from taxo.runtime.places import Places
 from taxo.runtime.sharded import Shards
 
@@ -31,7 +32,7 @@ WeightChange = Callable[[Weights], Weights]
 Inner = Mapping[str, Sequence[Change]]
 
 
-class Stage(nn.Module):
+class Stage(Noting):
     """A model, an objective, and the passes through them."""
 
     sees: ClassVar[tuple[str, ...]] = ()

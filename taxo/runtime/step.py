@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar, Unpack, cast
 
 import torch
@@ -15,7 +15,15 @@ from taxo.ops.sites import logits_of
 from taxo.ops.states import State
 from taxo.runtime.amended import Amended, Samples
 from taxo.runtime.augmenting import Augment, Inputs, shown, single
-from taxo.runtime.checks import check_index, check_inputs, check_labels, check_real, check_tensors, views_of
+from taxo.runtime.checks import (
+    by_name,
+    check_index,
+    check_inputs,
+    check_labels,
+    check_real,
+    check_tensors,
+    views_of,
+)
 from taxo.runtime.failures import telling
 from taxo.runtime.given import Given
 from taxo.runtime.hooks import Change
@@ -53,13 +61,6 @@ class Step(Rounds):
             for name in module.state_dict()
         ]
 
-    def __setattr__(self, name: str, value: object) -> None:
-        own = self.__dict__
-        if name in own and not isinstance(value, nn.Parameter | nn.Module):
-            own[name] = value  # torch would first look whether it is a part; a step notes much in each call
-        else:
-            super().__setattr__(name, cast("Tensor | nn.Module", value))
-
     # What a program fills in
 
     def setup(self) -> None:
@@ -86,7 +87,7 @@ class Step(Rounds):
 
         `augment` is a function of inputs: what the method does before the augmentation is done before it.
         """
-        check_tensors(y=y, index=index, **{"x": x} if isinstance(x, Tensor) else dict(_named(x)))
+        check_tensors(y=y, index=index, **by_name(x))
         with searchable():
             given = ordinary(x) if isinstance(x, Tensor) else [ordinary(view) for view in x]
             self._augment = (augment,)
@@ -292,12 +293,3 @@ class Step(Rounds):
     def _part(self, views: tuple[Tensor, ...], y: Tensor, index: Tensor | None) -> Tensor:
         self.views, self._done = views, {}
         return self.run(views[0], y, index)
-
-
-def _named(views: object) -> Iterator[tuple[str, object]]:
-    """The views of a batch by name; what is no list of them is one."""
-    if isinstance(views, (list, tuple)):
-        for number, view in enumerate(cast("Sequence[object]", views)):
-            yield f"x[{number}]", view
-    else:
-        yield "x", views

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from taxo.training.attacks import Attack, survivors
-from taxo.training.choices import SEVERITIES
-from taxo.training.corruptions import CORRUPTIONS, corrupt
+from taxo.training.choices import CORRUPTION_SETS, SEVERITIES
+from taxo.training.corruptions import corrupt
 from taxo.training.flatness import radii
 from taxo.training.inputs import chunks
-from taxo.training.questions import Answer, Question
+from taxo.training.questions import Answer, Question, refuse_shape
 from taxo.training.subject import Subject
 from taxo.training.tensors import numbers
 
 
 def answers(subject: Subject, asked: Sequence[Question]) -> dict[str, Answer]:
     """The numbers that answer each question, by its name; shares, not percent."""
+    refuse_shape(asked, subject.test.inputs.shape)
     return {question.name: ANSWERS[question.name](subject, question) for question in asked}
 
 
@@ -125,9 +126,10 @@ def _attack(subject: Subject, question: Question) -> Answer:
     return {"FGSM": _share(once), "PGD": _share(always)}
 
 
-def _corruptions(subject: Subject, _: Question) -> Answer:
+def _corruptions(subject: Subject, question: Question) -> Answer:
     """The error under each corruption, one number for each severity."""
-    return {name: [_error(subject, name, severity) for severity in SEVERITIES] for name in CORRUPTIONS}
+    names = CORRUPTION_SETS[question.word("kinds")]
+    return {name: [_error(subject, name, severity) for severity in SEVERITIES] for name in names}
 
 
 def _error(subject: Subject, name: str, severity: int) -> float:

@@ -19,6 +19,11 @@ CORRUPTION_NAMES = (
     *("gaussian_blur", "defocus_blur", "motion_blur"),
     *("brightness", "contrast", "fog"),
 )
+FURTHER_CORRUPTIONS = (  # of a package, which is an extra
+    *("glass_blur", "zoom_blur", "snow", "frost", "spatter"),
+    *("elastic_transform", "pixelate", "jpeg_compression", "speckle_noise", "saturate"),
+)
+CORRUPTION_SETS = {"native": CORRUPTION_NAMES, "all": (*CORRUPTION_NAMES, *FURTHER_CORRUPTIONS)}
 SEVERITIES = (1, 2, 3, 4, 5)
 AUGMENTATIONS = ("none", "flip_crop", "randaugment", "autoaugment", "augmix")
 PRECISIONS = ("32", "bf16", "16")

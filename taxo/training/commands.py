@@ -29,7 +29,7 @@ _METHOD = "a shipped name, a path, or a variant such as 'NAME(eps: 0, pro: 45%%)
 _QUESTION = (
     "accuracy, top(k: 5), classes, tail(share: 1/3), calibration(bins: 15), margins, "
     "attack(eps: 8/255, steps: 20, step: eps/4, restarts: 1), memorisation, "
-    "flatness(directions: 10, rise: 0.1), or corruptions; the values are those it has "
+    "flatness(directions: 10, rise: 0.1), or corruptions(kinds: native); the values are those it has "
     "when none are given (default: all)"
 )
 

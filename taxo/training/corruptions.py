@@ -1,12 +1,13 @@
-"""Corruptions of images in torch: noise, blur and light, at severities 1 to 5, of any size, on any device.
+"""Corruptions of images: noise, blur and light, at severities 1 to 5, of any size, on any device.
 
-The constants are those that Hendrycks & Dietterich 2019 publish for 32 x 32 images, except where it says
-otherwise; lengths are pixels.
+All of them are in torch but those that are borrowed from a package. The constants are those that
+Hendrycks & Dietterich 2019 publish for 32 x 32 images, except where it says otherwise; lengths are pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 
 import torch
@@ -14,7 +15,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from taxo.language.errors import fail, suggest
-from taxo.training.choices import SEVERITIES, Corrupt
+from taxo.training import borrowed
+from taxo.training.choices import FURTHER_CORRUPTIONS, SEVERITIES, Corrupt
 from taxo.training.inputs import Bytes, Inputs, chunks
 
 Corruption = Callable[[Tensor, int, Generator], Tensor]
@@ -137,6 +139,10 @@ def _grid(reach: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return line[:, None], line[None, :]
 
 
+def _borrowed(x: Tensor, grade: int, generator: Generator, *, name: str) -> Tensor:
+    return borrowed.corrupted(x, name, grade + 1, generator)
+
+
 def _normal(x: Tensor, generator: Generator) -> Tensor:
     return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
 
@@ -155,4 +161,4 @@ CORRUPTIONS: dict[str, Corruption] = {
     "brightness": _brightness,
     "contrast": _contrast,
     "fog": _fog,
-}
+} | {name: partial(_borrowed, name=name) for name in FURTHER_CORRUPTIONS}

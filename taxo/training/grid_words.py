@@ -12,7 +12,7 @@ from taxo.training.data import load
 from taxo.training.device import pick
 from taxo.training.grid import Entrant, Grid, GridFolder
 from taxo.training.options import given_words
-from taxo.training.questions import questions, refuse_unfit
+from taxo.training.questions import questions, refuse_shape, refuse_unfit
 from taxo.training.run import prepare
 from taxo.training.settings import READERS, change, from_words, with_params
 from taxo.training.sweeps import swept
@@ -71,6 +71,7 @@ def entrants(grid: Grid) -> list[Entrant]:
     for noise in grid.noises:
         refuse_unfit(grid.asked, grid.at(noise))
     data = load(grid.settings, pick(grid.settings.device))
+    refuse_shape(grid.asked, data.test.inputs.shape)
     steps = [(label, prepare(label, grid.settings, data).step) for label in grid.labels]
     # with what each of them uses, which may be another file
     return [Entrant(label, str(whole(step.method)), step.plan.cost) for label, step in steps]

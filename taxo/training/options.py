@@ -10,6 +10,7 @@ from taxo.training.choices import (
     AUGMENTATIONS,
     CORRUPTION_NAMES,
     DEVICES,
+    FURTHER_CORRUPTIONS,
     MODEL_NAMES,
     OPTIMIZERS,
     PRECISIONS,
@@ -47,7 +48,8 @@ OPTIONS = (
     Option(
         "corrupt",
         "NAME:SEVERITY",
-        f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)} (default: none)",
+        f"corrupted training images, severity 1 to 5: {', '.join(CORRUPTION_NAMES)}; with "
+        f"`pip install 'taxo[corruptions]'` also {', '.join(FURTHER_CORRUPTIONS)} (default: none)",
     ),
     Option("augment", "NAME", f"how training images vary: {', '.join(AUGMENTATIONS)} (default: by data set)"),
     Option("validation", "SHARE", "share of the training data kept for validation (default: 10%%)"),

@@ -11,6 +11,8 @@ from taxo.language.errors import TaxoError, fail, suggest
 from taxo.language.parser import parse_expression, parse_reference
 from taxo.language.printer import expression_text
 from taxo.language.syntax import Call, Expression
+from taxo.training import borrowed
+from taxo.training.choices import CORRUPTION_SETS, FURTHER_CORRUPTIONS
 from taxo.training.datasets import find
 from taxo.training.measures import ACCURACY, measure_of
 from taxo.training.settings import Settings
@@ -33,13 +35,32 @@ class Option:
             return False
         return not self.whole or value == int(value)
 
+    @property
+    def expected(self) -> str:
+        """What it must be, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} of at least {self.low:g}" + (f" and at most {self.high:g}" if self.high < inf else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A word that a question takes, out of a few."""
+
+    default: str
+    known: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        """What it must be, in words."""
+        return " or ".join(f"`{word}`" for word in self.known)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: what is asked, the numbers it takes, and what a run must have to answer."""
+    """One row: what is asked, the numbers and words it takes, and what a run must have to answer."""
 
     title: str
-    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
+    options: Mapping[str, Option | Choice] = field(default_factory=dict[str, Option | Choice])
     of_images: bool = False
     of_noise: bool = False
     of_numbers: bool = False
@@ -55,6 +76,10 @@ class Question:
 
     def __getitem__(self, option: str) -> float:
         return dict(self.values)[option]
+
+    def word(self, option: str) -> str:
+        """What is said for an option."""
+        return dict(self.texts)[option]
 
     def __str__(self) -> str:
         said = ", ".join(f"{name}: {text}" for name, text in self.texts)
@@ -87,7 +112,11 @@ KINDS: dict[str, Kind] = {
         "how far weights can move in random directions before the loss rises",
         {"directions": Option("10", 1, MOST_STEPS, True), "rise": Option("0.1", 1e-6)},
     ),
-    "corruptions": Kind("error under each corruption at each severity", of_images=True),
+    "corruptions": Kind(
+        "error under each corruption at each severity",
+        {"kinds": Choice("native", tuple(CORRUPTION_SETS))},
+        of_images=True,
+    ),
 }
 
 
@@ -120,6 +149,20 @@ def refuse_unfit(asked: Sequence[Question], settings: Settings) -> None:
             fail(
                 "T503", f"`{question.name}` is about {lacks}, and `{row.name}` has none", help="leave it out"
             )
+    for name in _further(asked):
+        borrowed.check(name)
+
+
+def refuse_shape(asked: Sequence[Question], shape: Sequence[int]) -> None:
+    """T503 for a question that inputs of a shape have no answer to."""
+    for name in _further(asked):
+        borrowed.check_shape(name, shape)
+
+
+def _further(asked: Sequence[Question]) -> list[str]:
+    """The corruptions that are asked for and borrowed."""
+    sets = [dict(question.texts).get("kinds") for question in asked]
+    return [name for kinds in sets if kinds for name in CORRUPTION_SETS[kinds] if name in FURTHER_CORRUPTIONS]
 
 
 def _lacks(kind: Kind, settings: Settings) -> str:
@@ -141,9 +184,14 @@ def _question(word: str, flag: str) -> Question:
     texts, values = dict[str, str](), dict[str, float]()
     for option, row in options.items():
         expression = given.get(option) or parse_expression(row.default)
-        texts[option], value = expression_text(expression), constant(expression, values)
+        texts[option], said = expression_text(expression), f"{name}({option}: {expression_text(expression)})"
+        if isinstance(row, Choice):
+            if texts[option] not in row.known:
+                unreadable(said, flag, row.expected)
+            continue
+        value = constant(expression, values)
         if value is None or not row.allows(value):
-            unreadable(f"{name}({option}: {texts[option]})", flag, _expected(row))
+            unreadable(said, flag, row.expected)
         values[option] = value
     return Question(name, tuple(texts.items()), tuple(values.items()))
 
@@ -173,8 +221,3 @@ def _given(call: Call, flag: str) -> dict[str, Expression]:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) + ", each once"
-
-
-def _expected(row: Option) -> str:
-    kind = "a whole number" if row.whole else "a number"
-    return f"{kind} of at least {row.low:g}" + (f" and at most {row.high:g}" if row.high < inf else "")

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from math import inf
 
 from taxo.language.errors import fail, suggest
-from taxo.training import datasets, elsewhere, hub, words
+from taxo.training import borrowed, datasets, elsewhere, hub, words
 from taxo.training.choices import (
     AUGMENTATIONS,
-    CORRUPTION_NAMES,
+    CORRUPTION_SETS,
     DEVICES,
+    FURTHER_CORRUPTIONS,
     IMBALANCE_KINDS,
     MODEL_NAMES,
     NOISE_KINDS,
@@ -49,9 +50,11 @@ def _corrupt(word: str, flag: str) -> Corrupt | None:
     if word == "none":
         return None
     kind, _, severity = word.partition(":")
-    words.choice(kind, flag, CORRUPTION_NAMES)
+    words.choice(kind, flag, CORRUPTION_SETS["all"])
     if severity not in map(str, SEVERITIES):
         words.unreadable(word, flag, "a corruption and its severity, such as `fog:3`, from 1 to 5, or `none`")
+    if kind in FURTHER_CORRUPTIONS:
+        borrowed.check(kind)
     return Corrupt(kind, int(severity))
 
 

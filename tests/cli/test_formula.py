@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from taxo.catalog import library_of, load, parse
+from taxo.catalog import library_of, load, parse, shipped
 from taxo.cli.equations import equations, letters
 from taxo.cli.formula import Latex, Unicode
 from taxo.cli.notation import Notation
 from taxo.language.compose import expanded
 from taxo.language.parser import parse_expression
 from taxo.language.scope import Scope
-from tests.language.drafts import FOLDER, METHODS, method_of
+from tests.language.coordinates import method_of
 
 TABLE = [
     ("lam * (1 / C - y)", r"\lambda \, \left(\frac{1}{C} - y\right)", "λ · (1 / C - y)"),
@@ -97,7 +97,7 @@ perturb logits by tau[y] * log(soft[y]) {
 infer meta over tau minimize loss on validation via lookahead(lr: lr)
 infer meta over net minimize loss on validation via lookahead(lr: lr)
 """
-each_method = pytest.mark.parametrize("name", METHODS)
+each_method = pytest.mark.parametrize("name", shipped())
 each_notation = pytest.mark.parametrize("notation", [Latex(), Unicode()], ids=["latex", "unicode"])
 
 
@@ -132,7 +132,7 @@ def test_a_method_as_equations():
 @each_notation
 @each_method
 def test_the_equations_of_a_method_name_all_it_declares(name: str, notation: Notation):
-    method = expanded(method_of(name), library_of(FOLDER))
+    method = expanded(method_of(name), library_of(None))
     left = {row[0] for row in equations(method, notation)}
     scope = Scope(method)
     declared = {*scope.lets, *scope.draws, *scope.states}
@@ -143,7 +143,7 @@ def test_the_equations_of_a_method_name_all_it_declares(name: str, notation: Not
 
 @each_method
 def test_latex_is_balanced(name: str):
-    text = Latex().block(equations(expanded(method_of(name), library_of(FOLDER)), Latex()))
+    text = Latex().block(equations(expanded(method_of(name), library_of(None)), Latex()))
     assert text.count("{") == text.count("}")
     assert len(re.findall(r"\\left(?![a-z])", text)) == len(re.findall(r"\\right(?![a-z])", text))
     assert text.count(r"\begin") == text.count(r"\end")

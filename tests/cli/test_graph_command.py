@@ -65,8 +65,6 @@ perturb logits by {"draw" * 12} * {"name" * 12} * u + {" + ".join(["progress * u
 """
 TEXTS = {"everything": EVERYTHING, "branches": BRANCHES, "hostile": HOSTILE, "long": LONG}
 VARIANTS = ["mixpert(eps: 8/255)", "mixpert(clean_share: 0.4, eps: 8/255)", "pgd_at(eps: 0)"]
-DRAFTS = Path(__file__).parents[1] / "language" / "methods"
-TEXTS |= {path.stem: path.read_text(encoding="utf-8") for path in sorted(DRAFTS.glob("*.taxo"))}
 each = pytest.mark.parametrize("name", [*taxo.methods(), *VARIANTS, *TEXTS])
 SVG = "{http://www.w3.org/2000/svg}"
 

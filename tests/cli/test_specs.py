@@ -92,10 +92,10 @@ def test_list_knows_the_coordinates_of_a_mixed_target(capsys: pytest.CaptureFixt
 
 
 def test_an_unknown_filter_is_a_usage_error(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as stop:
-        main(["list", "--target", "logitz"])
-    assert stop.value.code == 2
-    assert "logitz" in capsys.readouterr().err
+    code, _, err = run(capsys, "list", "--target", "logitz")
+    assert code == 2
+    assert "`--target` cannot be `logitz`" in err
+    assert "did you mean `logits`?" in err
 
 
 @pytest.mark.parametrize("name", taxo.methods())

@@ -133,7 +133,7 @@ def test_plans(text: str, kinds: list[str], norms: list[str], cost: str):
 
 
 # what is learned, and what looks ahead from a training pass, comes behind it
-BEHIND = ("learn", "look ahead", "held out", "invert", "look back")
+BEHIND = ("learn", "look ahead", "held out", "invert", "look back", "teacher")
 
 
 @pytest.mark.parametrize(

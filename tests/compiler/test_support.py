@@ -6,13 +6,10 @@ import pytest
 import torch
 
 import taxo
-from taxo.catalog import look, whole
 from taxo.cli import main
-from taxo.compiler import compile_program, lower, refusals, simplify
+from taxo.compiler import compile_program
 from taxo.language.errors import TaxoError
 
-DRAFTS = sorted((Path(__file__).parents[1] / "language" / "methods").glob("*.taxo"))
-each = pytest.mark.parametrize("path", DRAFTS, ids=lambda path: path.stem)
 PERTURB = "method m {above} perturb {target} by {form} {{ direction mixed {infer} granularity {grain} }}"
 
 CASES = [
@@ -81,25 +78,6 @@ infer meta over t minimize loss on validation via {via}"""
 def test_what_is_learned_on_held_out_data():
     found = said(HELD.format(via="influence(step: 1)"))
     assert [one.split(" cannot")[0] for one in found] == ["an `infer meta` of the whole method"]
-
-
-@each
-def test_a_draft_runs_or_says_what_does_not(path: Path):
-    method = whole(look(str(path))[0])
-    found = refusals(simplify(method))
-    assert all(one.code == "T210" and one.span is not None for one in found)
-    assert len({one.message for one in found}) == len(found)
-    if not found:
-        program = compile_program(method)
-        compile(program.text, program.filename, "exec")
-
-
-@each
-def test_every_draft_has_a_graph_a_picture_and_a_page(path: Path, capsys: pytest.CaptureFixture[str]):
-    assert lower(simplify(whole(look(str(path))[0]))).lines
-    for command in ("show", "graph", "check"):
-        assert main([command, str(path)]) == 0
-    assert path.stem in capsys.readouterr().out
 
 
 def test_idle_parts_ask_for_nothing():

@@ -22,6 +22,7 @@ from tests.fidelity import (
     test_logits,
     test_loss,
     test_meta,
+    test_metadistil,
     test_rounds,
     test_weights,
 )
@@ -89,8 +90,8 @@ def test_the_step_is_the_papers_equation(spec: str, making: Making, net: str):
 
 
 def test_every_shipped_method_has_a_reference():
-    others = (test_distillation, test_labels, test_logits, test_loss, test_meta, test_rounds, test_weights)
-    specs = [*CASES, *(spec for module in others for spec in module.CASES)]
+    others = (test_distillation, test_labels, test_logits, test_loss, test_meta, test_metadistil, test_rounds)
+    specs = [*CASES, *(spec for module in (*others, test_weights) for spec in module.CASES)]
     assert {spec.partition("(")[0] for spec in specs} == set(taxo.methods())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxo.catalog import library_of, load, look, parse
+from taxo.catalog import library_of, load, look, parse, shipped
 from taxo.language.compose import expanded
 from taxo.language.coordinates import probed
 from taxo.language.errors import TaxoError
@@ -10,10 +10,7 @@ from taxo.language.layout import formatted
 from taxo.language.method import Method
 from taxo.language.probe import probe
 from taxo.language.simplex import stays
-from tests.language.drafts import (
-    DRAFTS,
-    FOLDER,
-    METHODS,
+from tests.language.coordinates import (
     declared,
     derived,
     method_of,
@@ -27,8 +24,8 @@ from tests.language.table_of_methods import DERIVED, LEARNED, PROBED, SHOWN
 each = pytest.mark.parametrize("stem", SHOWN)
 
 
-def test_the_table_has_every_draft_and_nothing_else_that_is_no_method():
-    assert set(DRAFTS) <= set(SHOWN) <= set(METHODS)
+def test_the_table_has_shipped_methods_only():
+    assert set(SHOWN) <= set(shipped())
 
 
 @each
@@ -103,18 +100,13 @@ def test_what_is_proved_of_labels_is_true(stem: str):
             assert probe(item, scope).off_simplex < 1e-9
 
 
-def together(stems: str) -> Method:
-    """A composition of drafts and shipped methods."""
-    return load("+".join(str(path_of(stem)) if stem in DRAFTS else stem for stem in stems.split("+")))
-
-
 @pytest.mark.parametrize(
     "stems",
     ["esp+mixup", "mixpert+sam", "isda+damp", "augmix+esp", "dpl+cutmix", "ldam+deferred_reweighting"],
 )
 def test_methods_that_go_together(stems: str):
     shown = [one for stem in stems.split("+") for one in declared(stem)]
-    both = expanded(together(stems), library_of(FOLDER))
+    both = expanded(load(stems), library_of(None))
     assert sorted(item.target.text for item in both.perturbations()) == sorted(one.target for one in shown)
 
 
@@ -132,4 +124,4 @@ def test_methods_that_go_together(stems: str):
 )
 def test_methods_that_want_the_same_thing(stems: str, thing: str):
     with pytest.raises(TaxoError, match=f"both claim the {thing}"):
-        together(stems)
+        load(stems)

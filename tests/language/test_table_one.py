@@ -9,7 +9,8 @@ direction. The paper's other methods are not in this table, and nothing is claim
 
 import pytest
 
-from tests.language.drafts import METHODS, Shown, derived, verdicts
+import taxo
+from tests.language.coordinates import Shown, derived, verdicts
 
 TABLE_ONE = {
     "autobalance": "logits · ? · meta · corpus",
@@ -56,5 +57,5 @@ def test_a_method_differs_from_the_paper_where_the_table_says_why(stem: str):
 
 def test_every_listed_difference_is_about_a_row_and_has_a_reason():
     assert {stem for stem, _ in DIFFERENCES} <= set(TABLE_ONE)
-    assert set(TABLE_ONE) <= set(METHODS)
+    assert set(TABLE_ONE) <= set(taxo.methods())
     assert all(reason for _, reason in DIFFERENCES.values())

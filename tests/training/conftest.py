@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -57,9 +58,9 @@ def trouble():
     def arrange(kind: Trouble, at: int, method: str) -> pytest.MonkeyPatch:
         forward, calls = Step.forward, "_calls_of_the_tests"
 
-        def troubled(self: Step, x: Tensor, y: Tensor, index: Tensor | None = None) -> Tensor:
+        def troubled(self: Step, *given: Any) -> Tensor:
             self.__dict__[calls] = self.__dict__.get(calls, 0) + 1
-            loss = forward(self, x, y, index)
+            loss = forward(self, *given)
             due = self.__dict__[calls] == at and str(self.method.name) == method
             return kind(self, loss) if due else loss
 

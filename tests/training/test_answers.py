@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from taxo.training.answers import answers, calibration_error, rarest
-from taxo.training.corruptions import CORRUPTIONS
+from taxo.training.choices import CORRUPTION_NAMES
 from taxo.training.questions import questions
 from taxo.training.run import prepare
 from taxo.training.settings import change, sensible
@@ -124,7 +124,7 @@ def test_an_attack_of_no_radius_is_clean_accuracy(subject: Subject):
 
 def test_corruptions_each_at_five_severities(subject: Subject):
     found = asked(subject, "corruptions")
-    assert list(found) == list(CORRUPTIONS)
+    assert list(found) == list(CORRUPTION_NAMES)
     assert {len(errors) for errors in found.values()} == {5}
     assert found["contrast"][4] > found["contrast"][0]
     assert asked(subject, "corruptions") == found  # the draws are the seed's

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from taxo.language.errors import TaxoError
-from taxo.training.choices import CORRUPTION_NAMES, Corrupt
+from taxo.training.choices import CORRUPTION_NAMES, CORRUPTION_SETS, Corrupt
 from taxo.training.corruptions import CORRUPTIONS, corrupt, gaussian
 from taxo.training.data import load
 from taxo.training.settings import sensible
 
-each = pytest.mark.parametrize("name", CORRUPTIONS)
+each = pytest.mark.parametrize("name", CORRUPTION_NAMES)
 BLURS = ("gaussian_blur", "defocus_blur", "motion_blur")
 
 
@@ -27,7 +27,7 @@ def images(*shape: int) -> Tensor:
 
 
 def test_the_names_are_those_of_the_command_line():
-    assert tuple(CORRUPTIONS) == CORRUPTION_NAMES
+    assert tuple(CORRUPTIONS) == CORRUPTION_SETS["all"]
 
 
 @each

@@ -41,10 +41,15 @@ def test_published_rows_and_their_sources_are_the_same():
         assert all(len(archive.md5) == 32 for archive in source.archives)
 
 
-@pytest.mark.parametrize("name", ["csv:", "csv:nothing.csv", "folder:nowhere", "text:nothing"])
+@pytest.mark.parametrize("name", ["csv:nothing.csv", "folder:nowhere", "text:nothing"])
 def test_a_path_where_nothing_is(name: str):
     with pytest.raises(TaxoError, match=r"T501.*there is nothing at"):
         find(name)
+
+
+def test_a_path_that_is_none():
+    with pytest.raises(TaxoError, match=r"T501.*names no place"):
+        find("csv:")
 
 
 def test_the_playground_is_always_the_same_and_can_be_learned(run_command, capsys):

@@ -48,7 +48,9 @@ def test_the_step_follows_the_radius_unless_it_is_said():
     assert (attack["eps"], attack["step"]) == (0.1, 0.5)
 
 
-@pytest.mark.parametrize("text", ["attack(eps: 0.1)", "tail, attack, corruptions", "top(k: 3), classes"])
+@pytest.mark.parametrize(
+    "text", ["attack(eps: 0.1)", "tail, attack, corruptions", "corruptions(kinds: all)", "top(k: 3), classes"]
+)
 def test_what_is_said_of_a_question_asks_it_again(text: str):
     asked = questions(text, "--evaluate")
     assert questions(", ".join(map(str, asked)), "--evaluate") == asked
@@ -67,7 +69,10 @@ def test_what_is_said_of_a_question_asks_it_again(text: str):
         ("attack(eps: inf)", "`attack(eps: inf)`", "a number"),
         ("attack(eps: 0/0)", "`attack(eps: 0 / 0)`", "a number"),
         ("attack(steps: 1.5)", "`attack(steps: 1.5)`", "a whole number"),
-        ("corruptions(severity: 1)", "takes no values", ""),
+        ("classes(severity: 1)", "takes no values", ""),
+        ("corruptions(severity: 1)", "takes `kinds`", ""),
+        ("corruptions(kinds: some)", "`corruptions(kinds: some)`", "expected `native` or `all`"),
+        ("corruptions(kinds: 1)", "`corruptions(kinds: 1)`", "expected `native` or `all`"),
         ("attack(", "`--evaluate` cannot be `attack(`", "a word such as `tail`"),
         ("tail+attack", "`--evaluate` cannot be `tail+attack`", "a word such as `tail`"),
         ("", "`--evaluate` cannot be ``", "a word such as `tail`"),

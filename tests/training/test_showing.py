@@ -70,16 +70,19 @@ def test_replays_show_a_raw_batch_as_they_did(monkeypatch: pytest.MonkeyPatch):
     x, rows, showing = run.data.train.x[:8], torch.arange(8), Showing("randaugment", 1, 3)
     shown = Showing.__call__
 
-    def seen(self: Showing, x: torch.Tensor) -> torch.Tensor:
+    def noted(self: Showing, x: torch.Tensor) -> object:
+        again = shown(Showing(self.kind, self.count, self.seed), x)
+        assert isinstance(again, torch.Tensor)
         found = shown(self, x)
         assert isinstance(found, torch.Tensor)
-        places.append(found)
+        places.extend([again, found])
         return found
 
-    monkeypatch.setattr(Showing, "__call__", seen)
+    monkeypatch.setattr(Showing, "__call__", noted)
     update(run, x, rows, showing)
-    assert len(places) == 2
-    assert torch.equal(*places)
+    assert len(places) == 4
+    assert torch.equal(places[0], places[1])
+    assert torch.equal(places[2], places[3])
     assert not torch.equal(places[0], x)
 
 

@@ -1,11 +1,11 @@
-"""The drafts in the folder `methods` beside this file, and the shipped methods, as coordinates."""
+"""The shipped methods as coordinates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from taxo.catalog import library_of, load, shipped
+from taxo.catalog import library_of, load
 from taxo.language.compose import expanded
 from taxo.language.coordinates import derive, probed
 from taxo.language.method import Method, Perturbation
@@ -13,15 +13,11 @@ from taxo.language.probe import probe
 from taxo.language.scope import Scope
 from taxo.resources import methods_folder
 
-FOLDER = Path(__file__).parent / "methods"
-DRAFTS = sorted(path.stem for path in FOLDER.glob("*.taxo"))
 SOME = 0.01  # of the samples
-METHODS = sorted([*DRAFTS, *shipped()])
 
 
 def path_of(stem: str) -> Path:
-    """The file of a draft, or of the shipped method of that name."""
-    return (FOLDER if stem in DRAFTS else methods_folder()) / f"{stem}.taxo"
+    return methods_folder() / f"{stem}.taxo"
 
 
 def text_of(stem: str) -> str:
@@ -30,8 +26,8 @@ def text_of(stem: str) -> str:
 
 @cache
 def method_of(stem: str) -> Method:
-    """A draft, or the shipped method of that name."""
-    return load(path_of(stem))
+    """The shipped method of that name."""
+    return load(stem)
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Shown:
 
 
 def scenes(stem: str) -> Iterator[tuple[Perturbation, Scope]]:
-    method = expanded(method_of(stem), library_of(FOLDER))
+    method = expanded(method_of(stem), library_of(None))
     for item in method.perturbations():
         yield item, Scope(method)
 
