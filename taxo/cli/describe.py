@@ -146,7 +146,8 @@ def _graph(graph: Graph) -> list[str]:
     for line in graph.lines:
         for act in line.in_order():
             where = f"{line.name}: " if line.name else ""
-            rows.append([f"{where}{act.key}", f"reads {_read(graph, act)}", f"writes {act.spot.value}"])
+            written = f"writes {act.spot.value}{' before it is augmented' if act.raw else ''}"
+            rows.append([f"{where}{act.key}", f"reads {_read(graph, act)}", written])
     for act in amending(graph):
         rows.append([act.key, f"reads {_read(graph, act)}", f"{amendment(act)}, every round"])
     return [*columns(rows), *idle(graph)]

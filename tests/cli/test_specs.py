@@ -123,6 +123,13 @@ def test_show_says_what_the_whole_method_infers(capsys: pytest.CaptureFixture[st
     assert not [line for line in out.splitlines() if line.strip() == "infer"]
 
 
+def test_show_says_what_acts_before_the_augmentation(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "show", "fgsm+adversarial_flow")
+    flow, attack = [line for line in out.splitlines() if "  writes x" in line]
+    assert flow.endswith("writes x before it is augmented")
+    assert attack.endswith("writes x")
+
+
 def test_show_says_on_which_data_a_direction_is_claimed(capsys: pytest.CaptureFixture[str]):
     _, out, _ = run(capsys, "show", "dpl")
     assert "direction    positive on guide  -" in out
