@@ -54,7 +54,7 @@ def corrupted(x: Tensor, name: str, severity: int, generator: torch.Generator) -
     check_shape(name, x.shape)
     drawn = torch.randint(2**31, (len(x),), generator=generator, device=x.device)
     seeds = cast("list[int]", drawn.tolist())
-    pixels = (x.expand(-1, 3, -1, -1) * 255).round().to(torch.uint8).movedim(1, -1).cpu().numpy()
+    pixels = (x.expand(-1, 3, -1, -1).clamp(0, 1) * 255).round().to(torch.uint8).movedim(1, -1).cpu().numpy()
     with _left_alone():
         how = import_module(PACKAGE).corruption_dict[name]
         parts = [_one(image, how, severity, seed) for image, seed in zip(pixels, seeds, strict=True)]
