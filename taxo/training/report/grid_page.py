@@ -58,7 +58,7 @@ def grid_page(contest: Contest) -> str:
     ]
     return page(
         grid.title_at(", ".join(grid.noises) if many else grid.noises[0]),
-        f"{grid.measure.title}, mean and standard error over {counted(grid.seeds, 'seed')}.".capitalize(),
+        _measured(grid).capitalize(),
         [
             section("Levels of noise", [side_by_side(_noise_charts(contest))]),
             section("Values", [side_by_side(_sweep_charts(contest))]),
@@ -69,6 +69,11 @@ def grid_page(contest: Contest) -> str:
             ),
         ],
     )
+
+
+def _measured(grid: Grid) -> str:
+    over = f"mean and standard error over {counted(grid.seeds, 'seed')}" if grid.seeds > 1 else "one seed"
+    return f"{grid.measure.title}, {over}."
 
 
 def _level(contest: Contest, level: Sequence[Row], noise: str) -> list[str]:
