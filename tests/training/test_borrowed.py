@@ -69,13 +69,12 @@ def test_the_seed_decides_and_global_random_numbers_stay(name: str):
 
 @needs_package
 def test_bytes_and_colours_come_back_as_the_package_gives_them(capsys: pytest.CaptureFixture[str]):
-    from PIL import Image
-
+    pictures = pytest.importorskip("PIL.Image")
     x = images(1, 3, 32, 32).double()
     file = io.BytesIO()
     pixels = (x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-    Image.fromarray(pixels).save(file, "JPEG", quality=15)  # that of severity 3
-    expected = torch.from_numpy(numpy.array(Image.open(file))).permute(2, 0, 1).double() / 255
+    pictures.fromarray(pixels).save(file, "JPEG", quality=15)  # that of severity 3
+    expected = torch.from_numpy(numpy.array(pictures.open(file))).permute(2, 0, 1).double() / 255
     assert torch.equal(corrupt(x, "jpeg_compression", 3, dice())[0], expected)
     grey = images(1, 1, 40, 40).double()
     coloured = corrupt(grey.expand(-1, 3, -1, -1), "frost", 2, dice())
