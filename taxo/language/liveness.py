@@ -30,6 +30,8 @@ def live(node: Expression, scope: Scope) -> Iterator[str]:
         case Call() if node.name.text in FUNCTIONS and FUNCTIONS[node.name.text].flat:
             return
         case _:
+            if isinstance(node, Call) and node.name.text in scope.params:
+                yield node.name.text  # a network, through its weights
             for child in children(node):
                 yield from live(child, scope)
 

@@ -34,6 +34,10 @@ def prior(target: str, form: str, where: str = "", above: str = "") -> str:
         prior("weights", "0.1 * w", "epoch >= 5"),
         prior("loss", "ce(u, y) - loss + entropy(p)"),
         prior("loss", "a", above="let a = b + l2(u) let b = loss / 2"),
+        prior("loss", "net(clean.loss)", above="needs validation param net = mlp(1, 4, 1)").replace(
+            "infer prior", ""
+        )
+        + " infer meta over net minimize net(clean.loss) on validation via lookahead(lr: lr)",
         "method m " + SOLVED.format("features", "within linf(8/255), box", "pgd(5, 2/255)", "sample"),
         "method m " + SOLVED.format("weights", "within l2(0.05)", "linearized", "corpus"),
         "method m " + SOLVED.format("logits", "within linf(3 * progress)", "gradient(step: 1)", "sample"),

@@ -62,7 +62,7 @@ def test_an_invented_method_survives_text_json_and_builder(invented: Method):
 
 def test_most_of_what_is_invented_is_valid():
     drafts = [method(Random(seed)) for seed in range(200)]
-    assert sum(not errors(check(draft)) for draft in drafts) >= 0.8 * len(drafts)
+    assert sum(not errors(check(draft)) for draft in drafts) >= 0.85 * len(drafts)
 
 
 def test_nearly_every_word_is_invented_somewhere():

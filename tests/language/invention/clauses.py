@@ -79,9 +79,11 @@ class Clauses(Declarations):
             norm = make.one([word for word, row in FUNCTIONS.items() if _reduces(row, unknown[1])])
             penalty = Call(Word(norm), (Argument(None, Name(unknown[0])),))
             return Binary(make.one("+-"), loss, Binary("*", make.literal(), penalty))
-        if unknown is None or loss == Name("loss"):
+        if loss == Name("loss"):
             return loss
         # what is looked for must be able to change what it is looked for by
+        if unknown is None:
+            return Binary("+", Name("loss"), loss)
         seen = Name("u") if spot.place <= Place.LOGITS else Name(unknown[0])
         moved = Call(Word("l1"), (Argument(None, seen),)) if spot.predicting else Name("loss")
         return Binary("+", moved, loss)
