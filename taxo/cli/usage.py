@@ -24,8 +24,8 @@ class Parser(ArgumentParser):
     ) -> tuple[Namespace, list[str]]:
         """Read the words; none may be left over."""
         found, rest = super().parse_known_args(args, Namespace() if namespace is None else namespace)
-        for word in rest:
-            self._refuse(word)
+        if rest:
+            self._refuse(rest[0])
         return found, rest
 
     def error(self, message: str) -> NoReturn:

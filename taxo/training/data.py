@@ -14,6 +14,7 @@ from taxo.training import datasets, hub, imbalance, noise, seeds
 from taxo.training.corruptions import corrupted
 from taxo.training.inputs import Inputs, inputs_of, only
 from taxo.training.loaders import Raw
+from taxo.training.pictures import Pictures
 from taxo.training.settings import Settings
 from taxo.training.tensors import numbers
 
@@ -56,6 +57,7 @@ class Data:
 
     Those of held-out samples, which methods learn on, are right.
     Targets and points are not: there a few gross errors would decide what is chosen by them.
+    `files` are those that images are read from, one for each row of the data set.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Data:
     test: Split
     goal: str = "classes"
     held: Split | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def sizes(self) -> str:
@@ -113,7 +116,8 @@ def load(settings: Settings, device: torch.device) -> Data:
     if settings.corrupt is not None:
         dice = torch.Generator(device).manual_seed(seeds.number(settings.seed, "corruption"))
         train = replace(train, inputs=corrupted(train.inputs, settings.corrupt, dice))
-    return Data(settings.data, raw.classes, train, validation, test, row.goal, held)
+    files = raw.x.paths if isinstance(raw.x, Pictures) else ()
+    return Data(settings.data, raw.classes, train, validation, test, row.goal, held, files)
 
 
 def cut(split: Split, share: float, generator: Generator) -> tuple[Split, Split]:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from taxo.language.errors import fail
+from taxo.training.written import LONGEST
 
 if TYPE_CHECKING:
     from numpy import int64
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 KIND = "huggingface"
-LONGEST = 256  # tokens of a text that are read
 
 
 def is_named(model: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from taxo.training import datasets
 from taxo.training.answers import answers
@@ -11,7 +10,6 @@ from taxo.training.folder import RunFolder, writing
 from taxo.training.inspection import Inspection, inspect
 from taxo.training.measures import ACCURACY, measure_of
 from taxo.training.metrics import EpochMetrics
-from taxo.training.pictures import Pictures
 from taxo.training.plane import Seen, drawable, moved_of, plane_of, spots_of
 from taxo.training.questions import Answers, fitting
 from taxo.training.ranks import writes
@@ -35,9 +33,10 @@ def write_report(place: RunFolder, typed: str, run: Run, history: Sequence[Epoch
         if seen is not None:
             (place.path / "plane.json").write_text(seen.to_json(), encoding="utf-8")
         (place.path / "report.html").write_text(run_page(told), encoding="utf-8")
-        told_as = "file" if datasets.find(run.settings.data).files else "text"
         if rankings:
-            (place.path / "suspects.csv").write_text(to_csv(rankings, told_as), encoding="utf-8")
+            (place.path / "suspects.csv").write_text(
+                to_csv(rankings, "file" if run.data.files else "text"), encoding="utf-8"
+            )
 
 
 def _seen(run: Run, found: Inspection) -> Seen | None:
@@ -51,13 +50,8 @@ def _seen(run: Run, found: Inspection) -> Seen | None:
 
 def _texts(run: Run) -> list[str]:
     """The samples of the data set as they are written, where they are texts; the files of images in files."""
-    row = datasets.find(run.settings.data)
-    if row.texts is not None:
-        return row.texts()
-    if not row.files:
-        return []
-    pictures = row.load(Path(run.settings.data_root).expanduser()).x
-    return [str(path) for path in pictures.paths] if isinstance(pictures, Pictures) else []
+    said = datasets.find(run.settings.data).texts
+    return [str(path) for path in run.data.files] if said is None else said()
 
 
 def _answers(run: Run) -> Answers:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
+from taxo.runtime.augmenting import Inputs
 from taxo.training.run import Run
 from taxo.training.settings import Settings
 from taxo.training.showing import Showing
 from taxo.training.tensors import batches
 
-Views = Tensor | Sequence[Tensor]
 NARROW = {"bf16": torch.bfloat16, "16": torch.float16}
 
 
@@ -22,18 +21,17 @@ def update(run: Run, x: Tensor, rows: Tensor, showing: Showing) -> Tensor:
 
     A method that acts on the batch before its augmentation has the step augment it.
     """
-    raw = run.step.acts_on_raw
-    shown = x if raw else showing(x)
+    shown, later = (x, showing) if run.step.acts_on_raw else (showing(x), None)
     for _ in range(run.step.replays - 1):
-        _once(run, shown, rows, showing if raw else None)
+        _once(run, shown, rows, later)
         showing.begin()
-    loss = _once(run, shown, rows, showing if raw else None)
+    loss = _once(run, shown, rows, later)
     if run.average is not None:
         run.average.update()
     return loss
 
 
-def _once(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tensor:
+def _once(run: Run, x: Inputs, rows: Tensor, showing: Showing | None) -> Tensor:
     loss = _backward(run, x, rows, showing)
     run.scaling.unscale(run.optimizer)
     if run.settings.clip is not None:
@@ -43,7 +41,7 @@ def _once(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tensor:
     return loss
 
 
-def _backward(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tensor:
+def _backward(run: Run, x: Inputs, rows: Tensor, showing: Showing | None) -> Tensor:
     count = run.settings.accumulate
     if count == 1:
         return _of_part(run, x, rows, 1, showing)
@@ -56,7 +54,7 @@ def _backward(run: Run, x: Views, rows: Tensor, showing: Showing | None) -> Tens
     return total
 
 
-def _of_part(run: Run, x: Views, rows: Tensor, share: float, showing: Showing | None) -> Tensor:
+def _of_part(run: Run, x: Inputs, rows: Tensor, share: float, showing: Showing | None) -> Tensor:
     samples = run.rounds
     index = samples.index[rows] if run.step.reads_index else None
     with narrowed(run.settings, rows.device):
