@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from taxo.ops.backward import slopes_of
+from taxo.ops.backward import slopes_along, slopes_of
 from taxo.ops.networks import Leaf
 from taxo.ops.norms import norm_of_all
 from taxo.ops.ranks import averaged_all
@@ -54,7 +54,12 @@ def _by_derivatives(
     for _ in range(steps):
         slopes = averaged_all(slopes_of(trained(now).mean(), [*now.values()], live=True))
         now = _moved(now, slopes, lr)
-    return slopes_of(held(now).mean(), parts)
+    last = _leaves(
+        now
+    )  # the held-out passes are over, and forgotten, before the virtual steps are traced back
+    found = slopes_of(held(last).mean(), [*last.values(), *parts])
+    way, own = found[: len(last)], found[len(last) :]
+    return [old + new for old, new in zip(own, slopes_along([*now.values()], parts, way), strict=True)]
 
 
 def _by_differences(

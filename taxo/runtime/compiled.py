@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from taxo.language.errors import fail
+from taxo.ops.twice import Twice
 from taxo.runtime.recomputed import recomputed, stored
 
 Options = Mapping[str, object]
@@ -46,6 +47,7 @@ class Front:
     def __init__(self, model: nn.Module, options: Options | None = None) -> None:
         self._options = options
         self._given = model
+        self._twice = False
         self.model = unwrapped(model)
         self.module, self._prefix = _front(model, self.model, options)
         self._foreign = any(_is_compiled(module) for module in self.model.modules())
@@ -62,7 +64,8 @@ class Front:
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
         named = {self._prefix + name: weight for name, weight in weights.items()} if weights else {}
-        with self._guarded(), recomputed(self.module, named):
+        twice = Twice() if self._twice else nullcontext()
+        with self._guarded(), recomputed(self.module, named), twice:
             return functional_call(self.module, named, inputs) if named else self.module(*inputs)
 
     def plain(self) -> AbstractContextManager[None]:
@@ -91,6 +94,8 @@ class Front:
             stack.enter_context(_mathematical_attention())
             if any(isinstance(module, nn.RNNBase) for module in self.model.modules()):
                 stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+            before, self._twice = self._twice, True
+            stack.callback(setattr, self, "_twice", before)
             yield
 
     def _guarded(self) -> AbstractContextManager[object]:
