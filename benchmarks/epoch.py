@@ -25,6 +25,7 @@ from taxo.training import folder, seeds
 from taxo.training.augment import augmented
 from taxo.training.interrupt import StopRequest
 from taxo.training.loop import Recorder, fit
+from taxo.training.memory import kept_memory
 from taxo.training.metrics import EpochMetrics
 from taxo.training.run import Run, prepare
 from taxo.training.settings import change, sensible
@@ -153,6 +154,7 @@ def line(name: str, times: list[tuple[float, float]]) -> str:
     return f"{name:<32}{ours:10.2f}{theirs:10.2f}{middle:9.3f}{low:9.3f} to {high:.3f}"
 
 
+@kept_memory()
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -22,6 +22,7 @@ from by_hand_values import ON_VALUES, PROGRESS
 from torch import Tensor, nn
 
 import taxo
+from taxo.training.memory import kept_memory
 
 BY_HAND = {**FIRST, **ON_VALUES, **ON_THE_WAY}
 CLASSES, SAMPLES = 10, 4096
@@ -138,6 +139,7 @@ def measure(spec: str, case: Case, device: torch.device, repeats: int) -> str:
     return f"{spec:<31}{ours:10.2f}{theirs:10.2f}{middle:9.3f}{low:9.3f} to {high:.3f}{apart:12.1e}"
 
 
+@kept_memory()
 def main() -> None:
     """Measure what the flags ask for and print a table for each model and number of threads."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -18,6 +18,7 @@ from taxo.training import loop
 from taxo.training.checkpoint import Position
 from taxo.training.data import Data, load
 from taxo.training.interrupt import StopRequest
+from taxo.training.memory import kept_memory
 from taxo.training.progress import Silent
 from taxo.training.run import Run, prepare
 from taxo.training.settings import Settings, change, sensible
@@ -68,6 +69,7 @@ def compare(method: str, settings: Settings, data: Data, repeats: int, now: Cloc
     )
 
 
+@kept_memory()
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)

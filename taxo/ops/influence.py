@@ -45,7 +45,5 @@ def influences(
     """
     each = torch.ones_like(losses).requires_grad_()
     slopes = torch.autograd.grad(losses, weights, each, create_graph=True, materialize_grads=True)
-    total = torch.stack([(slope * part).sum() for slope, part in zip(slopes, along, strict=True)]).sum()
-    inputs = [each] if x is None else [each, x]
-    found = torch.autograd.grad(total, inputs, materialize_grads=True)
+    found = slopes_along(slopes, [each] if x is None else [each, x], along)
     return found[0], found[-1]

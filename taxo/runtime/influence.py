@@ -127,7 +127,18 @@ class Influence:
 
     def _fitting(self) -> tuple[int, bool]:
         """How many samples fit at once, for what one of them keeps is counted; and whether all slopes do."""
+        x = self.data.batch(torch.zeros(1, dtype=torch.long))[0]
+        if x.shape not in self.step.needs:
+            self.step.needs[x.shape] = self._kept()
         free = free_bytes(self.step.anchor.device)
+        if free is None:
+            return MOST, False
+        room = SHARE * free
+        fits = int(room / max(self.step.needs[x.shape], 1))
+        return max(1, min(MOST, fits)), len(self.others) * x.nbytes <= room
+
+    def _kept(self) -> int:
+        """How many bytes a sample keeps while its influence is found."""
         kept = 0
 
         def pack(tensor: Tensor) -> Tensor:
@@ -138,7 +149,4 @@ class Influence:
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             line, x = self._passed(*self.data.batch(torch.zeros(1, dtype=torch.long)), live=True)
             influences(line.loss, self.weights, self.weights, x)
-        if free is None:
-            return MOST, False
-        room = SHARE * free
-        return max(1, min(MOST, int(room / max(kept, 1)))), len(self.others) * x.nbytes <= room
+        return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -19,20 +19,24 @@ def same_masks(model: nn.Module, wanted: bool) -> AbstractContextManager[object]
 
 def states(model: nn.Module) -> States:
     """Where torch's own generators stand, on the devices of a model."""
-    devices = {weight.device for weight in model.parameters() if weight.device.type != "cpu"}
-    others = {device: torch.get_device_module(device).get_rng_state(device) for device in devices}
-    return {CPU: torch.get_rng_state(), **others}
+    return _states({weight.device for weight in model.parameters()})
 
 
 @contextmanager
 def drawing_again(model: nn.Module, drawn: States | None = None) -> Generator[None]:
     """Draw what was drawn from some states on, by default from now on, and leave torch's generators alone."""
-    before = states(model)
+    before = states(model) if drawn is None else _states(drawn)
     _put(drawn or {})
     try:
         yield
     finally:
         _put(before)
+
+
+def _states(devices: Iterable[torch.device]) -> States:
+    others = [device for device in devices if device.type != "cpu"]
+    found = {device: torch.get_device_module(device).get_rng_state(device) for device in others}
+    return {CPU: torch.get_rng_state(), **found}
 
 
 def _put(drawn: States) -> None:

@@ -32,6 +32,7 @@ class Rounds(Making):
     def __init__(self, model: nn.Module, **given: Unpack[Given]) -> None:
         super().__init__(model, **given)
         self.amendments: dict[str, dict[str, float]] = {}
+        self.needs: dict[torch.Size, int] = {}  # the bytes that the influence of a sample of that shape takes
 
     def between(self, data: Amended) -> Amended:
         """The data of the next round: what a program fills in."""

@@ -10,6 +10,7 @@ import torch
 
 from taxo.language.errors import fail
 from taxo.training import datasets
+from taxo.training.memory import kept_memory
 from taxo.training.settings import Settings
 from taxo.training.words import counted
 
@@ -33,11 +34,11 @@ def refuse_graphs(settings: Settings, device: torch.device) -> None:
 
 @contextmanager
 def tuned(settings: Settings) -> Generator[None]:
-    """Torch set up for a run: how many threads, and deterministic kernels if the settings ask for them."""
+    """A run's threads and memory, and deterministic kernels if the settings ask for them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(min(threads, _threads(settings)))
     try:
-        with _deterministic() if settings.deterministic else nullcontext():
+        with kept_memory(), _deterministic() if settings.deterministic else nullcontext():
             yield
     finally:
         torch.set_num_threads(threads)
