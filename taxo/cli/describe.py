@@ -27,6 +27,7 @@ def show_text(method: Method) -> str:
     graph = lower(simplify(expanded))
     parts = [
         _head(method),
+        _section("sources", list(method.cite)),
         _section("parameters", _parameters(expanded)),
         _section("coordinates", _coordinates(expanded)),
         _section("graph", _graph(graph)),
@@ -73,7 +74,7 @@ def _doubts(method: Method) -> list[str]:
 
 def _head(method: Method) -> str:
     title = f"{method.name}: {method.title}" if method.title else method.name.text
-    return "\n".join([title, *([method.summary] if method.summary else []), *method.cite])
+    return "\n".join([title, *([method.summary] if method.summary else [])])
 
 
 def _section(title: str, lines: list[str]) -> str:

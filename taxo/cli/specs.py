@@ -31,6 +31,7 @@ from taxo.language.vocabulary import GRAINS, MANNERS, TARGETS
 from taxo.training.commands import Subparsers, add_command
 
 WIDTH = 100  # of a table where there is no terminal to ask
+UNBOUNDED = 1_000_000
 METHOD = "a shipped name, a path, or a variant such as 'NAME(parameter: value)'"
 
 
@@ -84,13 +85,13 @@ def run_list(namespace: Namespace) -> int:
         one for one in entries if all(word is None or word in one.words(key) for key, word in wanted.items())
     ]
     cells = lattice(kept, wanted) if namespace.lattice else []
-    width = shutil.get_terminal_size((WIDTH, 24)).columns
     if namespace.json:
         print(json.dumps([one.to_json() for one in cells or kept], indent=2))
     elif namespace.lattice:
-        print(lattice_text(cells, kept, width))
+        print(lattice_text(cells, kept, shutil.get_terminal_size((WIDTH, 24)).columns))
     else:
-        print(catalogue(kept, width))
+        # a line for each method, whole, for what reads them through a pipe
+        print(catalogue(kept, shutil.get_terminal_size((UNBOUNDED, 24)).columns))
     return 0
 
 

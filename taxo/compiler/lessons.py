@@ -34,7 +34,7 @@ def foreseen_lessons(graph: Graph, one: Ahead) -> Iterator[Pass]:
     """What looking ahead asks of a teacher; gradients go back to that where its weights are found."""
     own, found = TEACHER in one.names, aheads(graph)
     calls, backs = _calls(one)
-    usual = Pass(TEACHER, one.key, norm="frozen")
+    usual = Pass(TEACHER, f"for {one.key}", norm="frozen")
     for line in graph.lines:
         _, apart = _lessons(graph, line)
         live = own or any(reads_any(graph, act, one.names) for act in line.acts if _is_moving(act))

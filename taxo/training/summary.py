@@ -128,9 +128,9 @@ def _row(label: str, cost: str, cells: Sequence[Cell], baseline: dict[int, float
 
 
 def best_of(values: Sequence[Estimate | None], lower: bool = False) -> list[bool]:
-    """Which means are the best of a column; of a single one none is."""
+    """Which means are the best of a column; where all are the same none is."""
     means = [value.mean for value in values if value is not None]
-    if len(means) < 2:
+    if len(set(means)) < 2:
         return [False] * len(values)
     best = min(means) if lower else max(means)
     return [value is not None and value.mean == best for value in values]

@@ -75,9 +75,7 @@ def to_rich(rows: Sequence[Row], title: str, width: int = WIDE, measure: Measure
         table.add_column(
             names[number], justify="right" if right else "left", no_wrap=number > 0, overflow="fold"
         )
-    top = max((row.test.mean for row in rows if row.test), default=None)
-    for row in rows:
-        best = row.test is not None and row.test.mean == top
+    for row, best in zip(rows, best_of([row.test for row in rows]), strict=True):
         cells = [_escape(texts(row, measure)[number]) for number in shown_columns]
         table.add_row(*cells, style="bold" if best else None)
     return table

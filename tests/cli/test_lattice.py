@@ -188,3 +188,13 @@ def test_titles_are_cut_with_an_ellipsis(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["list"]) == 0
     assert "…" not in capsys.readouterr().out
+
+
+def test_what_reads_the_list_through_a_pipe_has_a_line_for_each_method(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == taxo.methods()
+    assert not any(line.endswith("…") for line in lines)

@@ -106,6 +106,14 @@ def test_show_says_what_a_step_costs(capsys: pytest.CaptureFixture[str], name: s
     assert str(taxo.load(name)).splitlines()[0] in out
 
 
+def test_show_names_the_sources(capsys: pytest.CaptureFixture[str]):
+    _, out, _ = run(capsys, "show", "metadistil")
+    assert out.split("\n\n")[1].splitlines() == [
+        "sources",
+        *(f"  {one}" for one in taxo.load("metadistil").cite),
+    ]
+
+
 def test_show_sets_declared_beside_derived(capsys: pytest.CaptureFixture[str]):
     _, out, _ = run(capsys, "show", "label_smoothing")
     assert "granularity  sample    category" in out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taxo.training.summary import Cell, Estimate, estimate, rows
+from taxo.training.summary import Cell, Estimate, best_of, estimate, rows
 
 
 def cells(label: str, values: list[float | None]) -> list[Cell]:
@@ -81,3 +81,16 @@ def test_a_method_that_always_fails_has_no_numbers():
         None,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("means", "best"),
+    [
+        ([0.5, 0.7, None, 0.7], [False, True, False, True]),
+        ([0.5, 0.5, None], [False, False, False]),
+        ([0.5], [False]),
+        ([None], [False]),
+    ],
+)
+def test_where_all_are_the_same_none_is_the_best(means: list[float | None], best: list[bool]):
+    assert best_of([None if mean is None else Estimate(mean, None, 1) for mean in means]) == best
