@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import taxo
 from taxo.catalog import load
-from taxo.laws.subject import LR, Subject, attached, toys_for
+from taxo.laws.subject import Subject, attached, toys_for
 from taxo.laws.toys import CONV, MLP
 from taxo.runtime.graphed import Graphed
 from taxo.runtime.step import Step
@@ -23,12 +23,10 @@ from taxo.training.loop import Recorder, fit
 from taxo.training.progress import Silent
 from taxo.training.run import prepare
 from taxo.training.settings import change, sensible
+from tests.turns import REPLAYED, turns
 
 pytestmark = pytest.mark.gpu
 CUDA = torch.device("cuda", 0)
-EVERY = ("corruption_training", "manifold_mixup")  # the host does something anew in every step
-SPECS = [spec for spec in taxo.methods() if spec not in EVERY]
-EPOCHS, BATCHES = 2, 6
 
 
 def there(one: Any) -> Any:
@@ -68,19 +66,12 @@ def watched() -> Generator[None]:
 def run(
     call: nn.Module, step: Step, subject: Subject, update: Callable[[torch.optim.SGD, Tensor], None]
 ) -> list[Tensor]:
-    """A run of several epochs, the last batch of each smaller, and the rate of each step another."""
-    optimizer = torch.optim.SGD(step.parameter_groups(LR), lr=LR, momentum=0.9)
-    step.attach(optimizer)
+    """The losses of a run."""
     found: list[Tensor] = []
-    for epoch in step.epochs(EPOCHS):
-        for number in range(BATCHES):
-            optimizer.param_groups[0]["lr"] = LR / (1 + epoch + number / BATCHES)
-            x, y, index, *_ = subject.batch(10 * epoch + number)
-            rows = slice(None) if number < BATCHES - 1 else slice(12)
-            x = x[rows] if isinstance(x, Tensor) else [view[rows] for view in x]
-            loss = call(there(x), there(y[rows]), there(index[rows]))
-            update(optimizer, loss)
-            found += [loss.detach(), step.losses]
+    for optimizer, batch, _ in turns(step, subject, there):
+        loss = call(*batch)
+        update(optimizer, loss)
+        found += [loss.detach(), step.losses]
     return found
 
 
@@ -100,7 +91,7 @@ def test_no_step_waits(spec: str):
         step(*second).backward()
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", REPLAYED)
 @pytest.mark.filterwarnings("ignore:.*deterministic:UserWarning")
 def test_graphs(spec: str):
     subject = Subject(load(spec), toys_for(load(spec))[-1])

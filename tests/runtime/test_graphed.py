@@ -8,17 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-import taxo
 from taxo.catalog import load
 from taxo.language.errors import TaxoError
-from taxo.laws.subject import LR, Subject, attached, toys_for
+from taxo.laws.subject import Subject, attached, toys_for
 from taxo.laws.toys import MLP
 from taxo.runtime.graphed import BEFORE, Graphed
 from taxo.runtime.step import Step
 from tests.covering import ALL
 from tests.far import Device, Tapes, back, far_device, sent
+from tests.turns import EVERY, REPLAYED, turns
 
-EVERY = ("corruption_training", "manifold_mixup")  # the host does something anew in every step
 # of every target: searched, kept, learned ahead, of the time, drawn, of the previous batch
 SOME = (
     "pgd_at(steps: 2)",
@@ -32,8 +31,7 @@ SOME = (
     "daap",
     "meta_logpert",
 )
-SPECS = [spec for spec in taxo.methods() if spec not in EVERY] if ALL else SOME
-EPOCHS, BATCHES = 2, 6
+SPECS = REPLAYED if ALL else SOME
 
 
 def far_step(subject: Subject) -> Step:
@@ -43,25 +41,19 @@ def far_step(subject: Subject) -> Step:
 
 
 def run(subject: Subject, device: Device | None) -> tuple[list[Tensor], Step, int]:
-    """A run of several epochs, the last batch of each smaller, and the rate of each step another."""
+    """The losses of a run and, at the end of each epoch, predictions; the step; how often it was recorded."""
     step, tapes = far_step(subject), None if device is None else Tapes(device)
     call = step if tapes is None else Graphed(step, tapes)
-    optimizer = torch.optim.SGD(step.parameter_groups(LR), lr=LR, momentum=0.9)
-    step.attach(optimizer)
     found: list[Tensor] = []
-    for epoch in step.epochs(EPOCHS):
-        for number in range(BATCHES):
-            optimizer.param_groups[0]["lr"] = LR / (1 + epoch + number / BATCHES)
-            x, y, index, *_ = subject.batch(10 * epoch + number)
-            rows = slice(None) if number < BATCHES - 1 else slice(12)
-            x = x[rows] if isinstance(x, Tensor) else [view[rows] for view in x]
-            loss = call(sent(x), sent(y[rows]), sent(index[rows]))
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            found += [back(loss), back(step.losses)]
-        seen = subject.batch(99)[0]
-        found.append(back(step.predict(sent(seen if isinstance(seen, Tensor) else seen[0]))))
+    for optimizer, batch, last in turns(step, subject, sent):
+        loss = call(*batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        found += [back(loss), back(step.losses)]
+        if last:
+            seen = subject.batch(99)[0]
+            found.append(back(step.predict(sent(seen if isinstance(seen, Tensor) else seen[0]))))
     return found, step, 0 if tapes is None else tapes.recorded
 
 
