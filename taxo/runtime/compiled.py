@@ -64,8 +64,8 @@ class Front:
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
         named = {self._prefix + name: weight for name, weight in weights.items()} if weights else {}
-        twice = Twice() if self._twice else nullcontext()
-        with self._guarded(), recomputed(self.module, named), twice:
+        within = Twice if self._twice else nullcontext
+        with self._guarded(), recomputed(self.module, named, within), within():
             return functional_call(self.module, named, inputs) if named else self.module(*inputs)
 
     def plain(self) -> AbstractContextManager[None]:

@@ -16,6 +16,7 @@ from taxo.runtime.hooks import Norm
 Function = Callable[..., object]
 Frames = Callable[..., object]
 Modes = dict[nn.Module, dict[str, object]]
+Within = Callable[[], AbstractContextManager[object]]
 _SWITCHES = ("training", "track_running_stats", "momentum", "num_batches_tracked")
 # What torch's `checkpoint` calls for its frames, the function first: by a name of its own since torch 2.15.
 _OLDER = "_checkpoint_without_reentrant_generator"
@@ -33,18 +34,20 @@ class _Within(nn.Module):
         return function(*inputs, **named)
 
 
-def recomputed(module: nn.Module, weights: Mapping[str, Tensor]) -> AbstractContextManager[object]:
+def recomputed(
+    module: nn.Module, weights: Mapping[str, Tensor], within: Within = nullcontext
+) -> AbstractContextManager[object]:
     """A pass whose checkpoints, when the backward pass computes them again, find things as they are now.
 
-    By then the pass is over: the module has its own weights back, and its norms the modes they had. Running
-    statistics have taken the batch in already, so they rest.
+    By then the pass is over: the module has its own weights back, its norms the modes they had, and what the
+    pass ran `within` is left. Running statistics have taken the batch in already, so they rest.
     """
     usual: Frames | None = getattr(checkpoint, _FRAMES, None)
     if usual is None or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return nullcontext()
 
     def frames(function: Function, *settings: object, **named: object) -> object:
-        return usual(_again(function, module, weights), *settings, **named)
+        return usual(_again(function, module, weights, within), *settings, **named)
 
     return _Replaced(usual, frames)
 
@@ -75,13 +78,13 @@ def _nothing(*_: object, **__: object) -> Generator[None]:
     yield
 
 
-def _again(function: Function, module: nn.Module, weights: Mapping[str, Tensor]) -> Function:
+def _again(function: Function, module: nn.Module, weights: Mapping[str, Tensor], within: Within) -> Function:
     """The function of a checkpoint, to be called after its pass."""
     modes = _resting(module)
     named = {f"module.{name}": weight for name, weight in weights.items()}
 
     def call(*inputs: object, **others: object) -> object:
-        with _switched(modes), recomputed(module, weights):
+        with _switched(modes), recomputed(module, weights, within), within():
             if not named:
                 return function(*inputs, **others)
             return cast(object, functional_call(_Within(module), named, (function, *inputs), others))
