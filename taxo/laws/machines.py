@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -58,13 +59,19 @@ def _rank(rank: int, subject: Subject, folder: str) -> None:
     rendezvous = f"file://{Path(folder) / 'rendezvous'}"
     torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=RANKS)
     try:
-        step = subject.step()
-        line = nn.parallel.DistributedDataParallel(step)
-        for number in range(STEPS):
-            _update(line, step, pieces(subject.batch(number), RANKS)[rank])
-        torch.save([weight.detach() for weight in weights(step.model)], Path(folder) / f"{rank}.pt")
+        torch.save(_trained(rank, subject), Path(folder) / f"{rank}.pt")
     finally:
+        gc.collect()  # the wrapper, whose threads end with it, before the group that they belong to
         torch.distributed.destroy_process_group()
+
+
+def _trained(rank: int, subject: Subject) -> Numbers:
+    """The weights after the steps of one process."""
+    step = subject.step()
+    line = nn.parallel.DistributedDataParallel(step)
+    for number in range(STEPS):
+        _update(line, step, pieces(subject.batch(number), RANKS)[rank])
+    return [weight.detach() for weight in weights(step.model)]
 
 
 def _update(line: nn.Module, step: Step, part: Batch) -> None:
