@@ -13,7 +13,7 @@ from taxo.compiler.lines import Act, Line, in_order, lines_of, site_of
 from taxo.language.method import Method
 from taxo.language.scope import Scope
 from taxo.language.syntax import Attribute, Call, Expression, names, walk
-from taxo.language.vocabulary import CONSTANTS, VALUES, Place
+from taxo.language.vocabulary import CONSTANTS, LABELLED, VALUES, Place
 
 if TYPE_CHECKING:
     import networkx
@@ -137,6 +137,14 @@ class Graph:
     def expressions(self, act: Act) -> list[Expression]:
         """An act's form and condition, and its goal, sets and solver."""
         return [*act.item.written(), *act.item.infer.written()]
+
+    def sought_to(self, act: Act) -> Place:
+        """How far what a search is for depends on its passes: to the logits, the labels or the losses."""
+        goal = act.item.infer.goal
+        read = {"loss"} if goal is None else {*self.scope.reads(goal.objective)}
+        if "loss" in read:
+            return Place.LOSS
+        return Place.LABELS if read & LABELLED else Place.LOGITS
 
     def read(self) -> list[Expression]:
         """Every expression that the program computes, `let`s, draws and states among them."""

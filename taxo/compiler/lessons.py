@@ -24,8 +24,8 @@ def training_lessons(graph: Graph, line: Line) -> Iterator[Pass]:
 
 def searching_lessons(graph: Graph, line: Line, act: Act, search: Pass) -> Iterator[Pass]:
     """What a search of images asks of a teacher: each of its passes has other images."""
-    goal = act.item.infer.written()
-    inside = [*goal, *(node for other in line.above(act) for node in other.item.written())]
+    passed = [other for other in line.above(act) if other.place <= graph.sought_to(act)]
+    inside = [*act.item.infer.written(), *(node for other in passed for node in other.item.written())]
     if search.kind == "infer" and act.place == Place.FEATURES and _any_reads(graph, inside):
         yield replace(search, kind=TEACHER, norm="frozen", unmoved=False)
 

@@ -78,7 +78,7 @@ class Solve(Sought):
         assert where is not None
         text.line(f"rows = {self.writer.held(where, self.ahead(), ATOM)}.rows")
         text.line(f"{x}, {y} = x[rows], y[rows]")
-        self._objective(text, call("self.line", [x, y, *self._in_place(self._candidate())]), y)
+        self._objective(text, call("self.line", [x, y, *self._sought(self._candidate())]), y)
         with text.under(f"with self.searching({quoted(self.norm)}):"):
             self._solver(text, x, rows="rows")
         text.line(f"{self.name} = {self.writer.use('spread')}({self.name}, rows, {self._like('x')})")
@@ -90,7 +90,7 @@ class Solve(Sought):
         elif self.act.inner:
             self._value_inside(text)
         start, found, around = len(text.written), Text(origin=text.origin), self._around()
-        self._objective(text, call("self.line", ["x", "y", *self._in_place(self._candidate())]))
+        self._objective(text, call("self.line", ["x", "y", *self._sought(self._candidate())]))
         if not around.isidentifier():
             found.line(f"x_{self.name} = {around}")
             around = f"x_{self.name}"
@@ -122,7 +122,7 @@ class Solve(Sought):
     def _slope_of_weights(self, text: Text) -> None:
         """At zero the slope in the unknown is that in the weights themselves."""
         text.line(f"w = {self._weights()}")
-        passed = call("self.line", ["x", "y", *self._in_place()])
+        passed = call("self.line", ["x", "y", *self._sought()])
         with text.under(self._heading()):
             text.line(f"line = {passed[0]}", *passed[1:])
             text.line(f"within = [{', '.join(self._regions().bounded('w'))}]")

@@ -122,6 +122,10 @@ class Sought:
             lists.setdefault(target, []).append(code)
         return as_arguments(lists)
 
+    def _sought(self, candidate: dict[str, str] | None = None) -> list[str]:
+        """The hooks in place in a pass of the search, as far as what it is for."""
+        return self._in_place(candidate, stop=self.graph.sought_to(self.act))
+
     def _around(self) -> str:
         """The value that the unknown is added to: the input after what acts on it above."""
         if self.act.place == Place.WEIGHTS:

@@ -14,6 +14,8 @@ import taxo
 from taxo.catalog import load, whole
 from taxo.compiler import Program, compile_program
 from taxo.compiler.names import identifier
+from taxo.laws.watch import counted
+from tests.fidelity.nets import CLASSES, batch, mlp
 
 SPECS = (
     *taxo.methods(),
@@ -148,3 +150,39 @@ def test_the_compiler_needs_no_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+GOALS = {
+    "entropy(p)": (),
+    "sum(u^2)": (),
+    "margin": ("labels",),
+    "kl(y, p)": ("labels",),
+    "loss": ("labels", "loss"),
+    "far": ("labels", "loss"),
+}
+
+
+@pytest.mark.parametrize(("goal", "hooks"), GOALS.items())
+def test_a_search_passes_only_as_far_as_its_goal(goal: str, hooks: tuple[str, ...]):
+    method = taxo.parse(
+        f"""method m
+needs teacher
+{"let far = 2 * loss" * (goal == "far")}
+perturb labels by 0.1 * (1 / C - y) {{ direction mixed infer prior granularity category }}
+perturb loss by ce(u, teacher.p) - loss {{ direction mixed infer prior granularity sample }}
+perturb features by d {{
+  direction mixed granularity sample infer adversarial maximize {goal} within linf(0.1)
+  via pgd(2, step: 0.05)
+}}
+"""
+    )
+    step = taxo.compile(method, mlp(), classes=CLASSES, teacher=mlp())
+    (passed,) = re.findall(r"def objective\(d\):\n +line = (self\.line\((?:.|\n)*?\))\n +return", step.source)
+    assert tuple(one for one in ("labels", "loss") if f"{one}=" in passed) == hooks
+    assert step.plan.of_teacher == ((3, 2) if "loss" in hooks else (1, 0))
+    x, y, index = batch(8)
+    assert step.teaching is not None
+    with counted(step.teaching[0]) as lessons:
+        step(x.float(), y, index).backward()
+    rows = (sum(lessons.forward_rows), sum(lessons.backward_rows))
+    assert rows == tuple(8 * one for one in step.plan.of_teacher)
