@@ -31,7 +31,7 @@ class Axis:
         if self.fixed is not None:
             return Scale(*self.fixed, start, end)
         log = self.ratios and by_ratios(dict.fromkeys(values))
-        return fitted(values, start, end, zero=self.zero, log=log)
+        return fitted(values, start, end, zero=self.zero, log=log, around=0.01 if self.percent else 1.0)
 
     def said(self, value: float, step: float | None = None) -> str:
         """A number of it."""

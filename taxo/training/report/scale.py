@@ -36,15 +36,24 @@ class Scale:
 
 
 def fitted(
-    values: Iterable[float], start: float, end: float, *, zero: bool = False, log: bool = False
+    values: Iterable[float],
+    start: float,
+    end: float,
+    *,
+    zero: bool = False,
+    log: bool = False,
+    around: float = 1.0,
 ) -> Scale:
-    """A scale that holds the finite ones of some numbers with a little room, and zero if it is asked to."""
+    """A scale that holds the finite ones of some numbers with a little room, and zero if it is asked to.
+
+    Where all of them are zero it reaches so far `around` it.
+    """
     found = [value for value in values if isfinite(value) and (value > 0 or not log)] or [1.0 if log else 0.0]
     found += [0.0] * zero
     low, high = min(found), max(found)
     if log:
         return Scale(low / 1.15, high * 1.15, start, end, log=True)
-    room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    room = 0.06 * (high - low) or 0.05 * abs(high) or around
     below, above = zero and low == 0, zero and high == 0 > low
     return Scale(low if below else low - room, high if above else high + room, start, end)
 

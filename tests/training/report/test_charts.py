@@ -111,3 +111,10 @@ def test_a_heatmap_marks_the_least_of_each_column():
     assert "class='h0'" in drawn
     assert "class='h9'" in drawn
     assert heatmap("a", ["p"], ["x"], [[None]], UP) == ""
+
+
+def test_an_axis_of_zeros_reaches_a_point_of_percent_to_both_sides():
+    assert (Axis("", percent=True).scale([0.0, 0.0], 0, 1).low, Axis("").scale([0.0], 0, 1).high) == (
+        -0.01,
+        1.0,
+    )
