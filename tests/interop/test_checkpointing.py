@@ -61,6 +61,30 @@ def test_norms_that_are_computed_again_keep_their_mode(spec: str):
     close(numbers(spec, True, norm=True), numbers(spec, False, norm=True))
 
 
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(4), nn.GroupNorm(1, 4), nn.LayerNorm([4, 3, 3])], ids=repr)
+def test_a_pass_that_is_differentiated_twice_is_computed_again_as_it_was(norm: nn.Module):
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 4, 2), norm, nn.ReLU()).double()
+
+    class Again(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, x: Tensor) -> Any:
+            return checkpoint(self.body, x, use_reentrant=False)
+
+    x, found = torch.rand(5, 3, 4, 4, dtype=torch.float64), list[list[Tensor]]()
+    for model in (Again(), body):
+        front: Any = Front(model)
+        with front.twice():
+            output = front(x)
+        slopes = torch.autograd.grad(output.square().sum(), weights(model), create_graph=True)
+        total = torch.stack([slope.sin().sum() for slope in slopes]).sum()
+        found.append([*slopes, *torch.autograd.grad(total, weights(model))])
+    close(found[0], found[1])
+
+
 def test_hooks_inside_a_checkpoint_are_not_lost():
     """The hook has gone when the backward pass comes, so the pass keeps what it computed."""
     x, _, _ = batch()
