@@ -29,7 +29,7 @@ class Norm(Protocol):
         """How what comes out changes as what enters moves."""
         ...
 
-    def again(self, x: Tensor, weight: Tensor, bias: Part) -> Tensor:
+    def again(self, x: Tensor, weight: Part, bias: Part) -> Tensor:
         """The same norm with another weight and another bias."""
         ...
 
@@ -53,7 +53,7 @@ class BatchNorm(NamedTuple):
         """How what comes out changes as what enters moves."""
         return self.slopes(by, x, weight, (True, False, False))[0]
 
-    def again(self, x: Tensor, weight: Tensor, bias: Part) -> Tensor:
+    def again(self, x: Tensor, weight: Part, bias: Part) -> Tensor:
         """The same norm with another weight and another bias."""
         return functional.batch_norm(x, *self.running, weight, bias, self.training, 0.0, self.eps)
 
@@ -74,10 +74,12 @@ class LayerNorm(NamedTuple):
 
     def change(self, by: Tensor, x: Tensor, weight: Part) -> Part:
         """How what comes out changes as what enters moves."""
-        found = self.slopes(by, x, None, (True, False, False))[0]
-        return found if found is None or weight is None else found * weight
+        # statistics are of the type of the weights, which a kernel without any takes for that of what enters
+        ones = None if weight is None or weight.dtype == x.dtype else torch.ones_like(weight)
+        found = self.slopes(by, x, ones, (True, False, False))[0]
+        return found if found is None or weight is None else (found * weight).to(found.dtype)
 
-    def again(self, x: Tensor, weight: Tensor, bias: Part) -> Tensor:
+    def again(self, x: Tensor, weight: Part, bias: Part) -> Tensor:
         """The same norm with another weight and another bias."""
         return functional.layer_norm(x, [*self.sizes], weight, bias, self.eps)
 
@@ -113,7 +115,7 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor | None:
     """What torch's functional of this name gives; none where that has something to say."""
-    if (weight is None) != (bias is None):
+    if (weight is None) != (bias is None) or _widened(input.device.type):
         return None
 
     def normed(x: Tensor, *affine: Part) -> tuple[Tensor, Norm]:
@@ -121,6 +123,11 @@ def layer_norm(
         return out, LayerNorm(normalized_shape, (mean, scale), eps)
 
     return cast("Tensor", _Forward.apply(opened(input), opened(weight), opened(bias), normed))
+
+
+def _widened(kind: str) -> bool:
+    """Whether a layer norm computes in another type than what enters, as autocast has it but on a CPU."""
+    return kind != "cpu" and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def _copy(running: Part) -> Part:
@@ -165,10 +172,8 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _Normed, *ways: Part) -> Found:
-        if torch.is_grad_enabled():  # the statistics are constants by now
-            raise RuntimeError("a norm has a second derivative here, and no third")
         of_slope, *others = asked(ctx, 3)
-        if any(others):
+        if any(others) or torch.is_grad_enabled():
             return *_as_torch_does(ctx, ways), None, None
         return _change(ctx, ways) if of_slope else None, None, None, None, None
 
@@ -189,19 +194,35 @@ def _change(ctx: _Normed, ways: Sequence[Part]) -> Part:
 
 def _as_torch_does(ctx: _Normed, ways: Sequence[Part]) -> Found:
     """All that moves the slopes, by torch's own derivative of them."""
-    saved = cast("Found", ctx.saved_tensors)
-    given = [part if part is None else part.detach().requires_grad_() for part in saved]
+    saved, live = cast("Found", ctx.saved_tensors), torch.is_grad_enabled()
+    given = [None if part is None else _apart(part, live) for part in saved]
     slope, x, weight = given
     assert slope is not None
     assert x is not None
+    mask = [way is not None for way in ways]
     with torch.enable_grad():
-        slopes = ctx.norm.slopes(slope, x, weight, [way is not None for way in ways])
+        slopes = _anew(ctx.norm, slope, x, weight, mask) if live else ctx.norm.slopes(slope, x, weight, mask)
+    moved = [part for part in given if part is not None and part.requires_grad]
     found = iter(
         torch.autograd.grad(
             [one for one, way in zip(slopes, ways, strict=True) if one is not None and way is not None],
-            [part for part in given if part is not None],
+            moved,
             [way for way in ways if way is not None],
+            create_graph=live,
             allow_unused=True,
         )
     )
-    return tuple(None if part is None else next(found) for part in given)
+    return tuple(next(found) if part is not None and part.requires_grad else None for part in given)
+
+
+def _apart(part: Tensor, live: bool) -> Tensor:
+    """A part on its own: the slope may be made of what entered, which counts for nothing here."""
+    return part.view_as(part) if live else part.detach().requires_grad_()
+
+
+def _anew(norm: Norm, slope: Tensor, x: Tensor, weight: Part, mask: Sequence[bool]) -> Found:
+    """The slopes that a norm of torch's own gives: those of ours take the statistics for constants."""
+    bias = None if weight is None else torch.zeros_like(weight).requires_grad_()
+    of = [part for part, wanted in zip((x, weight, bias), mask, strict=True) if part is not None and wanted]
+    found = iter(torch.autograd.grad(norm.again(x, weight, bias), of, slope, create_graph=True))
+    return tuple(next(found) if wanted else None for wanted in mask)
