@@ -6,14 +6,14 @@ Each part is one convolution, or one half of its backward; of torch's own deriva
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, SupportsIndex, cast
 
 import torch
 from torch import Tensor
 
 from taxo.ops.asked import Context, Part, asked, opened
 
-Numbers = int | Sequence[int]
+Numbers = SupportsIndex | Sequence[int]
 
 
 class Shape(NamedTuple):
@@ -133,8 +133,8 @@ def _shape(
     output_padding: Numbers | None,
     groups: int,
 ) -> Shape | None:
-    """The shape of a call; none where padding is a word, or a sample comes without its batch."""
-    if isinstance(padding, str) or x.dim() != weight.dim():
+    """The shape of a call; none where padding is a word, numbers are complex, or a sample has no batch."""
+    if isinstance(padding, str) or x.is_complex() or x.dim() != weight.dim():
         return None
     stride, padding, dilation, beyond = (
         _each(value, x.dim() - 2) for value in (stride, padding, dilation, output_padding or 0)
@@ -144,8 +144,8 @@ def _shape(
 
 def _each(value: Numbers, dimensions: int) -> Sequence[int]:
     """One number for each dimension."""
-    if isinstance(value, int):
-        return [value] * dimensions
+    if isinstance(value, SupportsIndex):
+        return [value.__index__()] * dimensions
     return [*value] * (dimensions if len(value) == 1 else 1)
 
 

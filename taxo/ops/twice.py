@@ -6,9 +6,11 @@ Of some backwards torch's own derivative computes all parts, wanted or not, or t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -35,8 +37,14 @@ class Twice(TorchFunctionMode):
     ) -> Tensor:
         """An operation of ours in place of torch's, where there is one for what it is given."""
         given = kwargs or {}
-        if func in _OURS and _PLAIN.issuperset(types) and torch.is_grad_enabled():
+        if func in _OURS and _PLAIN.issuperset(types) and torch.is_grad_enabled() and not _transformed():
             found = _OURS[func](*args, **given)
             if found is not None:
                 return found
         return func(*args, **given)
+
+
+def _transformed() -> bool:
+    """Whether a transform such as `vmap`, or forward mode, is under way: neither sees into what is ours."""
+    level = cast("int", forward_ad._current_level)  # pyright: ignore[reportPrivateUsage]
+    return level >= 0 or torch._C._are_functorch_transforms_active()  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,76 @@
+"""Passes that are differentiated twice: what is ours steps aside where it would not do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn import functional
+
+from taxo.ops.twice import Twice
+
+
+class Marked(torch.Tensor):
+    """A kind of tensor with operations of its own."""
+
+
+def forward_mode(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """How what comes out changes as every number that enters grows alike."""
+    with forward_ad.dual_level():
+        moved: Any = forward_ad.unpack_dual(function(forward_ad.make_dual(x, torch.ones_like(x))))
+        return moved.tangent
+
+
+WAYS: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]] = {
+    "vmap": lambda function, x: torch.vmap(function)(torch.stack([x, x + 1])),
+    "grad": lambda function, x: torch.func.grad(lambda one: function(one).sin().sum())(x),
+    "forward mode": forward_mode,
+    "a subclass": lambda function, x: function(x.as_subclass(Marked)).as_subclass(torch.Tensor),
+}
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "convolution": lambda: nn.Conv2d(3, 3, 2),
+    "batch": lambda: nn.BatchNorm2d(3).eval(),
+    "layer": lambda: nn.LayerNorm([3, 4, 4]),
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is deprecated:FutureWarning"
+)  # in torch's forward mode
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_may_transform_its_own_parts(way: str, layer: str):
+    torch.manual_seed(0)
+    module = LAYERS[layer]().double()
+    x = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    with Twice():
+        found = WAYS[way](module, x)
+    torch.testing.assert_close(found, WAYS[way](module, x))
+    assert found.requires_grad
+
+
+def test_a_stride_may_be_a_number_of_another_library():
+    x, weight = torch.rand(2, 3, 6, 6), torch.rand(4, 3, 2, 2, requires_grad=True)
+    options: dict[str, Any] = {"stride": np.int64(2), "padding": (np.int64(1), 1)}
+    with Twice():
+        found = functional.conv2d(x, weight, **options)
+    assert torch.equal(found, functional.conv2d(x, weight, **options))
+
+
+def test_complex_numbers_are_left_to_torch():
+    x, weight = (torch.rand(2, 3, 3, 3, dtype=torch.complex128, requires_grad=True) for _ in range(2))
+    found = []
+    for ours in (True, False):
+        if ours:
+            with Twice():
+                out = functional.conv2d(x, weight)
+        else:
+            out = functional.conv2d(x, weight)
+        found.append([out, *torch.autograd.grad(out.abs().sum(), [x, weight])])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
