@@ -54,9 +54,8 @@ def _by_derivatives(
     for _ in range(steps):
         slopes = averaged_all(slopes_of(trained(now).mean(), [*now.values()], live=True))
         now = _moved(now, slopes, lr)
-    last = _leaves(
-        now
-    )  # the held-out passes are over, and forgotten, before the virtual steps are traced back
+    # the held-out passes are over, and forgotten, before the virtual steps are traced back
+    last = _leaves(now)
     found = slopes_of(held(last).mean(), [*last.values(), *parts])
     way, own = found[: len(last)], found[len(last) :]
     return [old + new for old, new in zip(own, slopes_along([*now.values()], parts, way), strict=True)]
