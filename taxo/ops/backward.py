@@ -16,10 +16,12 @@ def slopes_of(value: Tensor, of: Sequence[Tensor], live: bool = False) -> list[T
     return list(found)
 
 
-def slopes_along(values: Sequence[Tensor], of: Sequence[Tensor], way: Sequence[Tensor]) -> list[Tensor]:
-    """The gradient of the inner product of values and a way, part by part. Their graph stays for others."""
+def slopes_along(
+    values: Sequence[Tensor], of: Sequence[Tensor], way: Sequence[Tensor], keep: bool = True
+) -> list[Tensor]:
+    """The gradient of the inner product of values and a way, part by part; the graph may stay for others."""
     live = [(value, part) for value, part in zip(values, way, strict=True) if value.requires_grad]
     if not live:
         return [torch.zeros_like(one) for one in of]
     outputs, seeds = zip(*live, strict=True)
-    return list(torch.autograd.grad(outputs, of, seeds, retain_graph=True, materialize_grads=True))
+    return list(torch.autograd.grad(outputs, of, seeds, retain_graph=keep, materialize_grads=True))

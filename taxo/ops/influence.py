@@ -45,5 +45,5 @@ def influences(
     """
     each = torch.ones_like(losses).requires_grad_()
     slopes = torch.autograd.grad(losses, weights, each, create_graph=True, materialize_grads=True)
-    found = slopes_along(slopes, [each] if x is None else [each, x], along)
+    found = slopes_along(slopes, [each] if x is None else [each, x], along, keep=False)
     return found[0], found[-1]

@@ -14,6 +14,7 @@ from taxo.ops.inverse import Products, Solution
 from taxo.ops.memory import free_bytes
 from taxo.runtime.amended import Amended
 from taxo.runtime.line import Line
+from taxo.runtime.masks import drawing_again
 from taxo.runtime.rounds import Rounds
 
 Goal = Callable[[Line], Tensor]
@@ -127,26 +128,27 @@ class Influence:
 
     def _fitting(self) -> tuple[int, bool]:
         """How many samples fit at once, for what one of them keeps is counted; and whether all slopes do."""
-        x = self.data.batch(torch.zeros(1, dtype=torch.long))[0]
-        if x.shape not in self.step.needs:
-            self.step.needs[x.shape] = self._kept()
         free = free_bytes(self.step.anchor.device)
         if free is None:
             return MOST, False
+        x = self.data.batch(torch.zeros(1, dtype=torch.long))[0]
+        if x.shape not in self.step.needs:
+            self.step.needs[x.shape] = self._kept()
         room = SHARE * free
         fits = int(room / max(self.step.needs[x.shape], 1))
         return max(1, min(MOST, fits)), len(self.others) * x.nbytes <= room
 
     def _kept(self) -> int:
-        """How many bytes a sample keeps while its influence is found."""
+        """How many bytes a sample keeps while its influence is found; to find out draws nothing."""
         kept = 0
 
         def pack(tensor: Tensor) -> Tensor:
             nonlocal kept
             kept += tensor.nbytes
-            return tensor
+            return tensor.detach()  # what keeps its own output would keep itself
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        counting = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+        with drawing_again(self.step.model), counting:
             line, x = self._passed(*self.data.batch(torch.zeros(1, dtype=torch.long)), live=True)
             influences(line.loss, self.weights, self.weights, x)
         return kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -329,3 +331,35 @@ def test_in_a_composition_the_others_are_not_in_place_between_rounds():
         step(*batch(dtype=torch.float32))
         assert step.deltas
         assert not any("dpl" in name for name in step.deltas)
+
+
+def test_no_pass_outlives_its_stage():
+    """Where a layer keeps what it gives, a graph that is kept and counted would hold itself."""
+    model, seen = nn.Sequential(nn.Flatten(), nn.Linear(36, 6), nn.ReLU(), nn.Linear(6, CLASSES)), []
+    model[2].register_forward_hook(lambda *parts: seen.append(weakref.ref(parts[2])))
+    step = made(model=model)
+    step.amend(DATA)
+    gc.collect()
+    assert seen
+    assert all(one() is None for one in seen)
+
+
+class Masking(nn.Module):
+    """A model whose masks no module draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(36, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(nn.functional.dropout(x.flatten(1), 0.5))
+
+
+def test_a_stage_draws_as_much_when_it_is_the_first_after_a_resumption():
+    """What a sample needs is counted once, and counting draws nothing."""
+    step, drawn = made(model=Masking()), list[Tensor]()
+    for _ in range(2):
+        torch.manual_seed(0)
+        step.amend(DATA)
+        drawn.append(torch.get_rng_state())
+    assert torch.equal(*drawn)
