@@ -6,6 +6,7 @@ Each part is one convolution, or one half of its backward; of torch's own deriva
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol, SupportsIndex, cast
 
 import torch
@@ -98,48 +99,50 @@ def _slopes(slope: Tensor, x: Tensor, weight: Tensor, shape: Shape, mask: Sequen
 
 
 def _plain(
+    dimensions: int,
     input: Tensor,  # as torch names it
     weight: Tensor,
     bias: Part = None,
     stride: Numbers = 1,
     padding: Numbers | str = 0,
     dilation: Numbers = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
 ) -> Tensor | None:
-    shape = _shape(input, weight, stride, padding, dilation, None, groups)
-    return None if shape is None else convolution(input, weight, bias, shape)
+    if not _ours(dimensions, input, weight) or isinstance(padding, str):
+        return None
+    shape = _shape(dimensions, stride, padding, dilation, groups)
+    return convolution(input, weight, bias, shape)
 
 
 def _transposed(
+    dimensions: int,
     input: Tensor,  # as torch names it
     weight: Tensor,
     bias: Part = None,
     stride: Numbers = 1,
     padding: Numbers = 0,
     output_padding: Numbers = 0,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     dilation: Numbers = 1,
 ) -> Tensor | None:
-    shape = _shape(input, weight, stride, padding, dilation, output_padding, groups)
-    return None if shape is None else convolution(input, weight, bias, shape)
+    if not _ours(dimensions, input, weight):
+        return None
+    shape = _shape(dimensions, stride, padding, dilation, groups)
+    beyond = _each(output_padding, dimensions)
+    return convolution(input, weight, bias, shape._replace(transposed=True, output_padding=beyond))
+
+
+def _ours(dimensions: int, x: Tensor, weight: Tensor) -> bool:
+    """Whether a call is no mistake, of no complex numbers, and of a batch rather than of one sample."""
+    return x.dim() == weight.dim() == dimensions + 2 and not x.is_complex()
 
 
 def _shape(
-    x: Tensor,
-    weight: Tensor,
-    stride: Numbers,
-    padding: Numbers | str,
-    dilation: Numbers,
-    output_padding: Numbers | None,
-    groups: int,
-) -> Shape | None:
-    """The shape of a call; none where padding is a word, numbers are complex, or a sample has no batch."""
-    if isinstance(padding, str) or x.is_complex() or x.dim() != weight.dim():
-        return None
-    stride, padding, dilation, beyond = (
-        _each(value, x.dim() - 2) for value in (stride, padding, dilation, output_padding or 0)
-    )
-    return Shape(stride, padding, dilation, output_padding is not None, beyond, groups)
+    dimensions: int, stride: Numbers, padding: Numbers, dilation: Numbers, groups: SupportsIndex
+) -> Shape:
+    """How the kernel of a convolution that is not transposed moves."""
+    each = (_each(value, dimensions) for value in (stride, padding, dilation))
+    return Shape(*each, transposed=False, output_padding=[0] * dimensions, groups=groups.__index__())
 
 
 def _each(value: Numbers, dimensions: int) -> Sequence[int]:
@@ -150,10 +153,10 @@ def _each(value: Numbers, dimensions: int) -> Sequence[int]:
 
 
 CONVOLUTIONS: dict[Callable[..., Tensor], Callable[..., Tensor | None]] = {
-    torch.conv1d: _plain,
-    torch.conv2d: _plain,
-    torch.conv3d: _plain,
-    torch.conv_transpose1d: _transposed,
-    torch.conv_transpose2d: _transposed,
-    torch.conv_transpose3d: _transposed,
+    torch.conv1d: partial(_plain, 1),
+    torch.conv2d: partial(_plain, 2),
+    torch.conv3d: partial(_plain, 3),
+    torch.conv_transpose1d: partial(_transposed, 1),
+    torch.conv_transpose2d: partial(_transposed, 2),
+    torch.conv_transpose3d: partial(_transposed, 3),
 }

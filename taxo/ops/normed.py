@@ -95,7 +95,7 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Tensor | None:
     """What torch's functional of this name gives; none where that has something to say."""
-    if input.numel() == input.shape[1] or (weight is None) != (bias is None):
+    if input.dim() < 2 or input.numel() == input.shape[1] or (weight is None) != (bias is None):
         return None
 
     def normed(x: Tensor, *affine: Part) -> tuple[Tensor, Norm]:

@@ -56,7 +56,7 @@ def test_a_model_may_transform_its_own_parts(way: str, layer: str):
 
 def test_a_stride_may_be_a_number_of_another_library():
     x, weight = torch.rand(2, 3, 6, 6), torch.rand(4, 3, 2, 2, requires_grad=True)
-    options: dict[str, Any] = {"stride": np.int64(2), "padding": (np.int64(1), 1)}
+    options: dict[str, Any] = {"stride": np.int64(2), "padding": (np.int64(1), 1), "groups": np.int64(1)}
     with Twice():
         found = functional.conv2d(x, weight, **options)
     assert torch.equal(found, functional.conv2d(x, weight, **options))
@@ -74,3 +74,21 @@ def test_complex_numbers_are_left_to_torch():
         found.append([out, *torch.autograd.grad(out.abs().sum(), [x, weight])])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
+
+
+MISTAKES: dict[str, Callable[[], Tensor]] = {
+    "images for a row of numbers": lambda: functional.conv1d(torch.rand(2, 3, 4, 4), KERNEL),
+    "another number of channels": lambda: functional.conv2d(torch.rand(2, 4, 4, 4), KERNEL),
+    "no row": lambda: functional.batch_norm(torch.rand(4), torch.rand(4), torch.rand(4)),
+    "other sizes": lambda: functional.layer_norm(torch.rand(2, 4), (5,)),
+}
+KERNEL = torch.rand(4, 3, 2, 2, requires_grad=True)
+
+
+@pytest.mark.parametrize("call", MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_refused_in_the_words_of_torch(call: Callable[[], Tensor]):
+    with pytest.raises(RuntimeError) as told:
+        call()
+    with pytest.raises(RuntimeError) as found, Twice():
+        call()
+    assert str(found.value) == str(told.value)
