@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -92,3 +93,24 @@ def test_mistakes_are_refused_in_the_words_of_torch(call: Callable[[], Tensor]):
     with pytest.raises(RuntimeError) as found, Twice():
         call()
     assert str(found.value) == str(told.value)
+
+
+@pytest.mark.parametrize("type_", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_under_autocast_derivatives_are_those_of_torch(device: str, type_: torch.dtype):
+    torch.manual_seed(0)
+    first = [nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Tanh(), nn.Conv2d(8, 8, 3), nn.Flatten()]
+    model = nn.Sequential(*first, nn.LayerNorm(32), nn.Tanh(), nn.Linear(32, 4)).to(device)
+    x, found = torch.randn(16, 3, 6, 6, device=device), list[list[Tensor]]()
+    for within in (Twice, nullcontext):
+        with torch.autocast(device, dtype=type_, enabled=type_ != torch.float32), within():
+            out = model(x)
+        back = torch.ones_like(out, requires_grad=True)
+        leaves = [*model.parameters()]
+        slopes = torch.autograd.grad(out, leaves, back, create_graph=True)
+        bent = torch.stack([slope.square().sum() for slope in slopes]).sum()
+        found.append([out, *slopes, *torch.autograd.grad(bent, [back, *leaves], materialize_grads=True)])
+    for one, other in zip(*found, strict=True):
+        assert one.dtype == other.dtype
+        off = (one - other).float().norm() / other.float().norm().clamp(min=1e-3)
+        assert off < (1e-3 if type_ == torch.float32 else 0.1)
