@@ -40,9 +40,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.mark.filterwarnings(
-    "ignore:.torch.jit.script. is deprecated:FutureWarning"
-)  # in torch's forward mode
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_model_may_transform_its_own_parts(way: str, layer: str):
