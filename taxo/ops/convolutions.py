@@ -34,14 +34,14 @@ def convolution(x: Tensor, weight: Tensor, bias: Part, shape: Shape) -> Tensor:
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and x.dtype != torch.float64:
         narrow = torch.get_autocast_dtype(kind)
         x, weight, bias = x.to(narrow), weight.to(narrow), None if bias is None else bias.to(narrow)
-    return cast("Tensor", _Forward.apply(opened(x), opened(weight), opened(bias), shape))
+    return cast("Tensor", _ConvolutionForward.apply(opened(x), opened(weight), opened(bias), shape))
 
 
 class _Moved(Context, Protocol):
     shape: Shape
 
 
-class _Forward(torch.autograd.Function):
+class _ConvolutionForward(torch.autograd.Function):
     """What enters, and the kernel and the bias, to what comes out."""
 
     @staticmethod
@@ -53,10 +53,10 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: _Moved, slope: Tensor) -> tuple[Part, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         given = *ctx.saved_tensors, ctx.shape, asked(ctx, 3)
-        return *cast("tuple[Part, ...]", _Backward.apply(opened(slope), *given)), None
+        return *cast("tuple[Part, ...]", _ConvolutionBackward.apply(opened(slope), *given)), None
 
 
-class _Backward(torch.autograd.Function):
+class _ConvolutionBackward(torch.autograd.Function):
     """The slope at what came out, with what entered and the kernel, to those before them."""
 
     @staticmethod

@@ -104,7 +104,7 @@ def batch_norm(
         running = (None, None) if training else (_copy(running_mean), _copy(running_var))
         return out, BatchNorm(operator, running, (mean, scale, reserve), training, eps)
 
-    return cast("Tensor", _Forward.apply(opened(input), opened(weight), opened(bias), normed))
+    return cast("Tensor", _NormForward.apply(opened(input), opened(weight), opened(bias), normed))
 
 
 def layer_norm(
@@ -122,7 +122,7 @@ def layer_norm(
         out, mean, scale = torch.ops.aten.native_layer_norm(x, normalized_shape, *affine, eps)
         return out, LayerNorm(normalized_shape, (mean, scale), eps)
 
-    return cast("Tensor", _Forward.apply(opened(input), opened(weight), opened(bias), normed))
+    return cast("Tensor", _NormForward.apply(opened(input), opened(weight), opened(bias), normed))
 
 
 def _widened(kind: str) -> bool:
@@ -143,7 +143,7 @@ class _Norming(Protocol):
     def __call__(self, x: Tensor, *affine: Part) -> tuple[Tensor, Norm]: ...
 
 
-class _Forward(torch.autograd.Function):
+class _NormForward(torch.autograd.Function):
     """What enters, the weight and the bias, to what comes out."""
 
     @staticmethod
@@ -155,10 +155,10 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: _Normed, slope: Tensor) -> Found:  # pyright: ignore[reportIncompatibleMethodOverride]
         given = *ctx.saved_tensors, ctx.norm, asked(ctx, 3)
-        return *cast("Found", _Backward.apply(opened(slope), *given)), None
+        return *cast("Found", _NormBackward.apply(opened(slope), *given)), None
 
 
-class _Backward(torch.autograd.Function):
+class _NormBackward(torch.autograd.Function):
     """The slope at what came out, with what entered and the weight, to those before them."""
 
     @staticmethod

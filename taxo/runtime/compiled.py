@@ -20,7 +20,7 @@ from torch.func import functional_call
 
 from taxo.language.errors import fail
 from taxo.ops.twice import Twice
-from taxo.runtime.recomputed import recomputed, stored
+from taxo.runtime.recomputed import Within, recomputed, stored
 
 Options = Mapping[str, object]
 # A step asks for each mode of the norms, with and without gradients, weights of its own and hooks.
@@ -64,9 +64,19 @@ class Front:
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
         named = {self._prefix + name: weight for name, weight in weights.items()} if weights else {}
-        within = Twice if self._twice else nullcontext
+        within = self._within
         with self._guarded(), recomputed(self.module, named, within), within():
             return functional_call(self.module, named, inputs) if named else self.module(*inputs)
+
+    def beside(self, model: nn.Module, x: Tensor) -> object:
+        """What another model gives, differentiated twice where this one is."""
+        with self._within():
+            return model(x)
+
+    @property
+    def _within(self) -> Within:
+        """What the passes of now run within, also when a checkpoint computes one of them again."""
+        return Twice if self._twice else nullcontext
 
     def plain(self) -> AbstractContextManager[None]:
         """Passes through the model as it is written, compiled code left aside."""

@@ -168,7 +168,7 @@ class Stage(Noting):
             torch.set_grad_enabled(live or (self.quiet and x.requires_grad)),
             hooked(places.records(line, ("z",) if "teacher.z" in self.sees else ())),
         ):
-            line.seen["u"] = logits_of(model(x))
+            line.seen["u"] = logits_of(self.front.beside(model, x))
         if "teacher.z" not in self.sees:
             check_width(line.u, len(x), self.outputs, "teacher")
         return line

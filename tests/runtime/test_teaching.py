@@ -16,6 +16,7 @@ from taxo.laws.running import cost
 from taxo.laws.subject import Subject, generator
 from taxo.laws.toys import MLP
 from taxo.laws.verdict import Outcome
+from taxo.runtime.compiled import Front
 from taxo.runtime.step import Step
 from tests.fidelity.nets import CLASSES, LR, batch, close, conv, descend, mlp, weights
 
@@ -189,3 +190,14 @@ def test_its_passes_are_those_of_the_plan(asked: dict[str, str], lessons: tuple[
     verdict = cost(Subject(method, MLP))
     assert verdict.outcome is Outcome.HOLDS, verdict.measured
     assert compiled(method).plan.of_teacher == lessons
+
+
+def test_a_teacher_is_differentiated_twice_as_the_model_is():
+    front, teacher, x = Front(conv()), conv(seed=5), batch(2)[0].float()
+    layer = next(one for one in teacher.modules() if isinstance(one, nn.Conv2d))
+    seen: list[str] = []
+    layer.register_forward_hook(lambda _, __, output: seen.append(str(output.grad_fn)))
+    front.beside(teacher, x)
+    with front.twice():
+        front.beside(teacher, x)
+    assert ["_ConvolutionForward" in one for one in seen] == [False, True]
