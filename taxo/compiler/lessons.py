@@ -23,11 +23,33 @@ def training_lessons(graph: Graph, line: Line) -> Iterator[Pass]:
 
 
 def searching_lessons(graph: Graph, line: Line, act: Act, search: Pass) -> Iterator[Pass]:
-    """What a search of images asks of a teacher: each of its passes has other images."""
+    """What a search asks of a teacher: of images for each pass; of the batch, before the teacher moves."""
+    if search.kind != "infer" or not _is_asking(graph, line, act):
+        return
+    if _is_moving(act) or _is_moved(line, act):
+        backwards = search.backwards if _is_moving(act) else 0
+        yield replace(search, kind=TEACHER, norm="frozen", backwards=backwards, unmoved=False)
+    elif any(TEACHER in one.names for one in aheads(graph)) and (line, act) == _first_of_batch(graph):
+        yield Pass(TEACHER, search.name, backwards=0, norm="frozen")
+
+
+def _is_asking(graph: Graph, line: Line, act: Act) -> bool:
+    """Whether the passes of a search read a teacher."""
     passed = [other for other in line.above(act) if other.place <= graph.sought_to(act)]
     inside = [*act.item.infer.written(), *(node for other in passed for node in other.item.written())]
-    if search.kind == "infer" and act.place == Place.FEATURES and _any_reads(graph, inside):
-        yield replace(search, kind=TEACHER, norm="frozen", unmoved=False)
+    return _any_reads(graph, inside)
+
+
+def _is_moved(line: Line, act: Act) -> bool:
+    """Whether the images of an act's passes are made of those that the line is shown."""
+    return any(map(_is_moving, line.above(act)))
+
+
+def _first_of_batch(graph: Graph) -> tuple[Line, Act] | None:
+    """The first search whose passes, all on the batch as it is, read a teacher."""
+    found = [(line, act) for line in graph.lines for act in line.acts if act.solved]
+    own = [(line, act) for line, act in found if not (_is_moving(act) or _is_moved(line, act))]
+    return next((one for one in own if _is_asking(graph, *one)), None)
 
 
 def foreseen_lessons(graph: Graph, one: Ahead) -> Iterator[Pass]:

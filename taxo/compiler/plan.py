@@ -102,7 +102,7 @@ def _found_there(graph: Graph) -> Iterator[Pass]:
         names = tuple(name.text for name in infer.over)
         count = count_of(infer, graph.scope)
         for act in graph.lines[0].acts:
-            for one in _inference(graph, 0, graph.lines[0], act):
+            for one in _inference(graph, 0, graph.lines[0], act) if not act.there else ():
                 yield replace(one, name=f"{one.name} for {names[0]}", count=count * one.count)
         deep = any(reads_any(graph, act, names) for act in graph.acts() if act.place < Place.LOGITS)
         yield Pass("held out", names[0], count=count, backwards=int(deep), norm="frozen")

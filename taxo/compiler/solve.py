@@ -100,13 +100,15 @@ class Solve(Sought):
 
     def _on_held_out(self, text: Text) -> None:
         """Search on the next held-out batch, where something may be learned, from what is kept."""
-        text.gap()
-        text.line(f"def find_{self.name}(x, y):")
-        with text.indented():
-            self._searched(text)
-            text.line(f"return {self.name}")
-        text.line("")
-        text.block("if self.learns():", f"self.{kept_by(self.act)}.keep(find_{self.name}(*self.held_out(x)))")
+        if not self.live:  # else this is a search there already, which learns something else
+            text.gap()
+            text.line(f"def find_{self.name}(x, y):")
+            with text.indented():
+                self._searched(text)
+                text.line(f"return {self.name}")
+            text.line("")
+            found = f"find_{self.name}(*self.held_out(x))"
+            text.block("if self.learns():", f"self.{kept_by(self.act)}.keep({found})")
         text.line(f"{self.name} = {self._kept_rows('x')}.detach()")
 
     def _value_inside(self, text: Text) -> None:

@@ -7,6 +7,10 @@ import pytest
 import taxo
 from taxo.compiler import compile_program
 from taxo.language.errors import TaxoError
+from taxo.laws.running import cost
+from taxo.laws.subject import Subject
+from taxo.laws.toys import CONV
+from taxo.laws.verdict import Outcome
 
 SEARCH = """method m {needs}
 {above}
@@ -92,3 +96,10 @@ def test_what_runs_says_where_it_searches():
         "infer d: forward + backward, norm frozen",
         "train: forward + backward, norm update",
     ]
+
+
+def test_what_is_found_on_held_out_data_is_not_found_inside_another_such_search():
+    subject = Subject(taxo.load("meta_universal_patch+meta_adversarial"), CONV)
+    verdict = cost(subject)
+    assert verdict.outcome is Outcome.HOLDS, verdict.measured
+    assert subject.step().source.count("def find_meta_universal_patch__patch(") == 1

@@ -14,7 +14,7 @@ import taxo
 from taxo.language.errors import TaxoError
 from taxo.laws.running import cost
 from taxo.laws.subject import Subject, generator
-from taxo.laws.toys import MLP
+from taxo.laws.toys import CONV, MLP
 from taxo.laws.verdict import Outcome
 from taxo.runtime.compiled import Front
 from taxo.runtime.step import Step
@@ -201,3 +201,20 @@ def test_a_teacher_is_differentiated_twice_as_the_model_is():
     with front.twice():
         front.beside(teacher, x)
     assert ["_ConvolutionForward" in one for one in seen] == [False, True]
+
+
+SEARCHED = {
+    "metadistil+sam": (3, 1),  # of the batch: before it moves, for it to move, and once it has moved
+    "metadistil+sam+asam": (3, 1),
+    "metadistil+awp": (13, 11),
+    "knowledge_distillation+sam": (1, 0),
+    "knowledge_distillation+pgd_at+sam": (12, 10),  # the images of the weights' search are made anew
+}
+
+
+@pytest.mark.parametrize(("spec", "lessons"), SEARCHED.items())
+def test_a_search_of_weights_asks_what_the_plan_says(spec: str, lessons: tuple[int, int]):
+    method = taxo.load(spec)
+    verdict = cost(Subject(method, CONV))
+    assert verdict.outcome is Outcome.HOLDS, verdict.measured
+    assert compiled(method, conv().double(), teacher=conv(seed=5).double()).plan.of_teacher == lessons
