@@ -120,6 +120,8 @@ class Step(Rounds):
         self.guard.begin()
         self.settle()
         self.draw_apart()
+        if self.front.compiled:
+            self.noise.generator(views[0].device)  # older compilers cannot see one being made
         try:
             with telling(self._program):
                 losses = self._in_parts(views, y, index)
