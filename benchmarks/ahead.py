@@ -8,11 +8,11 @@ ratio is of two neighbours. By hand it is torch alone: a gradient whose graph is
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Mapping
 from statistics import median, quantiles
 
 import torch
+from overhead import seconds
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
@@ -100,15 +100,6 @@ def by_hand(model: nn.Module, x: Tensor, y: Tensor) -> Take:
         optimizer.zero_grad()
 
     return take
-
-
-def seconds(take: Take, device: torch.device) -> float:
-    """How long it takes, to the end of what the device does."""
-    begun = time.perf_counter()
-    take()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
 
 
 def row(name: str, device: torch.device, rows: int, repeats: int) -> str:

@@ -116,7 +116,8 @@ def both(spec: str, case: Case, device: torch.device) -> tuple[Stepper, Stepper,
     return stepper(model, compiled, inputs), stepper(twin, by_hand, inputs), apart
 
 
-def seconds(step: Stepper, device: torch.device) -> float:
+def seconds(step: Callable[[], object], device: torch.device) -> float:
+    """How long a step takes, to the end of what the device does."""
     start = time.perf_counter()
     step()
     if device.type == "cuda":

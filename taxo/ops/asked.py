@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, overload
 
 import torch
@@ -33,6 +34,18 @@ def opened(part: Part) -> Part: ...
 def opened(part: Part) -> Part:
     """A part as no leaf: of a leaf torch does not say whether its slope is asked for."""
     return part.view_as(part) if part is not None and part.requires_grad and part.is_leaf else part
+
+
+def total(parts: Sequence[Part]) -> Part:
+    """The sum of those parts that are there; none if none is."""
+    found = [part for part in parts if part is not None]
+    return sum(found[1:], found[0]) if found else None
+
+
+def narrowed(kind: str) -> torch.dtype | None:
+    """The type to which autocast narrows what is computed on a kind of device; none where it does not."""
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if on else None
 
 
 def asked(ctx: Context, of: int) -> tuple[bool, ...]:

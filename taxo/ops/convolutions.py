@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, SupportsIndex, cast
 import torch
 from torch import Tensor
 
-from taxo.ops.asked import Context, Part, asked, opened
+from taxo.ops.asked import Context, Part, asked, narrowed, opened, total
 
 Numbers = SupportsIndex | Sequence[int]
 
@@ -30,9 +30,8 @@ class Shape(NamedTuple):
 
 def convolution(x: Tensor, weight: Tensor, bias: Part, shape: Shape) -> Tensor:
     """A convolution whose backward can be differentiated part by part."""
-    kind = x.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and x.dtype != torch.float64:
-        narrow = torch.get_autocast_dtype(kind)
+    narrow = narrowed(x.device.type)
+    if narrow is not None and x.dtype != torch.float64:
         x, weight, bias = x.to(narrow), weight.to(narrow), None if bias is None else bias.to(narrow)
     return cast("Tensor", _ConvolutionForward.apply(opened(x), opened(weight), opened(bias), shape))
 
@@ -83,14 +82,14 @@ class _ConvolutionBackward(torch.autograd.Function):
 def _change(slope: Tensor, x: Tensor, weight: Tensor, ways: Sequence[Part], shape: Shape) -> Part:
     """How what comes out, as large as its slope, changes as all that it is made of moves some way."""
     by_x, by_weight, by_bias = ways
-    parts: list[Tensor] = []
+    parts: list[Part] = []
     if by_weight is not None:
         parts.append(torch.ops.aten.convolution(x, by_weight, by_bias, *shape))
     elif by_bias is not None:
         parts.append(by_bias.view(-1, *[1] * (x.dim() - 2)).expand_as(slope))
     if by_x is not None:
         parts.append(torch.ops.aten.convolution(by_x, weight, None, *shape))
-    return parts[0] + parts[1] if len(parts) > 1 else next(iter(parts), None)
+    return total(parts)
 
 
 def _slopes(slope: Tensor, x: Tensor, weight: Tensor, shape: Shape, mask: Sequence[bool]) -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from taxo.ops.asked import Context, Part, asked, opened
+from taxo.ops.asked import Context, Part, asked, narrowed, opened, total
 
 Found = tuple[Part, ...]
 
@@ -127,7 +127,7 @@ def layer_norm(
 
 def _widened(kind: str) -> bool:
     """Whether a layer norm computes in another type than what enters, as autocast has it but on a CPU."""
-    return kind != "cpu" and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return kind != "cpu" and narrowed(kind) is not None
 
 
 def _copy(running: Part) -> Part:
@@ -188,8 +188,7 @@ def _change(ctx: _Normed, ways: Sequence[Part]) -> Part:
         parts.append(ctx.norm.again(x, torch.zeros_like(by_bias), by_bias))
     if by_x is not None:
         parts.append(ctx.norm.change(by_x, x, weight))
-    first, *rest = parts or [None]
-    return first if first is None or not rest or rest[0] is None else first + rest[0]
+    return total(parts)
 
 
 def _as_torch_does(ctx: _Normed, ways: Sequence[Part]) -> Found:

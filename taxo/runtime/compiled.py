@@ -47,7 +47,7 @@ class Front:
     def __init__(self, model: nn.Module, options: Options | None = None) -> None:
         self._options = options
         self._given = model
-        self._twice = False
+        self._within: Within = nullcontext  # of a pass, also when a checkpoint computes it again
         self.model = unwrapped(model)
         self.module, self._prefix = _front(model, self.model, options)
         self._foreign = any(_is_compiled(module) for module in self.model.modules())
@@ -64,19 +64,13 @@ class Front:
     def __call__(self, *inputs: object, weights: Mapping[str, Tensor] | None = None) -> object:
         """What the model gives, with some weights in place of its own."""
         named = {self._prefix + name: weight for name, weight in weights.items()} if weights else {}
-        within = self._within
-        with self._guarded(), recomputed(self.module, named, within), within():
+        with self._guarded(), recomputed(self.module, named, self._within), self._within():
             return functional_call(self.module, named, inputs) if named else self.module(*inputs)
 
     def beside(self, model: nn.Module, x: Tensor) -> object:
         """What another model gives, differentiated twice where this one is."""
         with self._within():
             return model(x)
-
-    @property
-    def _within(self) -> Within:
-        """What the passes of now run within, also when a checkpoint computes one of them again."""
-        return Twice if self._twice else nullcontext
 
     def plain(self) -> AbstractContextManager[None]:
         """Passes through the model as it is written, compiled code left aside."""
@@ -104,8 +98,8 @@ class Front:
             stack.enter_context(_mathematical_attention())
             if any(isinstance(module, nn.RNNBase) for module in self.model.modules()):
                 stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-            before, self._twice = self._twice, True
-            stack.callback(setattr, self, "_twice", before)
+            before, self._within = self._within, Twice
+            stack.callback(setattr, self, "_within", before)
             yield
 
     def _guarded(self) -> AbstractContextManager[object]:

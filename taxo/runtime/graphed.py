@@ -15,6 +15,7 @@ from taxo.compiler import lower, simplify
 from taxo.compiler.changing import changing
 from taxo.language.errors import fail
 from taxo.language.source import Span
+from taxo.ops.asked import narrowed
 from taxo.ops.ranks import world
 from taxo.runtime.augmenting import Augment, Inputs
 from taxo.runtime.cuda_graphs import CudaGraphs, Recorder
@@ -96,7 +97,8 @@ class Graphed(nn.Module):
     def _key(self, given: Given) -> object:
         """What tells kinds of batches apart."""
         forms = [(one.shape, one.dtype, one.device) for one in tensors(given)]
-        return self.step.regime(), isinstance(given[0], Tensor), *forms, *_narrowed(self.step.anchor.device)
+        kind = self.step.anchor.device.type
+        return self.step.regime(), isinstance(given[0], Tensor), *forms, narrowed(kind)
 
     def _listened(self, kind: Kind, given: Given) -> Tensor:
         """A step as ever, from which it shows what the host says and what the model draws."""
@@ -196,13 +198,6 @@ def _outside(step: Step) -> Iterator[str]:
 
 def _refuse(step: Step, what: str, span: Span | None = None) -> None:
     fail("T415", f"no CUDA graph holds a step of `{step.method.name}`: {what}", span, "call the step itself")
-
-
-def _narrowed(device: torch.device) -> tuple[object, ...]:
-    """The types that passes are computed in now."""
-    if not torch.amp.is_autocast_available(device.type):
-        return ()
-    return torch.is_autocast_enabled(device.type), torch.get_autocast_dtype(device.type)
 
 
 def _plain(device: torch.device) -> AbstractContextManager[object]:

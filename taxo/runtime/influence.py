@@ -131,14 +131,14 @@ class Influence:
         free = free_bytes(self.step.anchor.device)
         if free is None:
             return MOST, False
-        x = self.data.batch(torch.zeros(1, dtype=torch.long))[0]
+        x, y = self.data.batch(torch.zeros(1, dtype=torch.long))
         if x.shape not in self.step.needs:
-            self.step.needs[x.shape] = self._kept()
+            self.step.needs[x.shape] = self._kept(x, y)
         room = SHARE * free
         fits = int(room / max(self.step.needs[x.shape], 1))
         return max(1, min(MOST, fits)), len(self.others) * x.nbytes <= room
 
-    def _kept(self) -> int:
+    def _kept(self, x: Tensor, y: Tensor) -> int:
         """How many bytes a sample keeps while its influence is found; to find out draws nothing."""
         kept = 0
 
@@ -149,6 +149,6 @@ class Influence:
 
         counting = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
         with drawing_again(self.step.model), counting:
-            line, x = self._passed(*self.data.batch(torch.zeros(1, dtype=torch.long)), live=True)
-            influences(line.loss, self.weights, self.weights, x)
+            line, inputs = self._passed(x, y, live=True)
+            influences(line.loss, self.weights, self.weights, inputs)
         return kept
